@@ -1,0 +1,1 @@
+export type { TarEntryType, TarHeader } from "./tar-entry.ts";

@@ -1,0 +1,58 @@
+import type { Descriptor } from "@varve/oci";
+import type { BuildEvent } from "./build-event.ts";
+
+/** Where a build's result goes; the names are buildx's (`-o type=…`). */
+export type Output =
+  | { readonly type: "image"; readonly names: readonly string[]; readonly push: boolean }
+  | { readonly type: "oci" | "docker"; /** A file; `-` is stdout. Without it the archive goes nowhere (docker: an error). */ readonly dest: string; readonly tar: boolean; readonly names: readonly string[] }
+  | { readonly type: "tar"; readonly dest: string }
+  | { readonly type: "local"; readonly dest: string };
+
+/** Everything `docker buildx build` takes that varve honours. */
+export interface BuildOptions {
+  /** A directory; `-` for a tar or Dockerfile on stdin; a URL. */
+  readonly context: string;
+  /** Path of the Dockerfile, relative to the current directory as in buildx (default `<context>/Dockerfile`); `-` is stdin. */
+  readonly file?: string;
+  /** The Dockerfile's text itself; wins over `file`. */
+  readonly dockerfile?: string;
+  readonly tags?: readonly string[];
+  readonly push?: boolean;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly buildContexts?: Readonly<Record<string, string>>;
+  readonly target?: string;
+  /** `os/arch[/variant]`, several make an index. */
+  readonly platforms?: readonly string[];
+  readonly noCache?: boolean;
+  readonly pull?: boolean;
+  readonly outputs?: readonly Output[];
+  readonly network?: "default" | "none" | "host";
+  readonly secrets?: readonly { readonly id: string; readonly file?: string; readonly env?: string }[];
+  readonly ssh?: readonly { readonly id: string; readonly socket?: string }[];
+  readonly addHosts?: readonly { readonly host: string; readonly address: string }[];
+  readonly shmSize?: number;
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** Force a rung of the sandbox ladder (default: the strongest that works). */
+  readonly sandbox?: string;
+  readonly insecureRegistries?: readonly string[];
+  /** `$VARVE_HOME` (default `$XDG_DATA_HOME/varve`). */
+  readonly home?: string;
+  /** Seconds since the epoch for `created` (default `$SOURCE_DATE_EPOCH`). */
+  readonly sourceDateEpoch?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: BuildEvent) => void;
+}
+
+/** What a build gives. */
+export interface BuildResult {
+  /** Of the manifest, or of the index for several platforms. */
+  readonly descriptor: Descriptor;
+  /** `sha256:…` of the image config (Docker's image ID); of the first platform when there are several. */
+  readonly imageID: string;
+  /** Full references the result was tagged with. */
+  readonly names: readonly string[];
+  /** True when the result was pushed. */
+  readonly pushed: boolean;
+  readonly steps: { readonly total: number; readonly cached: number };
+}

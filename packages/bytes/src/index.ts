@@ -1,0 +1,16 @@
+export {
+  baseName,
+  type BytePath,
+  bytePathFromBytes,
+  bytePathToBytes,
+  cleanPath,
+  compareBytes,
+  comparePaths,
+  displayPath,
+  joinPath,
+  parentPath,
+  pathComponents,
+  ROOT,
+  toBytePath,
+} from "./byte-path.ts";
+export { type ByteStream, collectBytes, concatBytes, streamOf } from "./byte-stream.ts";

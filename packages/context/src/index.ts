@@ -1,0 +1,1 @@
+export type { BuildContext } from "./context.ts";

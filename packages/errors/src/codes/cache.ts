@@ -1,0 +1,4 @@
+/** Codes thrown by `cache`, each with the sentence that docs/errors.md shows. */
+export const CACHE_CODES = {
+  CACHE_CORRUPT_RECORD: "A cache record cannot be read.",
+} as const;

@@ -1,0 +1,5 @@
+/** Codes thrown by `layer`, each with the sentence that docs/errors.md shows. */
+export const LAYER_CODES = {
+  LAYER_INVALID_ENTRY: "A layer holds an entry that no file tree can hold.",
+  LAYER_TOO_MANY_LINKS: "A path goes through more than 40 symlinks.",
+} as const;

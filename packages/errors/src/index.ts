@@ -1,0 +1,5 @@
+export { ERROR_CODES, type ErrorCode } from "./codes.ts";
+export { isVarveError, VarveError, type VarveErrorOptions } from "./varve-error.ts";
+export type { Position, SourceExcerpt, SourceRange } from "./source-range.ts";
+export { renderDiagnostic, type DiagnosticStyle } from "./diagnostic.ts";
+export { createRedactor, type Redactor } from "./redact.ts";

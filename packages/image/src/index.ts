@@ -1,0 +1,1 @@
+export type { Image, ImageLayer } from "./image.ts";

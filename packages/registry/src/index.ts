@@ -1,0 +1,1 @@
+export type { CredentialSource, Credentials, RegistryClient, RegistryClientOptions, RemoteRepository } from "./client.ts";

@@ -1,0 +1,1 @@
+export type { Lock, Ref, Store } from "./store.ts";

@@ -1,0 +1,33 @@
+import type { BlobIngester, Descriptor, DiffID, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
+
+/** A lock that the kernel frees when its process dies. */
+export interface Lock extends AsyncDisposable {
+  readonly name: string;
+}
+
+/** A named descriptor of `index.json`. */
+export interface Ref {
+  /** The full normalised reference, e.g. `docker.io/library/app:latest`. */
+  readonly name: string;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * A content-addressed blob store on disk that is an OCI image layout (image-spec image-layout.md). Several processes may share
+ * one. A blob is visible only when complete and verified; every `fetch` verifies digest and size.
+ */
+export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolver, Tagger, BlobIngester, AsyncDisposable {
+  /** Absolute path. */
+  readonly root: string;
+  /** A folder of the store (made when missing, 0700), e.g. `snapshots`, `cache/steps`; for packages that keep rebuildable things. */
+  directory(...segments: readonly string[]): Promise<string>;
+  /** Every ref, sorted by name. */
+  refs(options?: IOOptions): Promise<readonly Ref[]>;
+  /** Removes a name; blobs stay until gc. `false` when there was none. */
+  untag(name: string, options?: IOOptions): Promise<boolean>;
+  /** The stored layer index, as `@varve/layer` encoded it. */
+  readLayerIndex(diffID: DiffID, options?: IOOptions): Promise<Uint8Array | undefined>;
+  writeLayerIndex(diffID: DiffID, bytes: Uint8Array, options?: IOOptions): Promise<void>;
+  /** Waits for a lock (`flock(2)`); names are hashed before they name a file. */
+  lock(name: string, mode: "shared" | "exclusive", options?: IOOptions): Promise<Lock>;
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// Builds the program (packages/cli/dist, one bundle) and, unless --program is given, every package's dist. Usage: node scripts/build.mjs [--program]
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { bootstrap } from "./bootstrap.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Bundles the command line program, its library entry and the helper process into packages/cli/dist. */
+export async function buildProgram() {
+  const { build } = await import("esbuild");
+  rmSync(`${root}packages/cli/dist`, { recursive: true, force: true });
+  const helper = `${root}packages/snapshot/src/helper/main.ts`;
+  await build({
+    entryPoints: {
+      index: `${root}packages/cli/src/index.ts`,
+      varve: `${root}packages/cli/src/main.ts`,
+      ...(existsSync(helper) ? { helper } : {}),
+    },
+    outdir: `${root}packages/cli/dist`,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    conditions: ["varve-source"],
+    chunkNames: "[name]-[hash]",
+    // CommonJS dependencies ask for require()
+    banner: { js: 'import { createRequire as varveCreateRequire } from "node:module"; const require = varveCreateRequire(import.meta.url);' },
+    logLevel: "warning",
+  });
+}
+
+function buildPackages() {
+  const packages = readdirSync(`${root}packages`).filter((name) => existsSync(`${root}packages/${name}/tsconfig.build.json`));
+  for (const name of packages) if (name !== "cli") rmSync(`${root}packages/${name}/dist`, { recursive: true, force: true });
+  const tsc = spawnSync(`${root}node_modules/.bin/tsc`, ["-b", ...packages.map((name) => `packages/${name}/tsconfig.build.json`)], { cwd: root, stdio: "inherit" });
+  if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  bootstrap();
+  await buildProgram();
+  if (!process.argv.includes("--program")) buildPackages();
+}
