@@ -1,7 +1,7 @@
 import type { Digest } from "./digest.ts";
 import type { Platform } from "./platform.ts";
 
-/** image-spec descriptor.md. Property order here is the order in canonical output. */
+/** image-spec descriptor.md. */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;

@@ -5,4 +5,5 @@ export const OCI_CODES = {
   OCI_INVALID_PLATFORM: "A platform is not of the form os/architecture[/variant].",
   OCI_INVALID_MANIFEST: "A manifest, index or config does not follow the image spec.",
   OCI_NO_MATCHING_PLATFORM: "An index has no image for the platform that is asked for.",
+  OCI_TOO_LARGE: "A manifest, index or config is larger than varve accepts (4 MiB; 1,000 layers; 1,000 manifests).",
 } as const;
