@@ -1,1 +1,65 @@
-// the program
+import { createRedactor, isVarveError, renderDiagnostic, VarveError } from "@varve/errors";
+import { CommanderError } from "commander";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { createProgram } from "./program.ts";
+import { defaultHome, type Session } from "./session.ts";
+
+const redactor = createRedactor();
+const abort = new AbortController();
+const session: Session = {
+  signal: abort.signal,
+  env: process.env,
+  home: defaultHome(process.env),
+  insecureRegistries: (process.env["VARVE_INSECURE_REGISTRIES"] ?? "").split(",").filter((host) => host !== ""),
+  redactor,
+  print: (text) => void process.stdout.write(text),
+  say: (text) => void process.stderr.write(redactor.redact(text)),
+};
+
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.on(name, () => {
+    // once: stop the children, remove what is unfinished; twice: at once
+    if (abort.signal.aborted) process.exit(EXIT.interrupted);
+    abort.abort(new VarveError("BUILD_CANCELLED", `stopped by ${name}`));
+  });
+}
+// `varve … | head` is no reason for a stack trace
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  throw error;
+});
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (abort.signal.aborted) {
+    session.say(`varve: ${abort.signal.reason instanceof Error ? abort.signal.reason.message : "stopped"}\n`);
+    return EXIT.interrupted;
+  }
+  const debug = process.argv.includes("--debug");
+  if (isVarveError(error)) session.say(`varve: ${renderDiagnostic(error, style())}\n`);
+  else session.say(`varve: ${error instanceof Error ? error.message : String(error)} (this is a bug of varve; --debug shows where)\n`);
+  if (debug && error instanceof Error) session.say(`${stackOf(error)}\n`);
+  return exitCodeOf(error);
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : "";
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+function style(): Parameters<typeof renderDiagnostic>[1] {
+  if (process.stderr.isTTY !== true || (process.env["NO_COLOR"] ?? "") !== "") return undefined;
+  const paint =
+    (code: number) =>
+    (text: string): string =>
+      `\u001b[${code}m${text}\u001b[0m`;
+  return { error: paint(31), faint: paint(2), hint: paint(36) };
+}
+
+try {
+  process.exitCode = await createProgram(session).run(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}
+// a kept-alive connection or a child that was told to stop must not hold the program
+process.stdout.write("", () => process.exit());

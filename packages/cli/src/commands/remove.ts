@@ -1,0 +1,21 @@
+import { VarveError } from "@varve/errors";
+import { formatReference, parseReference } from "@varve/oci";
+import { EXIT } from "../exit-code.ts";
+import { shownName, withStore } from "../local-image.ts";
+import type { Session } from "../session.ts";
+
+/** `varve rmi NAME…`: names go, blobs stay until they are pruned. Removes all that are there before it reports one that isn't. */
+export async function removeCommand(session: Session, images: readonly string[]): Promise<number> {
+  const missing: string[] = [];
+  await withStore(session, async (store) => {
+    for (const image of images) {
+      const name = formatReference(parseReference(image));
+      if (await store.untag(name, { signal: session.signal })) session.print(`Untagged: ${shownName(name)}\n`);
+      else missing.push(image);
+    }
+  });
+  if (missing.length > 0) {
+    throw new VarveError("STORE_REF_NOT_FOUND", `no image ${missing.map((name) => JSON.stringify(name)).join(", ")} in the store`, { hint: "varve images lists what is there" });
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,34 @@
+import { runImage } from "@varve/build";
+import { parseAssignments } from "../options/key-values.ts";
+import type { Session } from "../session.ts";
+import { openRegistries } from "../registry-access.ts";
+
+interface RunFlags {
+  readonly env?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly entrypoint?: string;
+  readonly network: "default" | "none" | "host";
+  readonly sandbox?: string;
+  readonly insecureRegistry: readonly string[];
+}
+
+/** `varve run IMAGE [COMMAND…]`: the command's exit code is the program's. */
+export async function runCommand(session: Session, image: string, args: readonly string[], flags: RunFlags): Promise<number> {
+  await using registries = openRegistries(session, flags.insecureRegistry);
+  const { exitCode, losses } = await runImage({
+    image,
+    args,
+    env: parseAssignments(flags.env ?? [], session.env),
+    network: flags.network,
+    home: session.home,
+    registries,
+    signal: session.signal,
+    ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
+    ...(flags.user === undefined ? {} : { user: flags.user }),
+    ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint }),
+    ...(flags.sandbox === undefined ? {} : { sandbox: flags.sandbox }),
+  });
+  for (const loss of losses) session.say(`varve: ${loss}\n`);
+  return exitCode;
+}

@@ -1,0 +1,55 @@
+import { VarveError } from "@varve/errors";
+import { type Image, openImage } from "@varve/image";
+import { type Descriptor, familiarReference, formatReference, parseReference } from "@varve/oci";
+import { openStore, type Store } from "@varve/store";
+import type { Session } from "./session.ts";
+
+/** Opens the session's store for the length of `use`. */
+export async function withStore<T>(session: Session, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore({ root: session.home, signal: session.signal });
+  try {
+    return await use(store);
+  } finally {
+    await store[Symbol.asyncDispose]();
+  }
+}
+
+/** An image of the store and the name it was found by. */
+export interface LocalImage {
+  /** As stored, in full. */
+  readonly name: string;
+  /** Of the manifest or index. */
+  readonly descriptor: Descriptor;
+}
+
+/** Finds an image by name, or by the start (4 hex digits or more) of its ID or manifest digest. Throws STORE_REF_NOT_FOUND. */
+export async function findLocalImage(store: Store, text: string, signal: AbortSignal): Promise<LocalImage> {
+  const refs = await store.refs({ signal });
+  const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
+  if (!text.startsWith("sha256:")) {
+    const name = formatReference(parseReference(text));
+    const named = refs.find((ref) => ref.name === name);
+    if (named !== undefined) return named;
+  }
+  if (hex !== undefined) {
+    for (const ref of refs) {
+      if (ref.descriptor.digest.startsWith(`sha256:${hex}`)) return ref;
+      const image = await openImage(store, ref.descriptor, { signal }).catch(() => undefined);
+      if (image?.configDigest.startsWith(`sha256:${hex}`) === true) return ref;
+    }
+  }
+  throw new VarveError("STORE_REF_NOT_FOUND", `no image ${JSON.stringify(text)} in the store`, {
+    hint: `varve images lists what is there; varve pull ${text.startsWith("sha256:") ? "NAME" : text} fetches it`,
+  });
+}
+
+/** Opens an image of the store; of an index, the one for this machine. */
+export async function openLocalImage(store: Store, text: string, signal: AbortSignal): Promise<Image & { readonly name: string }> {
+  const { name, descriptor } = await findLocalImage(store, text, signal);
+  return { ...(await openImage(store, descriptor, { signal })), name };
+}
+
+/** How a stored name is shown: Docker's short form. */
+export function shownName(name: string): string {
+  return familiarReference(parseReference(name));
+}

@@ -1,0 +1,146 @@
+import { Command, CommanderError, Option } from "commander";
+import type { Session } from "./session.ts";
+import { readVersion } from "./version.ts";
+
+/** The command line, ready to run. */
+export interface Program {
+  /** Resolves to the exit code; throws what the command throws, and CommanderError for a line it can't understand (already printed). */
+  run(args: readonly string[]): Promise<number>;
+}
+
+/** What commander parsed; the command that declared the options states their shape. */
+type Flags = Parameters<Parameters<Command["action"]>[0]>[number];
+
+const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
+const list = (flags: string, description: string): Option => new Option(flags, description).argParser(collect).default([] as string[], "");
+
+/** Declares every command and option; a command's code is loaded when it runs. */
+export function createProgram(session: Session): Program {
+  let exitCode = 0;
+  const program = new Command("varve")
+    .description("Build, push and run OCI images without a daemon, Docker or root.")
+    .version(readVersion(), "-v, --version", "print the version")
+    .option("--debug", "print stack traces with errors")
+    .enablePositionalOptions()
+    .showHelpAfterError("(varve COMMAND --help shows what a command takes)")
+    .configureHelp({ sortSubcommands: false })
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => session.say(text) });
+
+  const command = (usage: string, description: string): Command =>
+    program.command(usage).description(description).option("--debug", "print stack traces with errors").exitOverride().showSuggestionAfterError();
+
+  command("build [context]", "build an image from a Dockerfile")
+    .option("-f, --file <path>", "the Dockerfile (default: CONTEXT/Dockerfile; - is stdin)")
+    .addOption(list("-t, --tag <name>", "name the image (repeatable)"))
+    .option("--push", "push the image under its names")
+    .addOption(list("--build-arg <NAME=value>", "set an ARG (repeatable)"))
+    .addOption(list("--label <NAME=value>", "set a label (repeatable)"))
+    .option("--target <stage>", "build this stage")
+    .addOption(list("--platform <os/arch>", "build for these platforms (repeatable, or separated by commas)"))
+    .addOption(list("-o, --output <spec>", "where the result goes: type=image|registry|oci|docker|tar|local,dest=…"))
+    .option("--no-cache", "run every step")
+    .option("--pull", "ask the registry for base images even when the store has them")
+    .addOption(new Option("--progress <how>", "auto, plain, tty, rawjson or quiet").choices(["auto", "plain", "tty", "rawjson", "quiet"]).default("auto"))
+    .option("-q, --quiet", "print only the image ID")
+    .option("--iidfile <path>", "write the image ID to a file")
+    .option("--metadata-file <path>", "write the result's digests to a file as JSON")
+    .option("--print", "print the plan as JSON instead of building")
+    .addOption(new Option("--network <mode>", "network of RUN").choices(["default", "none", "host"]).default("default"))
+    .addOption(list("--secret <id=…,src=…>", "a secret for RUN --mount=type=secret (repeatable)"))
+    .addOption(list("--ssh <default|id=socket>", "an ssh agent for RUN --mount=type=ssh (repeatable)"))
+    .addOption(list("--build-context <name=source>", "a named context (repeatable)"))
+    .addOption(list("--add-host <host:ip>", "a line for RUN's /etc/hosts (repeatable)"))
+    .option("--shm-size <bytes>", "size of RUN's /dev/shm")
+    .addOption(list("--ulimit <name=soft:hard>", "a limit for RUN (repeatable)"))
+    .option("--sandbox <rung>", "how RUN is isolated (default: the strongest that works)")
+    .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
+    .action(async (context: string | undefined, options: Flags) => {
+      const { buildCommand } = await import("./commands/build.ts");
+      exitCode = await buildCommand(session, context, options);
+    });
+
+  command("pull <image>", "fetch an image into the store")
+    .option("--platform <os/arch>", "the platform to take from an index (default: this machine's)")
+    .option("--all-platforms", "fetch the whole index")
+    .option("-q, --quiet", "print only the name")
+    .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
+    .action(async (image: string, options: Flags) => {
+      const { pullCommand } = await import("./commands/pull.ts");
+      exitCode = await pullCommand(session, image, options);
+    });
+
+  command("push <image>", "send an image of the store to its registry")
+    .option("-q, --quiet", "print only the digest")
+    .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
+    .action(async (image: string, options: Flags) => {
+      const { pushCommand } = await import("./commands/push.ts");
+      exitCode = await pushCommand(session, image, options);
+    });
+
+  command("tag <source> <target>", "give an image of the store another name").action(async (source: string, target: string) => {
+    const { tagCommand } = await import("./commands/tag.ts");
+    exitCode = await tagCommand(session, source, target);
+  });
+
+  command("images", "list the images of the store")
+    .option("-q, --quiet", "print only image IDs")
+    .option("--json", "print JSON")
+    .action(async (options: Flags) => {
+      const { imagesCommand } = await import("./commands/images.ts");
+      exitCode = await imagesCommand(session, options);
+    });
+
+  command("rmi <images...>", "remove names from the store").action(async (images: readonly string[]) => {
+    const { removeCommand } = await import("./commands/remove.ts");
+    exitCode = await removeCommand(session, images);
+  });
+
+  command("inspect <image>", "print an image's manifest and config as JSON").action(async (image: string) => {
+    const { inspectCommand } = await import("./commands/inspect.ts");
+    exitCode = await inspectCommand(session, image);
+  });
+
+  command("history <image>", "show the steps an image was made of")
+    .option("--no-trunc", "print commands whole")
+    .option("--json", "print JSON")
+    .action(async (image: string, options: Flags) => {
+      const { historyCommand } = await import("./commands/history.ts");
+      exitCode = await historyCommand(session, image, options);
+    });
+
+  command("serve", "serve the store as a registry, to this machine by default")
+    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("-p, --port <port>", "the port to listen on; 0 takes a free one", "5000")
+    .option("--read-only", "refuse pushes")
+    .action(async (options: Flags) => {
+      const { serveCommand } = await import("./commands/serve.ts");
+      exitCode = await serveCommand(session, options);
+    });
+
+  command("run <image> [command...]", "run a command in a fresh copy of an image, which is thrown away after")
+    .option("-e, --env <NAME=value>", "set a variable (repeatable)", collect)
+    .option("-w, --workdir <path>", "the working directory")
+    .option("-u, --user <user>", "the user, as USER takes it")
+    .option("--entrypoint <program>", "in place of the image's ENTRYPOINT")
+    .addOption(new Option("--network <mode>", "network of the command").choices(["default", "none", "host"]).default("default"))
+    .option("--sandbox <rung>", "how the command is isolated")
+    .option("--rm", "accepted, since nothing is kept anyway")
+    .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
+    .passThroughOptions()
+    .action(async (image: string, args: readonly string[], options: Flags) => {
+      const { runCommand } = await import("./commands/run.ts");
+      exitCode = await runCommand(session, image, args, options);
+    });
+
+  return {
+    async run(args) {
+      if (args.length === 0) {
+        session.say(program.helpInformation());
+        throw new CommanderError(2, "varve.noCommand", "no command");
+      }
+      await program.parseAsync(["node", "varve", ...args]);
+      return exitCode;
+    },
+  };
+}

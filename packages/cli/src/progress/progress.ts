@@ -1,0 +1,23 @@
+import type { Session } from "../session.ts";
+import { createPlainProgress, type ProgressRenderer } from "./plain.ts";
+import { createRawJsonProgress } from "./raw-json.ts";
+import { createTtyProgress } from "./tty.ts";
+
+/** `--progress`. */
+export type ProgressMode = "auto" | "plain" | "tty" | "rawjson" | "quiet";
+
+/** The renderer a mode means; all write to stderr, secrets redacted. */
+export function createProgress(mode: ProgressMode, session: Session): ProgressRenderer {
+  switch (mode) {
+    case "quiet":
+      return { onProgress() {}, close() {} };
+    case "rawjson":
+      return createRawJsonProgress(session.say);
+    case "tty":
+      return createTtyProgress({ write: session.say, columns: () => process.stderr.columns ?? 80, rows: () => process.stderr.rows ?? 24 });
+    case "plain":
+      return createPlainProgress(session.say);
+    case "auto":
+      return createProgress(process.stderr.isTTY === true && session.env["TERM"] !== "dumb" ? "tty" : "plain", session);
+  }
+}
