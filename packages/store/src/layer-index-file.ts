@@ -1,0 +1,32 @@
+import { createHash } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { errnoOf, onDisk } from "./disk-error.ts";
+
+const CHECKSUM = 32;
+
+/** The bytes that {@link writeLayerIndexFile} was given; undefined when there are none or they were damaged: an index can be made again from its layer. */
+export async function readLayerIndexFile(path: string): Promise<Uint8Array | undefined> {
+  const file = await onDisk("read a layer index", async () => {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  });
+  if (file === undefined || file.length < CHECKSUM) return undefined;
+  const bytes = file.subarray(CHECKSUM);
+  return checksum(bytes).equals(file.subarray(0, CHECKSUM)) ? bytes : undefined;
+}
+
+/** sha256 of the bytes, then the bytes. No fsync: the checksum tells after a power cut, and the file can be made again. */
+export async function writeLayerIndexFile(path: string, temporary: string, bytes: Uint8Array): Promise<void> {
+  await onDisk("write a layer index", async () => {
+    await writeFile(temporary, Buffer.concat([checksum(bytes), bytes]), { flag: "wx", mode: 0o600 });
+    await rename(temporary, path);
+  });
+}
+
+function checksum(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
