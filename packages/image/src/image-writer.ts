@@ -1,0 +1,80 @@
+import { sha256Hex } from "@varve/archive";
+import { streamOf } from "@varve/bytes";
+import {
+  canonicalJson,
+  type Descriptor,
+  digestFromHex,
+  type ImageConfig,
+  type Index,
+  type IOOptions,
+  type Manifest,
+  MEDIA_TYPES,
+  type Platform,
+  type Pusher,
+  serializeImageConfig,
+} from "@varve/oci";
+import { toDockerLayer, toOciLayer } from "./layer-type.ts";
+
+/** What {@link storeImage} makes an image of. */
+export interface NewImage {
+  /** `rootfs.diff_ids` has one entry for each of `layers`. */
+  readonly config: ImageConfig;
+  /** Stored already; OCI or Docker media types, which are turned into the format's. */
+  readonly layers: readonly Descriptor[];
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Media types to use (default `oci`). */
+  readonly format?: "oci" | "docker" | undefined;
+}
+
+/** Stores config and manifest of a new image, manifest last; gives the manifest's descriptor. Equal input, equal digest. */
+export async function storeImage(target: Pusher, image: NewImage, options: IOOptions = {}): Promise<Descriptor> {
+  const { config, layers, annotations } = image;
+  if (config.rootfs.diff_ids.length !== layers.length) {
+    throw new RangeError(`an image of ${layers.length} layers with ${config.rootfs.diff_ids.length} diffIDs`);
+  }
+  const docker = image.format === "docker";
+  const configDescriptor = await storeDocument(target, docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.ociConfig, serializeImageConfig(config), options);
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest,
+    config: configDescriptor,
+    layers: layers.map((layer) => plainLayer(docker ? toDockerLayer(layer) : toOciLayer(layer))),
+    ...(annotations === undefined || Object.keys(annotations).length === 0 ? {} : { annotations }),
+  };
+  return storeDocument(target, docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest, canonicalJson(manifest), options);
+}
+
+/** One image of a {@link storeIndex}. */
+export interface IndexedImage {
+  readonly descriptor: Descriptor;
+  readonly platform?: Platform | undefined;
+}
+
+/** Stores an index over images that are stored already; gives its descriptor. */
+export async function storeIndex(
+  target: Pusher,
+  images: readonly IndexedImage[],
+  options: IOOptions & { readonly annotations?: Readonly<Record<string, string>>; readonly format?: "oci" | "docker" } = {},
+): Promise<Descriptor> {
+  const mediaType = options.format === "docker" ? MEDIA_TYPES.dockerIndex : MEDIA_TYPES.ociIndex;
+  const index: Index = {
+    schemaVersion: 2,
+    mediaType,
+    manifests: images.map(({ descriptor, platform }) => ({ ...descriptor, ...(platform === undefined ? {} : { platform }) })),
+    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
+  };
+  return storeDocument(target, mediaType, canonicalJson(index), options);
+}
+
+/** Stores bytes under their digest. */
+export async function storeDocument(target: Pusher, mediaType: string, bytes: Uint8Array, options: IOOptions = {}): Promise<Descriptor> {
+  const descriptor: Descriptor = { mediaType, digest: digestFromHex(sha256Hex(bytes)), size: bytes.length };
+  await target.push(descriptor, async () => streamOf(bytes), options);
+  return descriptor;
+}
+
+/** Annotations of a base's layer descriptors speak of the image they came from; `urls` are part of a foreign layer. */
+function plainLayer({ mediaType, digest, size, urls }: Descriptor): Descriptor {
+  return { mediaType, digest, size, ...(urls === undefined ? {} : { urls }) };
+}
