@@ -33,16 +33,28 @@ export async function storeImage(target: Pusher, image: NewImage, options: IOOpt
   if (config.rootfs.diff_ids.length !== layers.length) {
     throw new RangeError(`an image of ${layers.length} layers with ${config.rootfs.diff_ids.length} diffIDs`);
   }
-  const docker = image.format === "docker";
-  const configDescriptor = await storeDocument(target, docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.ociConfig, serializeImageConfig(config), options);
+  const mediaType = image.format === "docker" ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.ociConfig;
+  const stored = await storeDocument(target, mediaType, serializeImageConfig(config), options);
+  return storeManifest(target, { config: stored, layers, annotations, format: image.format }, options);
+}
+
+/** Stores the manifest over a config and layers that are stored already; media types of layers become the format's. */
+export async function storeManifest(
+  target: Pusher,
+  parts: Pick<NewImage, "layers" | "annotations" | "format"> & { readonly config: Descriptor },
+  options: IOOptions = {},
+): Promise<Descriptor> {
+  const { config, layers, annotations } = parts;
+  const docker = parts.format === "docker";
+  const mediaType = docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest;
   const manifest: Manifest = {
     schemaVersion: 2,
-    mediaType: docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest,
-    config: configDescriptor,
+    mediaType,
+    config,
     layers: layers.map((layer) => plainLayer(docker ? toDockerLayer(layer) : toOciLayer(layer))),
     ...(annotations === undefined || Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
-  return storeDocument(target, docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest, canonicalJson(manifest), options);
+  return storeDocument(target, mediaType, canonicalJson(manifest), options);
 }
 
 /** One image of a {@link storeIndex}. */
