@@ -1,6 +1,11 @@
 import type { BytePath } from "@varve/bytes";
-import type { ContentReader, FileTree } from "@varve/layer";
+import type { ContentReader, ContentRef, FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
+
+/** A reader that knows which references are its own, so that trees of several sources can be combined. */
+export interface OwningReader extends ContentReader {
+  owns(ref: ContentRef): boolean;
+}
 
 /** A build context. `tree` is read at most once, when first asked for. */
 export interface BuildContext extends AsyncDisposable {
@@ -8,7 +13,10 @@ export interface BuildContext extends AsyncDisposable {
   readonly title: string;
   /** All files but the ignored ones; owners 0:0; modes and whole-second mtimes as found. */
   tree(options?: IOOptions): Promise<FileTree>;
-  readonly reader: ContentReader;
+  readonly reader: OwningReader;
   /** A file by path, ignore rules not applied (Dockerfile, ignore files); `undefined` when it isn't there. At most 4 MiB. */
   readFile(path: BytePath, options?: IOOptions): Promise<Uint8Array | undefined>;
 }
+
+/** Largest Dockerfile or ignore file, in bytes. */
+export const TEXT_LIMIT: number = 4 * 1024 * 1024;

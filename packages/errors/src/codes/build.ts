@@ -1,6 +1,15 @@
 /** Codes thrown by `build`, each with the sentence that docs/errors.md shows. */
 export const BUILD_CODES = {
+  BUILD_DOCKERFILE_NOT_FOUND: "There is no Dockerfile where it is looked for.",
+  BUILD_INVALID_OPTION: "An option of the build, or two together, make no sense.",
+  BUILD_UNSUPPORTED: "The build asks for something varve does not do yet.",
   BUILD_RUN_FAILED: "A RUN step ended with a non-zero exit code.",
+  BUILD_USER_NOT_FOUND: "A user or group that a step names is not in the image.",
+  BUILD_MOUNT_INVALID: "A RUN mount cannot be made.",
+  BUILD_SECRET_MISSING: "A secret or ssh agent that a step requires was not given.",
   BUILD_COPY_SOURCE_NOT_FOUND: "A COPY or ADD source does not exist.",
+  BUILD_COPY_CONFLICT: "A COPY or ADD would replace a directory with a file, or the reverse.",
+  BUILD_BASE_UNAVAILABLE: "A base image cannot be resolved.",
+  BUILD_OUTPUT_FAILED: "A result could not be written where it should go.",
   BUILD_CANCELLED: "The build was cancelled.",
 } as const;

@@ -1,0 +1,93 @@
+import { type BytePath, cleanPath, displayPath, joinPath, parentPath, pathComponents, ROOT } from "@varve/bytes";
+import type { ArchiveEntry } from "@varve/context";
+import { VarveError } from "@varve/errors";
+import type { Destination, NewEntry } from "./destination.ts";
+import { type LinkNumbers, madeDirectory, type PlacementOptions } from "./placement.ts";
+
+/**
+ * Extracts an archive into the destination directory (fact 30): owners and modes as the archive has them (`--chown` applies, `--chmod` does
+ * not), its `.` entry is not applied, a directory merges with one that is there, anything else replaces what is there. Symlinks
+ * met on the way are followed with the destination as their root. Throws CONTEXT_INVALID_ARCHIVE for names with `..`.
+ */
+export function extractArchive(destination: Destination, archive: readonly ArchiveEntry[], options: PlacementOptions, mtime: number, links: LinkNumbers): void {
+  const top = destination.resolve(cleanPath(options.destination));
+  destination.makeDirectories(top, madeDirectory({ ...options, mode: undefined }, mtime));
+  for (const item of archive) {
+    const name = entryName(item.header.name);
+    if (name === ROOT) continue;
+    const parent = resolveBelow(destination, top, parentPath(name));
+    destination.makeDirectories(parent, { uid: 0, gid: 0, mode: 0o755, mtime });
+    const path = joinPath(parent, name.slice(name.lastIndexOf("/") + 1) as BytePath);
+    const entry = toEntry(destination, top, item, path, options, links);
+    const there = destination.lookup(path);
+    if (there !== undefined && !(there.type === "directory" && entry.type === "directory")) destination.remove(path);
+    destination.put(entry);
+  }
+}
+
+function entryName(name: BytePath): BytePath {
+  if (pathComponents(name).includes(".." as BytePath)) {
+    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `archive entry ${JSON.stringify(displayPath(name))} leaves the archive`);
+  }
+  return cleanPath(name);
+}
+
+/** Symlinks in an archive see the destination as `/`, as in a chroot. */
+function resolveBelow(destination: Destination, top: BytePath, relative: BytePath, hops = 0): BytePath {
+  let at = top;
+  const components = pathComponents(relative);
+  for (const [index, name] of components.entries()) {
+    const next = joinPath(at, name);
+    const entry = destination.lookup(next);
+    if (entry?.type !== "symlink") {
+      at = next;
+      continue;
+    }
+    if (hops >= 40) throw new VarveError("LAYER_TOO_MANY_LINKS", `archive entry ${displayPath(relative)} goes through more than 40 symlinks`);
+    const target = entry.linkTarget ?? ROOT;
+    const before = target.startsWith("/") ? "" : at.slice(top.length);
+    const rest = components.slice(index + 1).join("/");
+    return resolveBelow(destination, top, cleanPath(`${before}/${target}/${rest}`), hops + 1);
+  }
+  return at;
+}
+
+function toEntry(destination: Destination, top: BytePath, item: ArchiveEntry, path: BytePath, options: PlacementOptions, links: LinkNumbers): NewEntry {
+  const { header } = item;
+  const base = {
+    path,
+    mode: header.mode & 0o7777,
+    uid: options.owner?.uid ?? header.uid,
+    gid: options.owner?.gid ?? header.gid,
+    mtime: Math.floor(header.mtime),
+    size: 0,
+    ...(header.xattrs.size === 0 ? {} : { xattrs: header.xattrs }),
+  };
+  switch (header.type) {
+    case "hardlink":
+      return hardlink(destination, top, item, path, links);
+    case "file":
+      if (item.content === undefined) throw new TypeError("a file of an archive has content");
+      return { ...base, type: "file", size: header.size, content: item.content, link: links.next++ };
+    case "symlink":
+      return { ...base, type: "symlink", mode: 0o777, linkTarget: header.linkName };
+    case "char":
+    case "block":
+      return { ...base, type: header.type, device: { major: header.deviceMajor, minor: header.deviceMinor } };
+    case "directory":
+    case "fifo":
+      return { ...base, type: header.type };
+  }
+}
+
+function hardlink(destination: Destination, top: BytePath, item: ArchiveEntry, path: BytePath, links: LinkNumbers): NewEntry {
+  const name = entryName(item.header.linkName);
+  const target = joinPath(resolveBelow(destination, top, parentPath(name)), name.slice(name.lastIndexOf("/") + 1) as BytePath);
+  const there = destination.lookup(target);
+  if (there === undefined || there.type === "directory") {
+    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `archive entry ${displayPath(item.header.name)} links to ${displayPath(item.header.linkName)}, which is not there`);
+  }
+  // a file of the base has no number yet: the link is stored as a file of its own (fact 53), the base's name stays as it is
+  const link = there.link ?? links.next++;
+  return { ...there, path, link };
+}

@@ -1,0 +1,80 @@
+import { type BytePath, cleanPath, displayPath, joinPath, parentPath, ROOT } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { Destination, DirectoryMetadata, NewEntry } from "./destination.ts";
+import type { ModeChange } from "./mode-change.ts";
+import type { Selected, SelectedEntry } from "./selection.ts";
+
+/** Owner and mode a COPY or ADD gives to what it places. */
+export interface PlacementOptions {
+  /** Absolute, as bytes; a trailing `/` means a directory. */
+  readonly destination: BytePath;
+  /** `--chown`; without it the source's owner is kept. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly mode?: ModeChange | undefined;
+}
+
+/** Numbers hardlink groups across the sources of one instruction. */
+export interface LinkNumbers {
+  next: number;
+}
+
+/**
+ * Places one selection (facts 20, 23-25, 29): a file becomes the destination, or goes into it when it is a directory; a directory's contents
+ * are merged into the destination. The destination's own top directory keeps its metadata; directories below it that exist take
+ * the source's. A directory in a file's place, or the reverse, throws BUILD_COPY_CONFLICT as in BuildKit.
+ */
+export function placeSelected(destination: Destination, selected: Selected, options: PlacementOptions, links: LinkNumbers): void {
+  const isDirectory = selected.root.type === "directory";
+  const made = madeDirectory(options, selected.root.mtime);
+  const wanted = options.destination;
+  const ensured = wanted.endsWith("/") ? cleanPath(wanted) : parentPath(cleanPath(wanted));
+  destination.makeDirectories(destination.resolve(ensured), made);
+  let top = destination.resolve(cleanPath(wanted));
+  const there = destination.lookup(top);
+  if (!isDirectory && there?.type === "directory") top = joinPath(top, selected.name);
+  destination.makeDirectories(isDirectory && there === undefined ? top : parentPath(top), made);
+  const numbers = new Map<number, number>();
+  for (const item of selected.entries()) {
+    const path = joinPath(top, item.relative);
+    if (item.entry.type === "directory") placeDirectory(destination, path, item, options);
+    else {
+      let link = numbers.get(item.entry.node);
+      if (link === undefined) numbers.set(item.entry.node, (link = links.next++));
+      placeFile(destination, path, { ...withOptions(item, options), path, link });
+    }
+  }
+}
+
+/** What directories that are missing on the way are made with; their mtime is the source's, so that equal sources give equal layers. */
+export function madeDirectory(options: PlacementOptions, mtime: number): DirectoryMetadata {
+  return { uid: options.owner?.uid ?? 0, gid: options.owner?.gid ?? 0, mode: options.mode?.octal ?? 0o755, mtime };
+}
+
+function placeDirectory(destination: Destination, path: BytePath, item: SelectedEntry, options: PlacementOptions): void {
+  const there = destination.lookup(path);
+  if (there !== undefined && there.type !== "directory") {
+    throw new VarveError("BUILD_COPY_CONFLICT", `cannot copy a directory to /${displayPath(path)}, which is a ${there.type}`);
+  }
+  if (item.relative === ROOT && there !== undefined) return;
+  const entry = withOptions(item, options);
+  if (there === undefined) destination.put({ ...entry, path });
+  else if (item.partial) destination.put({ ...there, mode: item.entry.mode });
+  else {
+    const xattrs = new Map([...(there.xattrs ?? []), ...(entry.xattrs ?? [])]);
+    destination.put({ ...entry, path, ...(xattrs.size === 0 ? {} : { xattrs }) });
+  }
+}
+
+function placeFile(destination: Destination, path: BytePath, entry: NewEntry): void {
+  const there = destination.lookup(path);
+  if (there?.type === "directory") {
+    throw new VarveError("BUILD_COPY_CONFLICT", `cannot replace the directory /${displayPath(path)} with a ${entry.type}`);
+  }
+  destination.put(entry);
+}
+
+function withOptions(item: SelectedEntry, options: PlacementOptions): NewEntry {
+  const { node: _node, ...entry } = item.entry;
+  const mode = options.mode === undefined || entry.type === "symlink" ? entry.mode : options.mode.apply(entry.mode, entry.type === "directory");
+  return { ...entry, ...options.owner, mode };
+}

@@ -1,0 +1,131 @@
+import { baseName, type BytePath, cleanPath, compareBytes, displayPath, joinPath, pathComponents, ROOT, toBytePath } from "@varve/bytes";
+import { type IgnoreMatcher, parseIgnore } from "@varve/dockerfile";
+import { VarveError } from "@varve/errors";
+import { type Entry, type FileTree, resolvePath } from "@varve/layer";
+import { hasWildcard, type NameMatcher, nameMatcher } from "./wildcard.ts";
+
+/** One thing a COPY or ADD source stands for: a file, or a directory whose contents are meant. */
+export interface Selected {
+  /** Its last component as written or matched, before symlinks are followed. */
+  readonly name: BytePath;
+  /** After symlinks are followed. */
+  readonly root: Entry;
+  /** What is copied of it. */
+  entries(): Iterable<SelectedEntry>;
+}
+
+/** An entry of a selection. */
+export interface SelectedEntry {
+  /** Below the selection's root; `""` is the root itself. */
+  readonly relative: BytePath;
+  readonly entry: Entry;
+  /** A directory that is only there because something below it was selected. */
+  readonly partial: boolean;
+}
+
+/** How a source is read. */
+export interface SelectionOptions {
+  /** `--parents`: keep the source's parent directories. */
+  readonly parents: boolean;
+  /** `--exclude` patterns, relative to each source directory. */
+  readonly exclude: readonly string[];
+}
+
+/**
+ * What a source pattern selects in a tree (fact 20-22, 28): `..` and a leading `/` are clamped to the root, symlinks in the path and at its
+ * end are followed, wildcards go by Go's `filepath.Match`. A literal path that is missing throws BUILD_COPY_SOURCE_NOT_FOUND, as
+ * does the literal directory before a wildcard; a wildcard that matches nothing selects nothing.
+ */
+export function selectSource(tree: FileTree, pattern: string, options: SelectionOptions): readonly Selected[] {
+  const exclude = options.exclude.length === 0 ? undefined : parseIgnore(options.exclude.join("\n"));
+  if (!options.parents) return expandPattern(tree, toBytePath(pattern)).map((match) => select(tree, match, undefined, exclude));
+  const [pivot, rest] = splitPivot(pattern);
+  const wanted = cleanPath(toBytePath(rest));
+  if (![...pathComponents(cleanPath(toBytePath(pivot))), ...pathComponents(wanted)].some(hasWildcard)) {
+    existing(tree, joinPath(cleanPath(toBytePath(pivot)), wanted), pattern);
+  }
+  const include = wanted === ROOT ? undefined : parseIgnore(displayPath(wanted));
+  return expandPattern(tree, toBytePath(pivot)).map((match) => select(tree, match, include, exclude));
+}
+
+/** `a/./b`: what is before the pivot is not kept. */
+function splitPivot(pattern: string): [string, string] {
+  const at = pattern.indexOf("/./");
+  return at < 0 ? ["/", pattern] : [pattern.slice(0, at), pattern.slice(at + 3)];
+}
+
+function expandPattern(tree: FileTree, pattern: BytePath): { readonly name: BytePath; readonly root: Entry }[] {
+  const components = pathComponents(cleanPath(pattern));
+  const first = components.findIndex(hasWildcard);
+  if (first < 0) {
+    const path = cleanPath(pattern);
+    return [{ name: baseName(path), root: existing(tree, path, pattern) }];
+  }
+  const start = existing(tree, components.slice(0, first).join("/") as BytePath, pattern);
+  const matchers = components.slice(first).map((component) => nameMatcher(new TextDecoder().decode(Buffer.from(component, "latin1"))));
+  return matchBelow(tree, start.path, matchers).map((path) => ({ name: baseName(path), root: existing(tree, path, pattern) }));
+}
+
+/** Paths as a walk gives them; symlinks are matched by name but not entered. */
+function matchBelow(tree: FileTree, directory: BytePath, matchers: readonly NameMatcher[]): BytePath[] {
+  const [matcher, ...rest] = matchers;
+  if (matcher === undefined) return [directory];
+  return tree
+    .list(directory)
+    .filter((name) => matcher(name))
+    .toSorted(compareBytes)
+    .flatMap((name) => matchBelow(tree, joinPath(directory, name), rest));
+}
+
+function existing(tree: FileTree, path: BytePath, pattern: string): Entry {
+  const resolved = resolvePath(tree, path, { followLast: true });
+  const entry = resolved.entry;
+  if (entry !== undefined) return entry;
+  throw new VarveError("BUILD_COPY_SOURCE_NOT_FOUND", `${JSON.stringify(displayPath(`/${path}` as BytePath))} is not in the source`, {
+    hint: hintFor(tree, path, pattern),
+  });
+}
+
+function hintFor(tree: FileTree, path: BytePath, pattern: string): string {
+  const wanted = baseName(path).toLowerCase();
+  const directory = path.slice(0, Math.max(0, path.length - baseName(path).length - 1)) as BytePath;
+  const close = tree.list(directory).find((name) => name.toLowerCase() === wanted);
+  if (close !== undefined) return `there is ${displayPath(joinPath(directory, close))}; names are case-sensitive`;
+  return pattern.includes("..") ? "paths outside of the build context cannot be copied" : "check the path, the build context and .dockerignore";
+}
+
+function select(tree: FileTree, match: { readonly name: BytePath; readonly root: Entry }, include: IgnoreMatcher | undefined, exclude: IgnoreMatcher | undefined): Selected {
+  return {
+    ...match,
+    *entries() {
+      yield { relative: ROOT, entry: match.root, partial: false };
+      if (match.root.type === "directory") yield* selectBelow(tree, match.root.path, ROOT, { include, exclude, pending: [] });
+    },
+  };
+}
+
+interface Filter {
+  readonly include: IgnoreMatcher | undefined;
+  readonly exclude: IgnoreMatcher | undefined;
+  /** Directories above that wait for something below them to be selected. */
+  readonly pending: SelectedEntry[];
+}
+
+function* selectBelow(tree: FileTree, directory: BytePath, relative: BytePath, filter: Filter): Generator<SelectedEntry, void, undefined> {
+  for (const name of tree.list(directory)) {
+    const path = joinPath(directory, name);
+    const entry = tree.lookup(path);
+    if (entry === undefined) continue;
+    const below = joinPath(relative, name);
+    const excluded = filter.exclude?.matches(below) ?? false;
+    const selected = !excluded && (filter.include?.matches(below) ?? true);
+    if (selected) {
+      yield* filter.pending.splice(0);
+      yield { relative: below, entry, partial: false };
+    }
+    if (entry.type !== "directory" || (excluded && filter.exclude?.mayDescend(below) !== true)) continue;
+    if (!selected) filter.pending.push({ relative: below, entry, partial: true });
+    yield* selectBelow(tree, path, below, filter);
+    if (!selected && filter.pending.at(-1)?.relative === below) filter.pending.pop();
+  }
+}

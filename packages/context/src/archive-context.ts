@@ -1,0 +1,34 @@
+import { collectBytes } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { FileTree } from "@varve/layer";
+import { type Archive, archiveTree } from "./archive-tree.ts";
+import { type BuildContext, type OwningReader, TEXT_LIMIT } from "./context.ts";
+import type { BytePath } from "@varve/bytes";
+import type { GitTree } from "./git-tree.ts";
+
+/** A tar as build context; ignore files in it have no effect, as in BuildKit. The context owns the archive. */
+export function archiveContext(title: string, archive: Archive): BuildContext {
+  return treeContext(title, archiveTree(archive), archive.reader, () => archive[Symbol.asyncDispose]());
+}
+
+/** A checkout as build context. The context owns it. */
+export function gitContext(title: string, checkout: GitTree): BuildContext {
+  return treeContext(title, checkout.tree, checkout.reader, () => checkout[Symbol.asyncDispose]());
+}
+
+function treeContext(title: string, tree: FileTree, reader: OwningReader, dispose: () => PromiseLike<void>): BuildContext {
+  return {
+    title,
+    reader,
+    tree: () => Promise.resolve(tree),
+    async readFile(path: BytePath, options) {
+      const entry = tree.lookup(path);
+      if (entry?.type !== "file" || entry.content === undefined) return undefined;
+      const tooLarge = (): VarveError => new VarveError("CONTEXT_TOO_LARGE", `${path} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
+      return collectBytes(await reader.open(entry.content, options), TEXT_LIMIT, tooLarge);
+    },
+    async [Symbol.asyncDispose]() {
+      await dispose();
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import { readFile, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { displayPath } from "@varve/bytes";
+import { type IgnoreMatcher, parseIgnore } from "@varve/dockerfile";
+import { VarveError } from "@varve/errors";
+import { createTreeBuilder, type FileTree } from "@varve/layer";
+import type { IOOptions } from "@varve/oci";
+import { type BuildContext, TEXT_LIMIT } from "./context.ts";
+import { createDiskReader } from "./disk-reader.ts";
+import { walkDirectory } from "./directory-walk.ts";
+import { openStatCache } from "./stat-cache.ts";
+
+/** A directory as build context. */
+export interface DirectoryContextOptions extends IOOptions {
+  /** Host path. */
+  readonly path: string;
+  /** Host path of the Dockerfile: `<it>.dockerignore` wins over the directory's `.dockerignore`. Without it only the latter is looked for. */
+  readonly dockerfile?: string | undefined;
+  /** File in which content digests are remembered between builds. */
+  readonly statCache?: string | undefined;
+  /** For people; `path` by default. */
+  readonly title?: string | undefined;
+}
+
+/**
+ * Opens a directory; nothing is listed until `tree` is called. Throws CONTEXT_NOT_FOUND when there is no such directory.
+ * Extended attributes are not read: Node has no call for them.
+ */
+export async function openDirectoryContext(options: DirectoryContextOptions): Promise<BuildContext> {
+  const root = await resolveRoot(options.path);
+  const ignore = await readIgnoreFile(root, options.dockerfile);
+  const cache = options.statCache === undefined ? undefined : await openStatCache(options.statCache);
+  let listed: Promise<FileTree> | undefined;
+  return {
+    title: options.title ?? options.path,
+    reader: createDiskReader(root, cache),
+    tree(io) {
+      listed ??= walkDirectory(root, { ignore, signal: io?.signal });
+      return listed;
+    },
+    // cleaned: `..` can't be in it
+    readFile: (path) => readLimitedFile(join(root, displayPath(path))),
+    async [Symbol.asyncDispose]() {
+      await cache?.save();
+    },
+  };
+}
+
+/** A context without files. */
+export function emptyContext(title: string): BuildContext {
+  return {
+    title,
+    reader: { owns: () => false, open: () => Promise.reject(new TypeError("an empty context has no contents")), digest: () => Promise.reject(new TypeError("an empty context has no contents")) },
+    tree: () => Promise.resolve(createTreeBuilder().finish()),
+    readFile: () => Promise.resolve(undefined),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function resolveRoot(path: string): Promise<string> {
+  try {
+    const root = await realpath(path);
+    if ((await stat(root)).isDirectory()) return root;
+  } catch (cause) {
+    throw new VarveError("CONTEXT_NOT_FOUND", `build context ${path} does not exist`, { cause, hint: "varve build DIRECTORY builds from a directory" });
+  }
+  throw new VarveError("CONTEXT_NOT_FOUND", `build context ${path} is not a directory`, { hint: "use -f to name a Dockerfile" });
+}
+
+async function readIgnoreFile(root: string, dockerfile: string | undefined): Promise<IgnoreMatcher | undefined> {
+  const own = dockerfile === undefined ? undefined : await readText(`${dockerfile}.dockerignore`);
+  const text = own ?? (await readText(join(root, ".dockerignore")));
+  return text === undefined ? undefined : parseIgnore(text);
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  const bytes = await readLimitedFile(path);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+async function readLimitedFile(path: string): Promise<Uint8Array | undefined> {
+  try {
+    const { size } = await stat(path);
+    if (size > TEXT_LIMIT) throw new VarveError("CONTEXT_TOO_LARGE", `${path} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
+    return await readFile(path);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined;
+    if (cause instanceof VarveError) throw cause;
+    throw new VarveError("CONTEXT_UNREADABLE", `cannot read ${path}`, { cause, hint: (cause as Error).message });
+  }
+}

@@ -1,0 +1,119 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { type ByteStream, displayPath, streamOf } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { ContentRef } from "@varve/layer";
+import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
+import type { OwningReader } from "./context.ts";
+import { sameState } from "./disk-stat.ts";
+import type { StatCache } from "./stat-cache.ts";
+
+type DiskRef = Extract<ContentRef, { kind: "disk" }>;
+
+/** Up to this size a file is read in one go on this thread: five thread pool trips cost more than the read. */
+const SMALL = 128 * 1024;
+const PIECE = 256 * 1024;
+// O_NONBLOCK: a FIFO that took a file's place must not block the open
+const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/**
+ * Reads files of a directory by the state they were listed in. What is opened is compared by device, inode, size, mtime and ctime
+ * before the first and after the last byte; a difference is CONTEXT_CHANGED. So a symlink that took the place of a
+ * parent directory after the listing can't lead elsewhere: the file found there is another one.
+ */
+export function createDiskReader(root: string, cache?: StatCache): OwningReader {
+  const prefix = `${Buffer.from(root).toString("latin1").replace(/\/+$/, "")}/`;
+  return {
+    owns: (ref) => ref.kind === "disk" && ref.path.startsWith(prefix),
+    async open(ref, options) {
+      const disk = asDisk(ref);
+      options?.signal?.throwIfAborted();
+      return disk.size <= SMALL ? streamOf(readSmall(disk)) : readLarge(disk, options);
+    },
+    async digest(ref, options) {
+      const disk = asDisk(ref);
+      const known = cache?.lookup(disk);
+      if (known !== undefined) return known;
+      options?.signal?.throwIfAborted();
+      const digest = disk.size <= SMALL ? sha256(readSmall(disk)) : await sha256Stream(readLarge(disk, options));
+      cache?.record(disk, digest);
+      return digest;
+    },
+  };
+}
+
+function asDisk(ref: ContentRef): DiskRef {
+  if (ref.kind !== "disk") throw new TypeError(`a disk reader cannot open a ${ref.kind} reference`);
+  return ref;
+}
+
+function sha256(bytes: Uint8Array): Digest {
+  return digestFromHex(createHash("sha256").update(bytes).digest("hex"));
+}
+
+async function sha256Stream(stream: ByteStream): Promise<Digest> {
+  const hash = createHash("sha256");
+  for await (const piece of stream) hash.update(piece);
+  return digestFromHex(hash.digest("hex"));
+}
+
+function readSmall(ref: DiskRef): Uint8Array {
+  let fd: number | undefined;
+  try {
+    fd = openSync(Buffer.from(ref.path, "latin1"), FLAGS);
+    if (!sameState(fstatSync(fd, { bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    // one byte more than listed shows that the file has grown
+    const bytes = new Uint8Array(ref.size + 1);
+    let filled = 0;
+    for (;;) {
+      const count = readSync(fd, bytes, filled, bytes.length - filled, null);
+      if (count === 0) break;
+      filled += count;
+      if (filled > ref.size) break;
+    }
+    if (filled !== ref.size || !sameState(fstatSync(fd, { bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    return bytes.subarray(0, ref.size);
+  } catch (cause) {
+    throw readFailure(ref, cause);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+async function* readLarge(ref: DiskRef, options: IOOptions | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  let handle: FileHandle | undefined;
+  try {
+    // the typings lack the Buffer form of promises.open in some versions; it is documented
+    handle = await open(Buffer.from(ref.path, "latin1"), FLAGS);
+    if (!sameState(await handle.stat({ bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    let left = ref.size;
+    while (left > 0) {
+      options?.signal?.throwIfAborted();
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(PIECE, left)), 0, Math.min(PIECE, left), null);
+      if (bytesRead === 0) throw changed(ref);
+      left -= bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+    if (!sameState(await handle.stat({ bigint: true }), ref.size, ref.stat)) throw changed(ref);
+  } catch (cause) {
+    throw readFailure(ref, cause);
+  } finally {
+    await handle?.close();
+  }
+}
+
+function changed(ref: DiskRef): VarveError {
+  return new VarveError("CONTEXT_CHANGED", `${displayPath(ref.path)} changed while the build was reading it`, {
+    hint: "build again once nothing writes to the context, or exclude the file with .dockerignore",
+  });
+}
+
+function readFailure(ref: DiskRef, cause: unknown): unknown {
+  const code = (cause as NodeJS.ErrnoException | null)?.code;
+  if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR" || code === "ENXIO") return changed(ref);
+  if (code === "EACCES" || code === "EPERM" || code === "EIO" || code === "EMFILE" || code === "ENFILE") {
+    return new VarveError("CONTEXT_UNREADABLE", `cannot read ${displayPath(ref.path)}`, { cause, hint: (cause as Error).message });
+  }
+  return cause;
+}

@@ -1,0 +1,101 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { cleanPath, displayPath, toBytePath } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { Entry, FileTree } from "@varve/layer";
+import type { IOOptions } from "@varve/oci";
+import type { OwningReader } from "./context.ts";
+import { createDiskReader } from "./disk-reader.ts";
+import { walkDirectory } from "./directory-walk.ts";
+import type { GitReference } from "./git-reference.ts";
+
+/** A checkout, until it is disposed. */
+export interface GitTree extends AsyncDisposable {
+  /** Modes 0644 and 0755, mtimes of the commit, owners 0:0. */
+  readonly tree: FileTree;
+  readonly reader: OwningReader;
+  /** Full id of the commit. */
+  readonly commit: string;
+  /** Host path of the checkout (of the folder, when one was named). */
+  readonly path: string;
+}
+
+/** How a repository is fetched. */
+export interface GitTreeOptions extends IOOptions {
+  readonly keepGitDir?: boolean;
+  /** The commit the reference must stand for, in full or shortened. */
+  readonly checksum?: string | undefined;
+  /** Where the checkout is kept meanwhile. */
+  readonly directory: string;
+}
+
+/** Fetches one commit, and its submodules, with the `git` program. Throws CONTEXT_GIT_FAILED and CONTEXT_CHECKSUM_MISMATCH. */
+export async function gitTree(reference: GitReference, options: GitTreeOptions): Promise<GitTree> {
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const checkout = await realpath(await mkdtemp(join(options.directory, "git-")));
+  const remove = (): Promise<void> => rm(checkout, { recursive: true, force: true });
+  try {
+    const commit = await fetchCommit(checkout, reference, options.signal);
+    if (options.checksum !== undefined && options.checksum !== "" && !commit.startsWith(options.checksum)) {
+      throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${reference.remote} is at commit ${commit}`, { hint: `expected ${options.checksum}` });
+    }
+    const seconds = Number(await git(checkout, ["show", "-s", "--format=%ct", "HEAD"], options.signal));
+    if (options.keepGitDir !== true) await rm(join(checkout, ".git"), { recursive: true, force: true });
+    const path = join(checkout, displayPath(cleanPath(toBytePath(reference.subdirectory ?? ""))));
+    const tree = await walkDirectory(path, { signal: options.signal, adjust: (entry) => normalise(entry, seconds) });
+    return { tree, reader: createDiskReader(path), commit, path, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+function normalise(entry: Omit<Entry, "node">, mtime: number): Omit<Entry, "node"> {
+  const mode = entry.type === "symlink" ? 0o777 : entry.type === "directory" || (entry.mode & 0o100) !== 0 ? 0o755 : 0o644;
+  return { ...entry, mode, mtime };
+}
+
+async function fetchCommit(checkout: string, reference: GitReference, signal: AbortSignal | undefined): Promise<string> {
+  const ref = reference.ref ?? "HEAD";
+  await git(checkout, ["init", "--quiet", "--template="], signal);
+  await git(checkout, ["remote", "add", "--", "origin", reference.remote], signal);
+  const shallow = await git(checkout, ["fetch", "--quiet", "--depth=1", "--no-tags", "origin", "--", ref], signal).then(() => true, () => false);
+  if (!shallow) await git(checkout, ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"], signal);
+  const wanted = shallow ? "FETCH_HEAD" : await resolveRef(checkout, ref, signal);
+  await git(checkout, ["-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", wanted], signal);
+  await git(checkout, ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"], signal);
+  return git(checkout, ["rev-parse", "HEAD"], signal);
+}
+
+/** For what a server doesn't give by name: short commit ids. */
+async function resolveRef(checkout: string, ref: string, signal: AbortSignal | undefined): Promise<string> {
+  for (const candidate of [`refs/remotes/origin/${ref}`, `refs/tags/${ref}`, ref]) {
+    const found = await git(checkout, ["rev-parse", "--verify", "--quiet", `${candidate}^{commit}`], signal).catch(() => undefined);
+    if (found !== undefined) return found;
+  }
+  throw new VarveError("CONTEXT_GIT_FAILED", `the repository has no ref ${JSON.stringify(ref)}`);
+}
+
+function git(directory: string, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("git", ["-C", directory, ...args], {
+      // a build asks nothing: what needs a password fails
+      env: { ...process.env, GIT_TERMINAL_PROMPT: "0", GIT_DIR: join(directory, ".git"), GIT_WORK_TREE: directory, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const out: Buffer[] = [];
+    const errors: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
+    child.once("error", (cause: NodeJS.ErrnoException) => {
+      if (signal?.aborted === true) reject(cause);
+      else reject(new VarveError("CONTEXT_GIT_FAILED", "cannot start git", { cause, hint: cause.code === "ENOENT" ? "install git, it fetches repositories" : cause.message }));
+    });
+    child.once("close", (code) => {
+      if (code === 0) resolve(Buffer.concat(out).toString().trim());
+      else reject(new VarveError("CONTEXT_GIT_FAILED", `git ${args[0] ?? ""} failed`, { details: Buffer.concat(errors).toString().trim().split("\n").slice(-5) }));
+    });
+  });
+}

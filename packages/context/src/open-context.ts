@@ -1,0 +1,99 @@
+import { type ByteStream, collectBytes, concatBytes } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { IOOptions } from "@varve/oci";
+import { archiveContext, gitContext } from "./archive-context.ts";
+import { openArchive } from "./archive-tree.ts";
+import { type BuildContext, TEXT_LIMIT } from "./context.ts";
+import { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
+import { parseGitReference } from "./git-reference.ts";
+import { gitTree } from "./git-tree.ts";
+import { httpFile } from "./http-file.ts";
+
+/** Where a build context comes from. */
+export type ContextSpec =
+  | ({ readonly kind: "directory" } & Omit<DirectoryContextOptions, "signal">)
+  /** A tar (compressed or not) or the text of a Dockerfile, told by content. `directory` keeps what must be kept meanwhile. */
+  | { readonly kind: "stream"; readonly title: string; readonly stream: ByteStream; readonly directory: string }
+  /** A git repository, a tar, or a Dockerfile by URL. */
+  | { readonly kind: "url"; readonly url: string; readonly directory: string };
+
+/** A context, and the Dockerfile when that is what was given in its place. */
+export interface OpenedContext {
+  readonly context: BuildContext;
+  readonly dockerfile?: string;
+}
+
+/** Opens a build context. The caller disposes it. */
+export async function openContext(spec: ContextSpec, options?: IOOptions): Promise<OpenedContext> {
+  switch (spec.kind) {
+    case "directory":
+      return { context: await openDirectoryContext({ ...spec, signal: options?.signal }) };
+    case "stream":
+      return openStream(spec.title, spec.stream, spec.directory, options);
+    case "url":
+      return openURL(spec.url, spec.directory, options);
+  }
+}
+
+/** Whether a context argument is a URL (or git's `user@host:path`) and not a path. */
+export function isContextURL(text: string): boolean {
+  return /^https?:\/\//.test(text) || parseGitReference(text) !== undefined;
+}
+
+async function openURL(url: string, directory: string, options: IOOptions | undefined): Promise<OpenedContext> {
+  const reference = parseGitReference(url);
+  if (reference !== undefined) return { context: gitContext(url, await gitTree(reference, { directory, signal: options?.signal })) };
+  const file = await httpFile(url, { directory, signal: options?.signal });
+  try {
+    const { content } = file.entry;
+    if (content === undefined) throw new TypeError("a downloaded file has content");
+    return await openStream(url, await file.reader.open(content, options), directory, options);
+  } finally {
+    await file[Symbol.asyncDispose]();
+  }
+}
+
+/** The longest header to tell a tar from a text by, compressed or not. */
+const HEAD = 64 * 1024;
+
+async function openStream(title: string, stream: ByteStream, directory: string, options: IOOptions | undefined): Promise<OpenedContext> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const pieces: Uint8Array[] = [];
+  let ended = false;
+  for (let read = 0; read < HEAD && !ended; ) {
+    const next = await iterator.next();
+    ended = next.done === true;
+    if (next.done === true) break;
+    pieces.push(next.value);
+    read += next.value.length;
+  }
+  const head = concatBytes(pieces);
+  if (isText(head)) {
+    const tooLarge = (): VarveError => new VarveError("CONTEXT_TOO_LARGE", `the Dockerfile from ${title} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
+    const bytes = await collectBytes(resume(head, iterator, ended), TEXT_LIMIT, tooLarge);
+    return { context: emptyContext(title), dockerfile: new TextDecoder().decode(bytes) };
+  }
+  const archive = await openArchive(resume(head, iterator, ended), { directory, signal: options?.signal });
+  if (archive === undefined) {
+    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `${title} is neither a tar nor a Dockerfile`, { hint: "give a tar (compressed or not) as context, or the text of a Dockerfile" });
+  }
+  return { context: archiveContext(title, archive) };
+}
+
+/** A tar's header and every compressed form have a zero or another control byte within their first 512 bytes; a Dockerfile has none. */
+function isText(head: Uint8Array): boolean {
+  return head.subarray(0, 512).every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0x0c);
+}
+
+async function* resume(head: Uint8Array, iterator: AsyncIterator<Uint8Array>, ended: boolean): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    if (head.length > 0) yield head;
+    while (!ended) {
+      const next = await iterator.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}

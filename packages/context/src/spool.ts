@@ -1,0 +1,85 @@
+import { createHash, randomUUID } from "node:crypto";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ByteStream } from "@varve/bytes";
+import { type ContentRef } from "@varve/layer";
+import { type Digest, type DiffID, digestFromHex, type IOOptions } from "@varve/oci";
+import type { OwningReader } from "./context.ts";
+
+/** Bytes kept on disk for the length of a build: a downloaded file, an uncompressed archive. Dispose to free them. */
+export interface Spool extends AsyncDisposable {
+  /** Passes a stream on while keeping a copy of what went by. */
+  keep(stream: ByteStream): ByteStream;
+  /** A reference to a stretch of what was kept; `size` and `offset` in bytes. Only once all was kept. */
+  ref(offset: number, size: number): ContentRef;
+  /** sha256 of all that was kept. */
+  digest(): Digest;
+  /** Bytes kept so far. */
+  readonly size: number;
+  readonly reader: OwningReader;
+}
+
+const PIECE = 256 * 1024;
+
+/**
+ * Creates a spool below `directory`. The file has no name any more once this returns, so that not even a crash leaves it behind.
+ */
+export async function createSpool(directory: string): Promise<Spool> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, `spool-${randomUUID()}`);
+  const handle = await open(path, "wx+", 0o600);
+  await rm(path);
+  const hash = createHash("sha256");
+  let size = 0;
+  let finished: Digest | undefined;
+  const digest = (): Digest => (finished ??= digestFromHex(hash.digest("hex")));
+  return {
+    get size() {
+      return size;
+    },
+    async *keep(stream) {
+      for await (const piece of stream) {
+        await writeAll(handle, piece, size);
+        hash.update(piece);
+        size += piece.length;
+        yield piece;
+      }
+    },
+    // as in a layer: a stretch of a stream known by its digest
+    ref: (offset, length) => ({ kind: "layer", diffID: digest() as string as DiffID, offset, size: length }),
+    digest,
+    reader: createSpoolReader(handle, digest),
+    [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
+
+function createSpoolReader(handle: FileHandle, own: () => Digest): OwningReader {
+  return {
+    owns: (ref) => ref.kind === "layer" && (ref.diffID as string) === own(),
+    open: (ref, options) => Promise.resolve(readStretch(handle, ref, options)),
+    async digest(ref, options) {
+      const hash = createHash("sha256");
+      for await (const piece of readStretch(handle, ref, options)) hash.update(piece);
+      return digestFromHex(hash.digest("hex"));
+    },
+  };
+}
+
+async function* readStretch(handle: FileHandle, ref: ContentRef, options: IOOptions | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  if (ref.kind !== "layer") throw new TypeError(`a spool cannot open a ${ref.kind} reference`);
+  const end = ref.offset + ref.size;
+  for (let at = ref.offset; at < end; ) {
+    options?.signal?.throwIfAborted();
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(PIECE, end - at)), 0, Math.min(PIECE, end - at), at);
+    if (bytesRead === 0) throw new TypeError("a spool is shorter than a reference into it");
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+async function writeAll(handle: FileHandle, piece: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < piece.length; ) {
+    const { bytesWritten } = await handle.write(piece, written, piece.length - written, position + written);
+    written += bytesWritten;
+  }
+}
