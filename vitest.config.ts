@@ -12,7 +12,8 @@ export default defineConfig({
   test: {
     projects: [
       { ...source, test: { ...common, name: "packages", include: [`packages/*/src/**/${pattern}`], exclude } },
-      { ...source, test: { ...common, name: "program", include: [`test/**/${pattern}`], exclude, globalSetup: ["test/build-program.ts"] } },
+      { ...source, test: { ...common, name: "repository", include: [`test/${pattern}`], exclude } },
+      { ...source, test: { ...common, name: "program", include: [`test/*/**/${pattern}`], exclude, globalSetup: ["test/build-program.ts"] } },
     ],
   },
 });

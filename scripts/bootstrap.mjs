@@ -12,7 +12,10 @@ export function bootstrap() {
   const stamp = `${root}node_modules/.varve-installed`;
   const lock = readFileSync(`${root}pnpm-lock.yaml`, "utf8");
   if (existsSync(stamp) && statSync(stamp).isFile() && readFileSync(stamp, "utf8") === lock) return;
-  const install = spawnSync("npm", ["exec", "--yes", `--package=pnpm@${PNPM}`, "--", "pnpm", "install", "--frozen-lockfile"], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const install = spawnSync("npm", ["exec", "--yes", `--package=pnpm@${PNPM}`, "--", "pnpm", "install", "--frozen-lockfile"], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (install.status !== 0) {
     console.error("bootstrap: pnpm install failed; see above. npm must be able to reach its registry.");
     process.exit(install.status ?? 1);

@@ -1,24 +1,28 @@
 #!/usr/bin/env node
 // Builds the program (packages/cli/dist, one bundle) and, unless --program is given, every package's dist. Usage: node scripts/build.mjs [--program]
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bootstrap } from "./bootstrap.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Bundles the command line program, its library entry and the helper process into packages/cli/dist. */
+/**
+ * Bundles the command line program, its library entry and the helper process into packages/cli/dist. The files are replaced one by one, and
+ * stale ones removed last, so that a program that runs meanwhile is not pulled from under its feet.
+ */
 export async function buildProgram() {
   const { build } = await import("esbuild");
-  rmSync(`${root}packages/cli/dist`, { recursive: true, force: true });
   const helper = `${root}packages/snapshot/src/helper/main.ts`;
-  await build({
+  const { outputFiles } = await build({
     entryPoints: {
       index: `${root}packages/cli/src/index.ts`,
       varve: `${root}packages/cli/src/main.ts`,
       ...(existsSync(helper) ? { helper } : {}),
     },
     outdir: `${root}packages/cli/dist`,
+    write: false,
     bundle: true,
     splitting: true,
     format: "esm",
@@ -30,12 +34,26 @@ export async function buildProgram() {
     banner: { js: 'import { createRequire as varveCreateRequire } from "node:module"; const require = varveCreateRequire(import.meta.url);' },
     logLevel: "warning",
   });
+  replaceFiles(`${root}packages/cli/dist`, outputFiles);
+}
+
+function replaceFiles(folder, files) {
+  mkdirSync(folder, { recursive: true });
+  for (const { path, contents } of files) {
+    writeFileSync(`${path}.${process.pid}`, contents);
+    renameSync(`${path}.${process.pid}`, path);
+  }
+  const kept = new Set(files.map((file) => basename(file.path)));
+  for (const name of readdirSync(folder)) if (name.endsWith(".js") && !kept.has(name)) rmSync(`${folder}/${name}`);
 }
 
 function buildPackages() {
   const packages = readdirSync(`${root}packages`).filter((name) => existsSync(`${root}packages/${name}/tsconfig.build.json`));
   for (const name of packages) if (name !== "cli") rmSync(`${root}packages/${name}/dist`, { recursive: true, force: true });
-  const tsc = spawnSync(`${root}node_modules/.bin/tsc`, ["-b", ...packages.map((name) => `packages/${name}/tsconfig.build.json`)], { cwd: root, stdio: "inherit" });
+  const tsc = spawnSync(`${root}node_modules/.bin/tsc`, ["-b", ...packages.map((name) => `packages/${name}/tsconfig.build.json`)], {
+    cwd: root,
+    stdio: "inherit",
+  });
   if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 }
 

@@ -1,10 +1,16 @@
 import type { Descriptor, Digest, DiffID, IOOptions } from "@varve/oci";
 
 /** The parts a step's key is made of, in order; stored with the record so that a miss can be explained. Values never hold secrets in clear. */
-export interface KeyComponent { readonly name: string; readonly value: string }
+export interface KeyComponent {
+  readonly name: string;
+  readonly value: string;
+}
 
 /** `digest` is sha256 over the canonical JSON of `components`. */
-export interface CacheKey { readonly digest: Digest; readonly components: readonly KeyComponent[] }
+export interface CacheKey {
+  readonly digest: Digest;
+  readonly components: readonly KeyComponent[];
+}
 
 /** What a step gave. */
 export interface CacheRecord {

@@ -77,7 +77,10 @@ async function prepare(directory: string): Promise<void> {
   const drafts = (await readdir(directory)).filter((name) => name.endsWith(DRAFT));
   for (const name of drafts) {
     const path = join(directory, name);
-    const age = await lstat(path).then((file) => Date.now() - file.mtimeMs, () => 0);
+    const age = await lstat(path).then(
+      (file) => Date.now() - file.mtimeMs,
+      () => 0,
+    );
     if (age > STALE_DRAFT_MS) await rm(path, { force: true });
   }
 }

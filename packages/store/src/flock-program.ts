@@ -16,8 +16,13 @@ async function search(): Promise<string | undefined> {
   const path = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => isAbsolute(folder));
   for (const folder of new Set([...FOLDERS, ...path])) {
     const program = join(folder, "flock");
-    // oxlint-disable-next-line no-await-in-loop -- the first one wins
-    if (await access(program, constants.X_OK).then(() => true, () => false)) return program;
+    if (
+      await access(program, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return program;
   }
   return undefined;
 }
@@ -37,7 +42,12 @@ export function tryFlock(program: string, descriptor: number, mode: "shared" | "
     child.on("close", (status, signal) => {
       if (status === 0) resolve(true);
       else if (status === 1 && complaint === "") resolve(false);
-      else reject(new VarveError("STORE_IO", `${program} failed with ${signal ?? `status ${status}`}: ${complaint.trim()}`, { hint: "the store needs a disk that supports flock(2)" }));
+      else
+        reject(
+          new VarveError("STORE_IO", `${program} failed with ${signal ?? `status ${status}`}: ${complaint.trim()}`, {
+            hint: "the store needs a disk that supports flock(2)",
+          }),
+        );
     });
   });
 }

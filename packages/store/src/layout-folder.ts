@@ -16,7 +16,7 @@ export async function prepareLayout(root: string): Promise<void> {
   await onDisk(`open the store ${root}`, async () => {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const folder of ["blobs", "blobs/sha256", "ingest", "layers", "locks"]) await makeFolder(join(root, folder));
-    if (await isMissing(join(root, "oci-layout")) || await isMissing(join(root, "index.json"))) await createLayoutFiles(root);
+    if ((await isMissing(join(root, "oci-layout"))) || (await isMissing(join(root, "index.json")))) await createLayoutFiles(root);
   });
   await checkVersion(join(root, "oci-layout"));
 }
@@ -62,5 +62,8 @@ async function checkVersion(path: string): Promise<void> {
   } catch (cause) {
     throw new VarveError("STORE_CORRUPT_INDEX", `${path} is not JSON`, { cause });
   }
-  if (version !== LAYOUT_VERSION) throw new VarveError("STORE_UNSUPPORTED_LAYOUT", `${path} has the layout version ${JSON.stringify(version)}`, { hint: `varve knows version ${LAYOUT_VERSION}` });
+  if (version !== LAYOUT_VERSION)
+    throw new VarveError("STORE_UNSUPPORTED_LAYOUT", `${path} has the layout version ${JSON.stringify(version)}`, {
+      hint: `varve knows version ${LAYOUT_VERSION}`,
+    });
 }

@@ -193,7 +193,10 @@ describe("refs", () => {
 
 describeWithTools(["skopeo"], "skopeo", () => {
   test("reads an image out of the store as it is", async () => {
-    const config = await put(canonicalJson({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] }, config: { Labels: { here: "yes" } } }), MEDIA_TYPES.ociConfig);
+    const config = await put(
+      canonicalJson({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] }, config: { Labels: { here: "yes" } } }),
+      MEDIA_TYPES.ociConfig,
+    );
     const manifest = await put(canonicalJson({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config, layers: [] }), MEDIA_TYPES.ociManifest);
     await store.tag(manifest, "docker.io/library/app:latest");
     await store.tag(manifest, "localhost:5000/team/other:v1.2");

@@ -192,7 +192,11 @@ class DiskStore implements Store {
   async #createWriter(options?: IOOptions): Promise<BlobFileWriter> {
     options?.signal?.throwIfAborted();
     const session = await this.#ingestSession();
-    const place = { temporary: session.temporary(), blobPath: (digest: Digest) => this.#blobPath(digest), closed: (closed: BlobFileWriter) => void this.#writers.delete(closed) };
+    const place = {
+      temporary: session.temporary(),
+      blobPath: (digest: Digest) => this.#blobPath(digest),
+      closed: (closed: BlobFileWriter) => void this.#writers.delete(closed),
+    };
     const writer = await BlobFileWriter.create(place, options);
     this.#writers.add(writer);
     return writer;
