@@ -1,0 +1,80 @@
+import { type ByteStream, concatBytes } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import { compressGzip, decodeZstd, inflateGzip, ZSTD_WINDOW_LIMIT } from "#platform";
+import { readZstdFrames } from "./zstd-frame.ts";
+
+/** How a stream is compressed, by its first bytes. */
+export type Compression = "gzip" | "zstd" | "bzip2" | "xz" | "none";
+
+/** Bytes {@link sniffCompression} wants to see. */
+export const SNIFF_LENGTH = 6;
+
+const MAGICS: readonly (readonly [Compression, readonly number[]])[] = [
+  ["gzip", [0x1f, 0x8b]],
+  ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
+  ["bzip2", [0x42, 0x5a, 0x68]],
+  ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+];
+
+/** The compression that the first bytes (6 or more, fewer of a shorter stream) tell. */
+export function sniffCompression(head: Uint8Array): Compression {
+  for (const [compression, magic] of MAGICS) if (magic.every((byte, i) => head[i] === byte)) return compression;
+  // zstd's skippable frames, 0x184d2a50 to 0x184d2a5f, may precede the data
+  if (head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18 && ((head[0] ?? 0) & 0xf0) === 0x50) return "zstd";
+  return "none";
+}
+
+/**
+ * The stream without its compression, found by its first bytes: gzip (any number of members), zstd (any number of frames, windows to 128 MiB,
+ * 32 MiB before Node 22.15), or none. Truncation and anything after the end are ARCHIVE_MALFORMED_COMPRESSION; bzip2 and xz are
+ * ARCHIVE_UNSUPPORTED_COMPRESSION. Owns `stream`.
+ */
+export async function* decompress(stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+  const source = stream[Symbol.asyncIterator]();
+  try {
+    const { head, pieces } = await readHead(source);
+    const whole = resume(pieces, source);
+    const compression = sniffCompression(head);
+    switch (compression) {
+      case "gzip":
+        return yield* inflateGzip(whole) as AsyncIterable<Uint8Array>;
+      case "zstd":
+        return yield* decodeZstd(readZstdFrames(whole, ZSTD_WINDOW_LIMIT)) as AsyncIterable<Uint8Array>;
+      case "none":
+        return yield* whole;
+      default:
+        throw new VarveError("ARCHIVE_UNSUPPORTED_COMPRESSION", `the stream is compressed with ${compression}`, { hint: "use gzip, zstd or no compression" });
+    }
+  } finally {
+    await source.return?.();
+  }
+}
+
+/** One gzip member holding `bytes`; `level` 0 to 9. No time and no operating system in its header: equal bytes give equal members on one zlib. */
+export async function gzipMember(bytes: Uint8Array, level: number): Promise<Uint8Array> {
+  const member = await compressGzip(bytes, level);
+  // "unknown", as Go writes it; zlib's own value differs between systems
+  member[9] = 0xff;
+  return member;
+}
+
+async function readHead(source: AsyncIterator<Uint8Array>): Promise<{ readonly head: Uint8Array; readonly pieces: readonly Uint8Array[] }> {
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  while (total < SNIFF_LENGTH) {
+    const next = await source.next();
+    if (next.done === true) break;
+    pieces.push(next.value);
+    total += next.value.length;
+  }
+  return { head: pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : concatBytes(pieces), pieces };
+}
+
+async function* resume(pieces: readonly Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* pieces;
+  for (;;) {
+    const next = await source.next();
+    if (next.done === true) return;
+    yield next.value;
+  }
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import type { Transform } from "node:stream";
+import * as zlib from "node:zlib";
+import type { ByteStream } from "@varve/bytes";
+import { corrupt } from "../compression-error.ts";
+import type { Sha256 } from "../sha256.ts";
+import type { ZstdPart } from "../zstd-frame.ts";
+import { decodeZstdPortably, PORTABLE_WINDOW_LIMIT } from "../zstd-portable.ts";
+
+/** Bytes a decoder gives at once: fewer trips to the thread pool than Node's 16 KiB. */
+const CHUNK = 256 * 1024;
+
+/** node:zlib has zstd from 22.15 on; the typings of the oldest supported version don't know it. */
+const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: { chunkSize: number; params: Record<number, number> }) => Transform };
+/** ZSTD_d_windowLogMax. */
+const WINDOW_LOG_MAX = 100;
+
+export const ZSTD_WINDOW_LIMIT: number = createZstdDecompress === undefined ? PORTABLE_WINDOW_LIMIT : 128 * 1024 * 1024;
+
+export function startSha256(): Sha256 {
+  const hash = createHash("sha256");
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+}
+
+/** One gzip member on a libuv thread. */
+export function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => zlib.gzip(bytes, { level }, (error, out) => (error === null ? resolve(out) : reject(error))));
+}
+
+/** Inflates members one after the other; what follows the last one is an error. */
+export function inflateGzip(stream: ByteStream): ByteStream {
+  return through(stream, zlib.createGunzip({ chunkSize: CHUNK }), "gzip");
+}
+
+/** Decodes frames whose structure and window have been checked. */
+export function decodeZstd(parts: AsyncIterable<ZstdPart>): ByteStream {
+  if (createZstdDecompress === undefined) return decodeZstdPortably(parts);
+  return through(bytesOf(parts), createZstdDecompress({ chunkSize: CHUNK, params: { [WINDOW_LOG_MAX]: Math.log2(ZSTD_WINDOW_LIMIT) } }), "zstd");
+}
+
+async function* bytesOf(parts: AsyncIterable<ZstdPart>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { bytes } of parts) yield bytes;
+}
+
+/**
+ * Feeds a decoder. It may end before its input does (node:zlib takes zeros after a member as padding, which other readers refuse):
+ * the count of bytes it took tells.
+ */
+async function* through(source: ByteStream, decoder: Transform & { readonly bytesWritten?: number }, what: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const state: { fed: number; failure?: unknown } = { fed: 0 };
+  const feeding = feed(source, decoder, state);
+  try {
+    for await (const piece of decoder as AsyncIterable<Uint8Array>) yield piece;
+    await feeding;
+  } catch (cause) {
+    decoder.destroy();
+    await feeding;
+    // the source's own error is the truth; the decoder saw only that its input ended
+    throw state.failure ?? corrupt(what, cause);
+  } finally {
+    decoder.destroy();
+    await feeding;
+  }
+  if (state.failure !== undefined) throw state.failure;
+  if (decoder.bytesWritten !== undefined && decoder.bytesWritten < state.fed) throw corrupt(what, undefined, "followed by other data");
+}
+
+async function feed(source: ByteStream, decoder: Transform, state: { fed: number; failure?: unknown }): Promise<void> {
+  try {
+    for await (const piece of source) {
+      if (decoder.destroyed) return;
+      state.fed += piece.length;
+      if (!decoder.write(piece)) await drained(decoder);
+    }
+    decoder.end();
+  } catch (error) {
+    state.failure ??= error;
+    decoder.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** Resolves when the decoder takes more, or never will. */
+function drained(decoder: Transform): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ["drain", "close", "end", "error"] as const;
+    const done = (): void => {
+      for (const event of events) decoder.off(event, done);
+      resolve();
+    };
+    for (const event of events) decoder.on(event, done);
+    if (decoder.destroyed || decoder.readableEnded || !decoder.writableNeedDrain) done();
+  });
+}
