@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, type Workspace } from "../e2e/varve.ts";
-import { describeWithTools } from "../with-tools.ts";
+import { describeWithTools } from "@varve/testkit";
 import { type DockerRegistry, startDockerRegistry } from "./docker-registry.ts";
 
 const DOCKERFILE = `ARG BASE
