@@ -85,7 +85,12 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 
-const lines = [`${files} files, ${rounds} rounds, ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, commit ${execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim()}`, "", "| workload | who | median s | ratio to varve | peak MiB |", "|---|---|---|---|---|"];
+const lines = [
+  `${files} files, ${rounds} rounds, ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, commit ${execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim()}`,
+  "",
+  "| workload | who | median s | ratio to varve | peak MiB |",
+  "|---|---|---|---|---|",
+];
 for (const [key, values] of results) {
   const [workload, name] = key.split("\t");
   const seconds = median(values.map((value) => value.seconds));

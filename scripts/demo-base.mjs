@@ -3,7 +3,29 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-const TOOLS = ["sh", "cat", "chmod", "cp", "date", "env", "head", "id", "ls", "mkdir", "mv", "rm", "sed", "grep", "sleep", "sort", "tail", "touch", "tr", "uname", "wc"];
+const TOOLS = [
+  "sh",
+  "cat",
+  "chmod",
+  "cp",
+  "date",
+  "env",
+  "head",
+  "id",
+  "ls",
+  "mkdir",
+  "mv",
+  "rm",
+  "sed",
+  "grep",
+  "sleep",
+  "sort",
+  "tail",
+  "touch",
+  "tr",
+  "uname",
+  "wc",
+];
 
 function findTool(name) {
   for (const folder of (process.env.PATH ?? "/usr/bin:/bin").split(":")) {

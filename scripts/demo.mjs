@@ -15,7 +15,7 @@ const shown = (path) => path.replaceAll(root, "");
 let server;
 
 function say(text) {
-  console.log(`\n\u001b[1m▸ ${text}\u001b[0m`.replace(process.stdout.isTTY ? /$^/ : /\u001b\[\d+m/g, ""));
+  console.log(process.stdout.isTTY ? `\n\u001b[1m▸ ${text}\u001b[0m` : `\n▸ ${text}`);
 }
 
 function run(args, options = {}) {
@@ -79,7 +79,8 @@ async function demo() {
   say("Done. To look further (the store is an OCI image layout; skopeo, umoci and crane read it as it is):");
   const home = shown(env.VARVE_HOME);
   console.log(`  export VARVE_HOME=${home}`);
-  for (const line of ["images", `history ${name}`, `inspect ${name}`, `run ${name} sh -c 'ls -l /usr/share/greeting'`]) console.log(`  node packages/cli/bin/varve.js ${line}`);
+  for (const line of ["images", `history ${name}`, `inspect ${name}`, `run ${name} sh -c 'ls -l /usr/share/greeting'`])
+    console.log(`  node packages/cli/bin/varve.js ${line}`);
   console.log(`  node packages/cli/bin/varve.js build --print --build-arg BASE=${baseName} examples/greeting`);
   console.log(`  cat ${home}/index.json      # the names`);
   console.log(`  docs/concepts/               # what a layer, a digest and a cache key are, on this very image`);

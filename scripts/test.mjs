@@ -13,7 +13,15 @@ function runVitest(args, long) {
   rmSync(results, { force: true });
   const vitest = spawnSync(
     process.execPath,
-    [`${root}node_modules/vitest/vitest.mjs`, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`, ...args],
+    [
+      `${root}node_modules/vitest/vitest.mjs`,
+      "run",
+      ...(long ? ["--passWithNoTests"] : []),
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${results}`,
+      ...args,
+    ],
     { cwd: root, stdio: "inherit", env: { ...process.env, ...(long ? { VARVE_LONG: "1" } : {}) } },
   );
   return vitest.status ?? 1;

@@ -37,7 +37,9 @@ describeWithTools(["docker-registry", "skopeo", "umoci", "buildah", "podman", "r
     registry = await startDockerRegistry(join(space.root, "registry"));
     name = `${registry.host}/team/app:1`;
     await makeBusyboxRoot(join(space.root, "base/root"));
-    await space.files("base", { Dockerfile: 'FROM scratch\nCOPY root/ /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nCMD ["sh"]\n' });
+    await space.files("base", {
+      Dockerfile: 'FROM scratch\nCOPY root/ /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nCMD ["sh"]\n',
+    });
     await space.ok(["build", "-t", `${registry.host}/base:1`, "--push", "base"]);
     await space.files("app", { Dockerfile: DOCKERFILE, "src/b.txt": "beta\n", "src/a.txt": "alpha\n" });
     await space.ok(["build", "--build-arg", `BASE=${registry.host}/base:1`, "-t", name, "--push", "app"]);
@@ -75,7 +77,20 @@ describeWithTools(["docker-registry", "skopeo", "umoci", "buildah", "podman", "r
     const mount = (await ok("buildah", [...storage, "mount", container])).stdout.trim();
     expect(await readFile(join(mount, "opt/soft"), "utf8")).toBe("left\n");
     await ok("buildah", [...storage, "umount", container]);
-    const run = await ok("podman", [...storage, "--runtime", "runc", "--cgroup-manager", "cgroupfs", "run", "--rm", "--network", "none", "--cgroups", "disabled", name]);
+    const run = await ok("podman", [
+      ...storage,
+      "--runtime",
+      "runc",
+      "--cgroup-manager",
+      "cgroupfs",
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "--cgroups",
+      "disabled",
+      name,
+    ]);
     expect(run.stdout).toBe("left\nalpha\nbeta\n");
   });
 
@@ -83,6 +98,11 @@ describeWithTools(["docker-registry", "skopeo", "umoci", "buildah", "podman", "r
     const before = registry.requests().length;
     const again = await space.ok(["build", "--progress", "plain", "--build-arg", `BASE=${registry.host}/base:1`, "-t", name, "--push", "app"]);
     expect(again.stderr.match(/CACHED/g)).toHaveLength(7);
-    expect(registry.requests().slice(before).filter((line) => / "(POST|PATCH) /.test(line))).toEqual([]);
+    expect(
+      registry
+        .requests()
+        .slice(before)
+        .filter((line) => / "(POST|PATCH) /.test(line)),
+    ).toEqual([]);
   });
 });

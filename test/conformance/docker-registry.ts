@@ -16,7 +16,16 @@ export async function startDockerRegistry(folder: string, htpasswd?: string): Pr
   await mkdir(folder, { recursive: true });
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
-  const lines = ["version: 0.1", "log:", "  accesslog:", "    disabled: false", "storage:", `  filesystem: { rootdirectory: ${folder} }`, "  delete: { enabled: true }", `http: { addr: "${host}" }`];
+  const lines = [
+    "version: 0.1",
+    "log:",
+    "  accesslog:",
+    "    disabled: false",
+    "storage:",
+    `  filesystem: { rootdirectory: ${folder} }`,
+    "  delete: { enabled: true }",
+    `http: { addr: "${host}" }`,
+  ];
   if (htpasswd !== undefined) {
     await writeFile(join(folder, "htpasswd"), htpasswd);
     lines.push(`auth: { htpasswd: { realm: test, path: ${join(folder, "htpasswd")} } }`);

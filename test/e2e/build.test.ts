@@ -33,11 +33,18 @@ describe("varve build without RUN", () => {
     const meta = JSON.parse(await readFile(join(space.root, "meta.json"), "utf8")) as Record<string, unknown>;
     expect(meta["containerimage.config.digest"]).toBe(id);
 
-    const inspected = JSON.parse((await space.ok(["inspect", "demo:1"])).stdout) as { config: { config: Record<string, unknown>; rootfs: { diff_ids: string[] }; history: { created_by: string }[] } };
+    const inspected = JSON.parse((await space.ok(["inspect", "demo:1"])).stdout) as {
+      config: { config: Record<string, unknown>; rootfs: { diff_ids: string[] }; history: { created_by: string }[] };
+    };
     expect(inspected.config.config["Cmd"]).toEqual(["/data/run"]);
     expect(inspected.config.config["Labels"]).toEqual({ who: "e2e" });
     expect(inspected.config.rootfs.diff_ids).toHaveLength(2);
-    expect(inspected.config.history.map((entry) => entry.created_by)).toEqual(["COPY /one/a.txt /data/ # buildkit", "COPY b/ /data/b/ # buildkit", "LABEL who=e2e", 'CMD ["/data/run"]']);
+    expect(inspected.config.history.map((entry) => entry.created_by)).toEqual([
+      "COPY /one/a.txt /data/ # buildkit",
+      "COPY b/ /data/b/ # buildkit",
+      "LABEL who=e2e",
+      'CMD ["/data/run"]',
+    ]);
 
     const second = await space.ok(["build", "--progress", "plain", "-t", "demo:2", context]);
     expect(second.stderr.match(/CACHED/g)).toHaveLength(3);

@@ -9,7 +9,10 @@ let host: string;
 
 beforeAll(async () => {
   space = await createWorkspace();
-  server = spawn(process.execPath, [VARVE, "serve", "--port", "0"], { env: { ...process.env, VARVE_HOME: join(space.root, "served") }, stdio: ["ignore", "pipe", "ignore"] });
+  server = spawn(process.execPath, [VARVE, "serve", "--port", "0"], {
+    env: { ...process.env, VARVE_HOME: join(space.root, "served") },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   host = await new Promise<string>((resolve, reject) => {
     server.once("exit", (code) => reject(new Error(`varve serve ended with ${code}`)));
     server.stdout?.once("data", (data: Buffer) => resolve(new URL(String(data).trim()).host));

@@ -1,9 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { baseName, bytePathFromBytes, bytePathToBytes, cleanPath, comparePaths, displayPath, joinPath, parentPath, pathComponents, toBytePath } from "./byte-path.ts";
+import {
+  baseName,
+  bytePathFromBytes,
+  bytePathToBytes,
+  cleanPath,
+  comparePaths,
+  displayPath,
+  joinPath,
+  parentPath,
+  pathComponents,
+  toBytePath,
+} from "./byte-path.ts";
 
 test("any bytes survive", () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 20_000 }), (bytes) => expect(bytePathToBytes(bytePathFromBytes(bytes))).toEqual(bytes)));
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 20_000 }), (bytes) => {
+      expect(bytePathToBytes(bytePathFromBytes(bytes))).toEqual(bytes);
+    }),
+  );
 });
 
 test("text becomes its UTF-8 bytes and is shown as text again", () => {

@@ -48,7 +48,7 @@ function stackOf(error: Error): string {
 }
 
 function style(): Parameters<typeof renderDiagnostic>[1] {
-  if (process.stderr.isTTY !== true || (process.env["NO_COLOR"] ?? "") !== "") return undefined;
+  if (!process.stderr.isTTY || (process.env["NO_COLOR"] ?? "") !== "") return undefined;
   const paint =
     (code: number) =>
     (text: string): string =>

@@ -8,7 +8,11 @@ import type { Session } from "../session.ts";
 import { createTransferLog } from "../transfer-log.ts";
 
 /** `varve push IMAGE`: blobs first, the manifest last, then its digest on stdout. */
-export async function pushCommand(session: Session, text: string, flags: { readonly quiet?: boolean; readonly insecureRegistry: readonly string[] }): Promise<number> {
+export async function pushCommand(
+  session: Session,
+  text: string,
+  flags: { readonly quiet?: boolean; readonly insecureRegistry: readonly string[] },
+): Promise<number> {
   const { signal } = session;
   const log = createTransferLog(flags.quiet === true ? () => {} : session.say);
   await using registries = openRegistries(session, flags.insecureRegistry);

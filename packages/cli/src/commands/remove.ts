@@ -15,7 +15,9 @@ export async function removeCommand(session: Session, images: readonly string[])
     }
   });
   if (missing.length > 0) {
-    throw new VarveError("STORE_REF_NOT_FOUND", `no image ${missing.map((name) => JSON.stringify(name)).join(", ")} in the store`, { hint: "varve images lists what is there" });
+    throw new VarveError("STORE_REF_NOT_FOUND", `no image ${missing.map((name) => JSON.stringify(name)).join(", ")} in the store`, {
+      hint: "varve images lists what is there",
+    });
   }
   return EXIT.ok;
 }

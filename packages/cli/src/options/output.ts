@@ -3,7 +3,17 @@ import { VarveError } from "@varve/errors";
 import { parseFields, parseFlag, refuseUnknownFields } from "./key-values.ts";
 
 const KNOWN = ["type", "dest", "name", "push", "tar"];
-const LATER = ["compression", "compression-level", "force-compression", "rewrite-timestamp", "oci-mediatypes", "annotation", "push-by-digest", "unpack", "store"];
+const LATER = [
+  "compression",
+  "compression-level",
+  "force-compression",
+  "rewrite-timestamp",
+  "oci-mediatypes",
+  "annotation",
+  "push-by-digest",
+  "unpack",
+  "store",
+];
 
 /** Parses `-o/--output` as buildx does: `type=…,dest=…`, a bare path (`local`), or `-` (a tar on stdout). */
 export function parseOutput(text: string, tags: readonly string[]): Output {
@@ -17,7 +27,7 @@ export function parseOutput(text: string, tags: readonly string[]): Output {
     if (fields.has(key)) throw new VarveError("CLI_USAGE", `--output: ${key} is not supported yet`, { hint: `leave ${key} out` });
   }
   refuseUnknownFields("--output", fields, KNOWN);
-  const type = fields.get("type");
+  const type = fields.get("type") ?? "";
   const names = fields.has("name") ? (fields.get("name") ?? "").split(",").filter((name) => name !== "") : tags;
   const dest = fields.get("dest");
   switch (type) {
@@ -36,7 +46,9 @@ export function parseOutput(text: string, tags: readonly string[]): Output {
       if (dest === undefined) throw new VarveError("CLI_USAGE", "--output type=local needs a dest");
       return { type, dest };
     default:
-      throw new VarveError("CLI_USAGE", `--output: unknown type ${JSON.stringify(type ?? "")}`, { hint: "known types: image, registry, oci, docker, tar, local" });
+      throw new VarveError("CLI_USAGE", `--output: unknown type ${JSON.stringify(type)}`, {
+        hint: "known types: image, registry, oci, docker, tar, local",
+      });
   }
 }
 

@@ -18,6 +18,6 @@ export function createProgress(mode: ProgressMode, session: Session): ProgressRe
     case "plain":
       return createPlainProgress(session.say);
     case "auto":
-      return createProgress(process.stderr.isTTY === true && session.env["TERM"] !== "dumb" ? "tty" : "plain", session);
+      return createProgress(process.stderr.isTTY && session.env["TERM"] !== "dumb" ? "tty" : "plain", session);
   }
 }

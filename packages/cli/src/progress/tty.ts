@@ -40,7 +40,10 @@ export function createTtyProgress(terminal: TtyOptions): ProgressRenderer {
     // what is finished, with all before it, is written once and scrolls away
     while (settled < all.length && (all[settled]?.finished !== undefined || last)) {
       const step = all[settled++];
-      if (step !== undefined) text += renderStep(step, now, terminal.columns(), last).map((line) => `${line}\n`).join("");
+      if (step !== undefined)
+        text += renderStep(step, now, terminal.columns(), last)
+          .map((line) => `${line}\n`)
+          .join("");
     }
     const live = all.slice(settled).flatMap((step) => renderStep(step, now, terminal.columns(), false));
     const room = Math.max(1, terminal.rows() - 1);
@@ -94,7 +97,16 @@ function addOutput(step: Step, text: string): void {
 function renderStep(step: Step, now: number, columns: number, last: boolean): string[] {
   const { finished } = step;
   const seconds = `${(Math.max(0, (finished?.time ?? now) - step.started) / 1000).toFixed(1)}s`;
-  const word = finished === undefined ? "" : finished.outcome === "cached" ? "CACHED " : finished.outcome === "failed" ? "ERROR " : finished.outcome === "cancelled" ? "CANCELED " : "";
+  const word =
+    finished === undefined
+      ? ""
+      : finished.outcome === "cached"
+        ? "CACHED "
+        : finished.outcome === "failed"
+          ? "ERROR "
+          : finished.outcome === "cancelled"
+            ? "CANCELED "
+            : "";
   const head = ` => ${word}${step.title}`;
   const line = `${fit(head, columns - seconds.length - 1)} ${seconds}`;
   const color = finished === undefined ? "" : finished.outcome === "failed" || finished.outcome === "cancelled" ? "\u001b[31m" : "\u001b[34m";

@@ -5,5 +5,6 @@ export const IMAGE_CODES = {
   IMAGE_TOO_NESTED: "Indexes are nested deeper than varve follows (3).",
   IMAGE_LAYER_MISMATCH: "A layer or blob is not what the image says it is (digest, size or diffID).",
   IMAGE_UNSUPPORTED_LAYER: "A layer is of a media type or compression varve cannot read.",
+  IMAGE_LAYER_TOO_LARGE: "A layer inflates to more than a thousand times its size, past 1 GiB.",
   IMAGE_OUTPUT: "An image cannot be written where or as it was asked for.",
 } as const;
