@@ -1,5 +1,5 @@
 import type { SourceExcerpt } from "./source-range.ts";
-import { VarveError } from "./varve-error.ts";
+import type { VarveError } from "./varve-error.ts";
 
 /** How {@link renderDiagnostic} decorates; every function takes and gives plain text, width unchanged. */
 export interface DiagnosticStyle {

@@ -36,9 +36,10 @@ export function createTtyProgress(terminal: TtyOptions): ProgressRenderer {
   function draw(last: boolean): void {
     const now = Date.now();
     const all = [...steps.values()];
+    const isSettled = (step: Step | undefined): boolean => last || step?.finished !== undefined;
     let text = drawn === 0 ? "" : `\u001b[${drawn}A\u001b[0J`;
     // what is finished, with all before it, is written once and scrolls away
-    while (settled < all.length && (all[settled]?.finished !== undefined || last)) {
+    while (settled < all.length && isSettled(all[settled])) {
       const step = all[settled++];
       if (step !== undefined)
         text += renderStep(step, now, terminal.columns(), last)
