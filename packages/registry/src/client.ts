@@ -1,4 +1,6 @@
 import type { Descriptor, Existence, Fetcher, IOOptions, Mounter, Pusher, RangeFetcher, Reference, Resolver, Tagger } from "@varve/oci";
+import type { Environment } from "./proxy.ts";
+import type { RetryPolicy } from "./retry.ts";
 
 /** One repository of a registry; manifests and blobs alike go by descriptor (the media type tells which). */
 export interface RemoteRepository extends Fetcher, RangeFetcher, Existence, Pusher, Resolver, Tagger, Mounter {
@@ -25,6 +27,10 @@ export interface RegistryClientOptions {
   /** Registers tokens and passwords with the one redactor. */
   readonly onSecret?: (secret: string) => void;
   readonly userAgent?: string;
+  /** Where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are read; the process's own by default. */
+  readonly env?: Environment;
+  /** Differences from {@link DEFAULT_RETRY_POLICY}. */
+  readonly retry?: Partial<RetryPolicy>;
 }
 
 /** Speaks the distribution spec to any registry; owns its connections. */
