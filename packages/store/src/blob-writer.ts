@@ -26,6 +26,7 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   readonly #signal: AbortSignal | undefined;
   #gathered: Uint8Array[] = [];
   #gatheredSize = 0;
+  #writing: Promise<void> = Promise.resolve();
   #size = 0;
   #open = true;
 
@@ -75,6 +76,8 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     this.#open = false;
     this.#gathered = [];
     try {
+      // the handle must not close under a write
+      await this.#writing.catch(() => undefined);
       await this.#handle.close();
       await rm(this.#place.temporary, { force: true });
     } finally {
@@ -86,25 +89,23 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     return this.abort();
   }
 
+  /** Waits for the write before, begins the next: hashing and the producer go on while the disk works. */
   async #flush(): Promise<void> {
+    await this.#writing;
     const pieces = this.#gathered;
-    let left = this.#gatheredSize;
+    const size = this.#gatheredSize;
     this.#gathered = [];
     this.#gatheredSize = 0;
-    await onDisk("write a blob", async () => {
-      while (left > 0) {
-        // a write may be short (a full disk, a signal): drop what went out and go on with the rest
-        const { bytesWritten } = await this.#handle.writev(pieces);
-        left -= bytesWritten;
-        dropBytes(pieces, bytesWritten);
-      }
-    });
+    this.#writing = onDisk("write a blob", () => writePieces(this.#handle, pieces, size));
+    // thrown by the next flush, or by commit
+    this.#writing.catch(() => undefined);
   }
 
   async #publish(path: string, size: number): Promise<void> {
     // the same content is there already: it was synced by whoever put it there, and fsync is the dear part
     if (await isBlobFile(path, size)) return;
     await this.#flush();
+    await this.#writing;
     await onDisk("store a blob", async () => {
       await this.#handle.chmod(0o400);
       await this.#handle.sync();
@@ -133,6 +134,15 @@ export function verifyBlob(actual: { readonly digest: Digest; readonly size: num
   }
   if (expected.digest !== undefined && expected.digest !== actual.digest) {
     throw new VarveError("STORE_DIGEST_MISMATCH", `blob ${expected.digest} has the digest ${actual.digest} instead`);
+  }
+}
+
+async function writePieces(handle: FileHandle, pieces: Uint8Array[], size: number): Promise<void> {
+  for (let left = size; left > 0;) {
+    // a write may be short (a full disk, a signal): drop what went out and go on with the rest
+    const { bytesWritten } = await handle.writev(pieces);
+    left -= bytesWritten;
+    dropBytes(pieces, bytesWritten);
   }
 }
 

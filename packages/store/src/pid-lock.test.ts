@@ -35,7 +35,7 @@ test("excludes until it is released, and leaves nothing", async () => {
 });
 
 test("a holder that is gone is pushed aside", async () => {
-  const child = spawn("true");
+  const child = spawn(process.execPath, ["-e", ""]);
   const pid = child.pid ?? 0;
   await once(child, "close");
   await heldBy(pid);
