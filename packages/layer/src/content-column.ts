@@ -1,0 +1,117 @@
+import type { BytePath } from "@varve/bytes";
+import { digestFromHex, type DiffID } from "@varve/oci";
+import { ByteColumn } from "./byte-column.ts";
+import type { ContentRef, DiskStat } from "./content-ref.ts";
+import { bytesFromHex, hexFromBytes } from "./hex.ts";
+
+const NONE = 0;
+const LAYER = 1;
+const LAYER_WITH_DIGEST = 2;
+const DISK = 3;
+const OTHER = 4;
+const STAT_FIELDS = 4;
+
+/** Where the bytes of each row are, in columns; forms that few rows have are kept as objects. */
+export class ContentColumn {
+  #kind = new Uint8Array(16);
+  /** Of a layer's content the offset, of a file on disk where its path starts in `#paths`. */
+  #offset = new Float64Array(16);
+  #layer = new Uint16Array(16);
+  #digest = new Uint8Array(0);
+  #stat = new BigUint64Array(0);
+  readonly #layers: DiffID[] = [];
+  readonly #paths = new ByteColumn();
+  readonly #others = new Map<number, ContentRef>();
+
+  set(at: number, content: ContentRef | undefined, size: number): void {
+    if (at >= this.#kind.length) this.#resize(Math.max(at + 1, this.#kind.length * 2));
+    if (content === undefined) this.#kind[at] = NONE;
+    else if (content.kind === "layer" && content.size === size && this.#layerNumber(content.diffID) < 0xffff) this.#setLayer(at, content);
+    else if (content.kind === "disk" && content.size === size && content.path.length < 0xffff && this.#setStat(at, content.stat)) {
+      this.#kind[at] = DISK;
+      this.#offset[at] = this.#paths.append(content.path);
+    } else {
+      this.#kind[at] = OTHER;
+      this.#others.set(at, content);
+    }
+  }
+
+  get(at: number, size: number): ContentRef | undefined {
+    switch (this.#kind[at]) {
+      case LAYER:
+      case LAYER_WITH_DIGEST: {
+        const diffID = this.#layers[this.#layer[at] ?? 0] as DiffID;
+        const offset = this.#offset[at] ?? 0;
+        if (this.#kind[at] === LAYER) return { kind: "layer", diffID, offset, size };
+        return { kind: "layer", diffID, offset, size, digest: digestFromHex(hexFromBytes(this.#digest.subarray(32 * at, 32 * at + 32))) };
+      }
+      case DISK:
+        return { kind: "disk", path: this.#paths.read(this.#offset[at] ?? 0) as BytePath, size, stat: this.#getStat(at) };
+      case OTHER:
+        return this.#others.get(at);
+      default:
+        return undefined;
+    }
+  }
+
+  trim(rows: number): void {
+    this.#resize(rows);
+    this.#paths.trim();
+  }
+
+  #setLayer(at: number, content: Extract<ContentRef, { kind: "layer" }>): void {
+    this.#offset[at] = content.offset;
+    this.#layer[at] = this.#layerNumber(content.diffID);
+    this.#kind[at] = content.digest === undefined ? LAYER : LAYER_WITH_DIGEST;
+    if (content.digest === undefined) return;
+    if (this.#digest.length === 0) this.#digest = new Uint8Array(32 * this.#kind.length);
+    this.#digest.set(bytesFromHex(content.digest.slice("sha256:".length)), 32 * at);
+  }
+
+  #layerNumber(diffID: DiffID): number {
+    // rows of one table nearly always come from one layer, the last that was seen
+    const last = this.#layers.length - 1;
+    if (last >= 0 && this.#layers[last] === diffID) return last;
+    const known = this.#layers.indexOf(diffID);
+    return known >= 0 ? known : this.#layers.push(diffID) - 1;
+  }
+
+  #setStat(at: number, stat: DiskStat): boolean {
+    if (this.#stat.length === 0) this.#stat = new BigUint64Array(STAT_FIELDS * this.#kind.length);
+    const device = BigInt(stat.device);
+    const inode = BigInt(stat.inode);
+    const mtime = BigInt(stat.mtimeNs);
+    const ctime = BigInt(stat.ctimeNs);
+    if (BigInt.asUintN(64, device) !== device || BigInt.asUintN(64, inode) !== inode) return false;
+    if (BigInt.asIntN(64, mtime) !== mtime || BigInt.asIntN(64, ctime) !== ctime) return false;
+    // times may be negative; the column wraps them and `#getStat` unwraps
+    this.#stat.set([device, inode, mtime, ctime], STAT_FIELDS * at);
+    return true;
+  }
+
+  #getStat(at: number): DiskStat {
+    const [device = 0n, inode = 0n, mtime = 0n, ctime = 0n] = this.#stat.subarray(STAT_FIELDS * at, STAT_FIELDS * (at + 1));
+    return { device: String(device), inode: String(inode), mtimeNs: String(BigInt.asIntN(64, mtime)), ctimeNs: String(BigInt.asIntN(64, ctime)) };
+  }
+
+  #resize(rows: number): void {
+    const kept = Math.min(rows, this.#kind.length);
+    const kind = new Uint8Array(rows);
+    kind.set(this.#kind.subarray(0, kept));
+    const offset = new Float64Array(rows);
+    offset.set(this.#offset.subarray(0, kept));
+    const layer = new Uint16Array(rows);
+    layer.set(this.#layer.subarray(0, kept));
+    if (this.#digest.length > 0) {
+      const digest = new Uint8Array(32 * rows);
+      digest.set(this.#digest.subarray(0, 32 * kept));
+      this.#digest = digest;
+    }
+    if (this.#stat.length > 0) {
+      const stat = new BigUint64Array(STAT_FIELDS * rows);
+      stat.set(this.#stat.subarray(0, STAT_FIELDS * kept));
+      this.#stat = stat;
+    }
+    [this.#kind, this.#offset, this.#layer] = [kind, offset, layer];
+  }
+}

@@ -1,0 +1,247 @@
+import { type BytePath, compareBytes, ROOT } from "@varve/bytes";
+import type { Entry } from "./entry.ts";
+import { EntryTable, type Row } from "./entry-table.ts";
+import { sameMetadata } from "./entry-comparison.ts";
+import type { FileTree } from "./file-tree.ts";
+import { checkedComponents, invalidEntry } from "./path-check.ts";
+import { type RowReference, rowReference, RowSpace, StoredTree } from "./stored-tree.ts";
+import type { NewEntry } from "./tree-builder.ts";
+
+/** A directory whose children are being changed. Children are rows, or directories that are open too. */
+interface OpenDirectory {
+  row: RowReference;
+  readonly children: Map<string, RowReference | OpenDirectory>;
+}
+type Child = RowReference | OpenDirectory;
+
+const IMPLIED: Omit<Row, "node"> = { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
+
+/** A tree being changed. Only directories on the way to a change are opened; all else stays a row of the base's tables. */
+export class MutableTree {
+  readonly #table = new EntryTable();
+  /** The number of `#table` among the tables of the tree. */
+  readonly #number: number;
+  readonly #rows: RowSpace;
+  readonly #root: OpenDirectory;
+  #nextNode: number;
+  /** First row of each node number that entries were set with. */
+  readonly #given = new Map<number, RowReference>();
+
+  constructor(base?: FileTree) {
+    const stored = base === undefined ? undefined : base instanceof StoredTree ? base : copyOf(base);
+    this.#number = stored?.rows.tables.length ?? 0;
+    this.#rows = new RowSpace([...(stored?.rows.tables ?? []), this.#table]);
+    this.#nextNode = stored?.nextNode ?? 0;
+    this.#root = stored === undefined ? { row: this.#append("", { ...IMPLIED, node: this.#nextNode++ }), children: new Map() } : this.#open(stored.root);
+  }
+
+  lookup(path: BytePath): Entry | undefined {
+    const found = this.#find(path);
+    return found === undefined ? undefined : this.#rows.read(rowOf(found), path);
+  }
+
+  /** Whether the entry was put there since the tree was started. */
+  isOwn(path: BytePath): boolean {
+    const found = this.#find(path);
+    return found !== undefined && this.#isOwn(found);
+  }
+
+  set(entry: NewEntry): void {
+    if (entry.type === "directory") this.#setDirectory(entry);
+    else this.#place(entry.path, (name) => this.#appendFile(name, entry));
+  }
+
+  remove(path: BytePath): void {
+    if (path === ROOT) throw invalidEntry(path, "is the root, which can't be removed");
+    const { parent, name } = this.#parentIfThere(path);
+    parent?.children.delete(name);
+  }
+
+  link(path: BytePath, target: BytePath): void {
+    const found = this.#find(target);
+    if (found === undefined) throw invalidEntry(path, `is a hardlink to ${JSON.stringify(target)}, which is not there`);
+    if (this.#isDirectory(found)) throw invalidEntry(path, `is a hardlink to the directory ${JSON.stringify(target)}`);
+    if (path === target) throw invalidEntry(path, "is a hardlink to itself");
+    const { path: _, ...row } = this.#rows.read(rowOf(found), target);
+    this.#place(path, (name) => this.#append(name, row));
+  }
+
+  /** Takes away what the base has at `path` and below, and leaves what was put there since. */
+  removeInherited(path: BytePath): void {
+    const { parent, name } = this.#parentIfThere(path);
+    const child = parent?.children.get(name);
+    if (parent !== undefined && child !== undefined && !this.#keepOwn(child)) parent.children.delete(name);
+  }
+
+  /** As {@link removeInherited} for everything in a directory, the directory itself excepted. */
+  clearInherited(path: BytePath): void {
+    const found = this.#find(path);
+    if (found === undefined || !this.#isDirectory(found)) return;
+    this.#clear(this.#openPath(checkedComponents(path)));
+  }
+
+  finish(): StoredTree {
+    const { reference } = this.#freeze(this.#root, "");
+    this.#table.trim();
+    // a table without rows would only lengthen the list
+    return new StoredTree(this.#table.length === 0 ? new RowSpace(this.#rows.tables.slice(0, -1)) : this.#rows, reference, this.#nextNode);
+  }
+
+  #setDirectory(entry: NewEntry): void {
+    const { path, node: _, ...metadata } = entry;
+    const components = checkedComponents(path);
+    const name = components.at(-1) ?? "";
+    const row = this.#append(name, { ...metadata, size: 0, node: this.#nextNode++ });
+    if (path === ROOT) {
+      this.#root.row = row;
+      return;
+    }
+    const parent = this.#openParent(path, components);
+    const child = parent.children.get(name);
+    if (child === undefined || !this.#isDirectory(child)) parent.children.set(name, { row, children: new Map() });
+    else this.#openChild(parent, name, child).row = row;
+  }
+
+  #place(path: BytePath, append: (name: BytePath) => RowReference): void {
+    const components = checkedComponents(path);
+    const name = components.at(-1);
+    if (name === undefined) throw invalidEntry(path, "is the root and no directory");
+    const parent = this.#openParent(path, components);
+    parent.children.set(name, append(name));
+  }
+
+  #appendFile(name: BytePath, entry: NewEntry): RowReference {
+    const { path, node, ...row } = entry;
+    const first = node === undefined ? undefined : this.#given.get(node);
+    if (first !== undefined) {
+      const linked = this.#rows.read(first, path);
+      if (sameMetadata(linked, { ...entry, node: 0 })) {
+        const { path: _, ...shared } = linked;
+        return this.#append(name, shared);
+      }
+    }
+    const reference = this.#append(name, { ...row, node: this.#nextNode++ });
+    if (node !== undefined && first === undefined) this.#given.set(node, reference);
+    return reference;
+  }
+
+  #append(name: string, row: Row): RowReference {
+    return rowReference(this.#number, this.#table.append(name, row));
+  }
+
+  #openParent(path: BytePath, components: readonly BytePath[]): OpenDirectory {
+    let directory = this.#root;
+    for (let i = 0; i < components.length - 1; i++) {
+      const name = components[i] ?? "";
+      const child = directory.children.get(name) ?? this.#append(name, { ...IMPLIED, node: this.#nextNode++ });
+      if (!this.#isDirectory(child)) throw invalidEntry(path, `lies below ${JSON.stringify(components.slice(0, i + 1).join("/"))}, which is no directory`);
+      directory = this.#openChild(directory, name, child);
+    }
+    return directory;
+  }
+
+  #openPath(components: readonly BytePath[]): OpenDirectory {
+    let directory = this.#root;
+    for (const name of components) {
+      const child = directory.children.get(name);
+      if (child !== undefined) directory = this.#openChild(directory, name, child);
+    }
+    return directory;
+  }
+
+  #openChild(parent: OpenDirectory, name: string, child: Child): OpenDirectory {
+    if (typeof child === "object") return child;
+    const opened = this.#open(child);
+    parent.children.set(name, opened);
+    return opened;
+  }
+
+  #open(row: RowReference): OpenDirectory {
+    const children = new Map<string, Child>();
+    const count = this.#rows.childCount(row);
+    for (let i = 0; i < count; i++) {
+      const child = this.#rows.child(row, i);
+      children.set(this.#rows.name(child), child);
+    }
+    return { row, children };
+  }
+
+  /** The open parent of a path that is there; `parent` is undefined when it isn't. */
+  #parentIfThere(path: BytePath): { readonly parent: OpenDirectory | undefined; readonly name: BytePath } {
+    const components = checkedComponents(path);
+    const name = components.at(-1) ?? ROOT;
+    if (name === ROOT || this.#find(path) === undefined) return { parent: undefined, name };
+    return { parent: this.#openPath(components.slice(0, -1)), name };
+  }
+
+  #find(path: BytePath): Child | undefined {
+    let at: Child | undefined = this.#root;
+    if (path === ROOT) return at;
+    let start = 0;
+    while (at !== undefined && start <= path.length) {
+      const slash = path.indexOf("/", start);
+      const end = slash < 0 ? path.length : slash;
+      const name = path.slice(start, end);
+      at = typeof at === "object" ? at.children.get(name) : this.#rows.findChild(at, name);
+      start = end + 1;
+    }
+    return at;
+  }
+
+  #isDirectory(child: Child): boolean {
+    return typeof child === "object" || this.#rows.isDirectory(child);
+  }
+
+  #isOwn(child: Child): boolean {
+    return rowOf(child) >= rowReference(this.#number, 0);
+  }
+
+  /** Strips a child of what the base has; whether anything is left. */
+  #keepOwn(child: Child): boolean {
+    if (typeof child === "object") this.#clear(child);
+    return this.#isOwn(child) || (typeof child === "object" && child.children.size > 0);
+  }
+
+  #clear(directory: OpenDirectory): void {
+    for (const [name, child] of directory.children) if (!this.#keepOwn(child)) directory.children.delete(name);
+  }
+
+  /** Turns an open directory into a row. A row of the base can't take other children, so it is copied. */
+  #freeze(directory: OpenDirectory, name: string): { readonly reference: RowReference; readonly total: number } {
+    const names = [...directory.children.keys()].sort(compareBytes);
+    const references: RowReference[] = [];
+    let below = 0;
+    for (const childName of names) {
+      const child = directory.children.get(childName) ?? 0;
+      if (typeof child === "object") {
+        const frozen = this.#freeze(child, childName);
+        references.push(frozen.reference);
+        below += frozen.total;
+      } else {
+        references.push(child);
+        below += this.#rows.total(child);
+      }
+    }
+    if (!this.#isOwn(directory)) {
+      if (this.#hasChildren(directory.row, references)) return { reference: directory.row, total: 1 + below };
+      const { path: _, ...row } = this.#rows.read(directory.row, ROOT);
+      directory.row = this.#append(name, row);
+    }
+    this.#table.setChildren(this.#rows.row(directory.row), references, below);
+    return { reference: directory.row, total: 1 + below };
+  }
+
+  #hasChildren(row: RowReference, references: readonly RowReference[]): boolean {
+    return this.#rows.childCount(row) === references.length && references.every((reference, i) => this.#rows.child(row, i) === reference);
+  }
+}
+
+function rowOf(child: Child): RowReference {
+  return typeof child === "object" ? child.row : child;
+}
+
+function copyOf(tree: FileTree): StoredTree {
+  const copy = new MutableTree();
+  for (const entry of tree.walk()) copy.set(entry);
+  return copy.finish();
+}
