@@ -110,6 +110,18 @@ describe("damage", () => {
     await drain(blob);
   });
 
+  test("a range beyond the blob is STORE_RANGE", async () => {
+    const blob = await put(new Uint8Array(10));
+    for (const [offset, length] of [
+      [5, 6],
+      [-1, 2],
+      [0.5, 1],
+      [11, 0],
+    ] as const) {
+      await expect(store.fetchRange(blob, offset, length)).rejects.toMatchObject({ code: "STORE_RANGE" });
+    }
+  });
+
   test("a symbolic link is no blob", async () => {
     await writeFile(join(folder, "secret"), "12345");
     const blob = describeBlob(new TextEncoder().encode("12345"));

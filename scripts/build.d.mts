@@ -1,0 +1,2 @@
+/** Bundles the program into packages/cli/dist. */
+export function buildProgram(): Promise<void>;
