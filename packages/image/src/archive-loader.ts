@@ -35,5 +35,5 @@ export async function loadArchive(store: Store, input: string | ByteStream, opti
 
 async function openMembers(store: Store, input: string | ByteStream, options: IOOptions): Promise<ArchiveMembers> {
   const isDirectory = typeof input === "string" && (await stat(input).catch(() => undefined))?.isDirectory() === true;
-  return isDirectory ? directoryMembers(input) : tarMembers(input, await store.directory("spool"), options);
+  return isDirectory ? directoryMembers(input) : tarMembers(input, () => store.directory("spool"), options);
 }

@@ -1,6 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { decompress, sniffCompression } from "@varve/archive";
@@ -8,6 +6,8 @@ import { type ByteStream, collectBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { DOCUMENT_LIMIT, type IOOptions } from "@varve/oci";
 import { extract } from "tar-stream";
+import { openFileAccess, type RandomAccess } from "./file-access.ts";
+import { spoolStream } from "./spool.ts";
 
 /** The files of an image archive (or layout directory) by name, in any order. */
 export interface ArchiveMembers extends AsyncDisposable {
@@ -25,88 +25,45 @@ export async function readMember(members: ArchiveMembers, name: string, options:
 
 /** Files of a layout directory. */
 export function directoryMembers(directory: string): ArchiveMembers {
-  const openFile = (name: string): Promise<FileHandle> => open(path.join(directory, name), constants.O_RDONLY | constants.O_NOFOLLOW);
+  const openMember = (name: string): Promise<RandomAccess | undefined> => openFileAccess(path.join(directory, name)).catch(() => undefined);
   return {
     async has(name) {
-      const handle = await openFile(name).catch(() => undefined);
-      await handle?.close();
-      return handle !== undefined;
+      await using file = await openMember(name);
+      return file !== undefined;
     },
     async open(name, options) {
-      const handle = await openFile(name).catch((cause: unknown) => {
-        throw missing(name, cause);
-      });
-      return readHandle(handle, 0, (await handle.stat()).size, { ...options, close: true });
+      const file = await openMember(name);
+      if (file === undefined) throw missing(name);
+      return disposing(file, file.read(0, file.size, options));
     },
     async [Symbol.asyncDispose]() {},
   };
 }
 
 /**
- * Files of a tar: read once to find where they are, then in place. What is compressed or no file (a stream, a pipe) is first written,
- * uncompressed, to a file in `spoolDirectory` that has no name any more, so that nothing is left behind even when the process is killed.
+ * Files of a tar: read once to find where they are, then in place. What is compressed or no file (a stream, a pipe) is put aside
+ * uncompressed first; `spoolDirectory` gives the folder for that.
  */
-export async function tarMembers(input: string | ByteStream, spoolDirectory: string, options: IOOptions = {}): Promise<ArchiveMembers> {
-  const handle = typeof input === "string" ? await openTar(input, spoolDirectory, options) : await spool(input, spoolDirectory, options);
+export async function tarMembers(input: string | ByteStream, spoolDirectory: () => Promise<string>, options: IOOptions = {}): Promise<ArchiveMembers> {
+  const tar = await openTar(input, spoolDirectory, options);
   try {
-    const places = await findMembers(handle, options);
+    const places = await findMembers(tar, options);
     return {
       has: async (name) => resolveMember(places, name) !== undefined,
       async open(name, io) {
         const place = resolveMember(places, name);
         if (place === undefined) throw missing(name);
-        return readHandle(handle, place.offset, place.size, { ...io, close: false });
+        return tar.read(place.offset, place.size, io);
       },
-      [Symbol.asyncDispose]: () => handle.close(),
+      [Symbol.asyncDispose]: () => tar[Symbol.asyncDispose](),
     };
   } catch (error) {
-    await handle.close();
+    await tar[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-/** Pieces of a file's range; with `close`, the handle ends with the stream. */
-export async function* readHandle(
-  handle: FileHandle,
-  offset: number,
-  size: number,
-  options: IOOptions & { readonly close: boolean },
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    for (let at = offset; at < offset + size; ) {
-      options.signal?.throwIfAborted();
-      const buffer = new Uint8Array(Math.min(PIECE, offset + size - at));
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) throw new VarveError("IMAGE_INVALID_ARCHIVE", "the archive became shorter while it was read");
-      yield buffer.subarray(0, bytesRead);
-      at += bytesRead;
-    }
-  } finally {
-    if (options.close) await handle.close();
-  }
-}
-
-/** Writes a stream to a file without a name in `directory`; the handle is all there is of it. */
-export async function spoolFile(stream: ByteStream, directory: string, options: IOOptions = {}): Promise<{ handle: FileHandle; size: number }> {
-  const file = path.join(directory, randomUUID());
-  const handle = await open(file, "wx+", 0o600);
-  try {
-    await rm(file);
-    let size = 0;
-    for await (const piece of stream) {
-      options.signal?.throwIfAborted();
-      await handle.writeFile(piece);
-      size += piece.length;
-    }
-    return { handle, size };
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
-
-const PIECE = 256 * 1024;
-/** An archive of 1,000 images of 1,000 layers stays below. */
+/** An archive of 1,000 images of 1,000 layers has not that many. */
 const MEMBERS_LIMIT = 1_000_000;
 
 interface Place {
@@ -116,43 +73,38 @@ interface Place {
   readonly target?: string;
 }
 
-async function openTar(file: string, spoolDirectory: string, options: IOOptions): Promise<FileHandle> {
-  const handle = await open(file, "r").catch((cause: unknown) => {
-    throw new VarveError("IMAGE_INVALID_ARCHIVE", `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+async function openTar(input: string | ByteStream, spoolDirectory: () => Promise<string>, options: IOOptions): Promise<RandomAccess> {
+  if (typeof input !== "string") return spoolStream(decompress(input), spoolDirectory, options);
+  const file = await openFileAccess(input).catch((cause: unknown) => {
+    throw new VarveError("IMAGE_INVALID_ARCHIVE", `cannot read ${input}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   });
+  if (file === undefined) return spoolStream(decompress(createReadStream(input)), spoolDirectory, options);
+  const head = await collectBytes(file.read(0, Math.min(file.size, 512)), 512, () => new RangeError("read more than asked for"));
+  if (sniffCompression(head) === "none") return file;
+  return spoolStream(decompress(disposing(file, file.read())), spoolDirectory, options);
+}
+
+async function* disposing(owner: AsyncDisposable, stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) return await spool(handle.createReadStream({ autoClose: false, signal: options.signal }), spoolDirectory, options).finally(() => handle.close());
-    const head = new Uint8Array(512);
-    const { bytesRead } = await handle.read(head, 0, head.length, 0);
-    if (sniffCompression(head.subarray(0, bytesRead)) === "none") return handle;
-    const packed = readHandle(handle, 0, stats.size, { ...options, close: true });
-    return await spool(packed, spoolDirectory, options);
-  } catch (error) {
-    await handle.close().catch(() => {});
-    throw error;
+    yield* stream;
+  } finally {
+    await owner[Symbol.asyncDispose]();
   }
 }
 
-async function spool(stream: ByteStream, directory: string, options: IOOptions): Promise<FileHandle> {
-  const { handle } = await spoolFile(decompress(stream), directory, options);
-  return handle;
-}
-
-async function findMembers(handle: FileHandle, options: IOOptions): Promise<ReadonlyMap<string, Place>> {
+async function findMembers(tar: RandomAccess, options: IOOptions): Promise<ReadonlyMap<string, Place>> {
   const places = new Map<string, Place>();
-  const { size } = await handle.stat();
-  const reader = Readable.from(readHandle(handle, 0, size, { ...options, close: false }));
   const parser = extract();
-  reader.on("error", (error) => parser.destroy(error));
-  reader.pipe(parser as unknown as NodeJS.WritableStream);
+  const source = Readable.from(tar.read(0, tar.size, options), { objectMode: false });
+  source.on("error", (error) => parser.destroy(error));
+  source.pipe(parser as unknown as NodeJS.WritableStream);
   try {
     for await (const entry of parser) {
-      const { name, type, linkname, size: length } = entry.header;
+      const { name, type, linkname, size } = entry.header;
       const key = normalizeName(name);
-      if (type === "file" || type === "contiguous-file") places.set(key, { offset: entry.offset, size: length });
+      if (type === "file" || type === "contiguous-file") places.set(key, { offset: entry.offset, size });
       else if (type === "symlink") places.set(key, { offset: 0, size: 0, target: path.posix.join(path.posix.dirname(key), linkname) });
-      else if (type === "link") places.set(key, { offset: 0, size: 0, target: normalizeName(linkname) });
+      else if (type === "link") places.set(key, { offset: 0, size: 0, target: linkname });
       if (places.size > MEMBERS_LIMIT) throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive has more than ${MEMBERS_LIMIT} members`);
       entry.resume();
     }
@@ -161,7 +113,8 @@ async function findMembers(handle: FileHandle, options: IOOptions): Promise<Read
     if (error instanceof VarveError) throw error;
     throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive is no readable tar: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   } finally {
-    reader.destroy();
+    source.destroy();
+    parser.destroy();
   }
   return places;
 }
@@ -180,6 +133,6 @@ function resolveMember(places: ReadonlyMap<string, Place>, name: string): Place 
   return place;
 }
 
-function missing(name: string, cause?: unknown): VarveError {
-  return new VarveError("IMAGE_INVALID_ARCHIVE", `the archive has no ${name}`, { cause });
+function missing(name: string): VarveError {
+  return new VarveError("IMAGE_INVALID_ARCHIVE", `the archive has no ${name}`);
 }

@@ -19,6 +19,8 @@ const CONSTANT = { mtime: new Date(0), uid: 0, gid: 0, uname: "", gname: "" } as
  */
 export async function* packTar(fill: (packer: TarPacker) => Promise<void>): AsyncGenerator<Uint8Array, void, undefined> {
   const archive = pack();
+  // every way to fail is awaited below; an event nobody listens to would end the process
+  archive.on("error", () => {});
   const filled = fill(createPacker(archive)).then(
     () => archive.finalize(),
     (error: unknown) => {
@@ -44,8 +46,8 @@ export async function* packTar(fill: (packer: TarPacker) => Promise<void>): Asyn
 function createPacker(archive: Pack): TarPacker {
   return {
     file: (name, size, content) => addFile(archive, name, size, content),
-    bytes: (name, content) => settle((done) => archive.entry({ ...CONSTANT, name, mode: 0o644, size: content.length }, Buffer.from(content), done)),
-    directory: (name) => settle((done) => archive.entry({ ...CONSTANT, name, mode: 0o755, type: "directory" }, done)),
+    bytes: (name, content) => settle((done) => quiet(archive.entry({ ...CONSTANT, name, mode: 0o644, size: content.length }, Buffer.from(content), done))),
+    directory: (name) => settle((done) => quiet(archive.entry({ ...CONSTANT, name, mode: 0o755, type: "directory" }, done))),
   };
 }
 
@@ -53,13 +55,19 @@ async function addFile(archive: Pack, name: string, size: number, content: ByteS
   const state: { settle?: (error?: Error | null) => void } = {};
   const written = settle((done) => (state.settle = done));
   written.catch(() => {});
-  const entry = archive.entry({ ...CONSTANT, name, mode: 0o644, size }, (error) => state.settle?.(error));
+  const entry = quiet(archive.entry({ ...CONSTANT, name, mode: 0o644, size }, (error) => state.settle?.(error)));
   for await (const piece of content) {
     if (entry.destroyed) break;
     if (!entry.write(piece)) await Promise.race([drained(entry), written]);
   }
   entry.end(undefined);
   await written;
+}
+
+/** Failures come through the callback; the event beside it would go unheard. */
+function quiet(entry: ReturnType<Pack["entry"]>): ReturnType<Pack["entry"]> {
+  entry.on("error", () => {});
+  return entry;
 }
 
 function drained(entry: ReturnType<Pack["entry"]>): Promise<void> {
