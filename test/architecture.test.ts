@@ -26,7 +26,7 @@ const TIERS: Readonly<Record<string, number>> = {
 const TESTKIT = "testkit";
 /** Run in a browser too: `node:` modules only behind a condition of package.json's `imports`. */
 const BROWSER = ["errors", "bytes", "oci", "dockerfile", "archive", "layer", "plan"];
-const SHAPELESS = /^(utils?|helpers?|common|misc|types)(\.|$)/;
+const SHAPELESS = /^(utils?|helpers|common|misc|types)(\.|$)/;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const packages = readdirSync(join(root, "packages")).filter((name) => existsSync(join(root, "packages", name, "package.json")));
