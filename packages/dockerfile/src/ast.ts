@@ -24,11 +24,13 @@ export interface Heredoc {
   readonly chomp: boolean;
   /** Line endings kept; ends with a newline unless empty. */
   readonly content: string;
+  /** As `content`, leading tabs still there: what a shell that sees the `<<-` itself is given. */
+  readonly raw: string;
   /** Of the content, terminator line excluded. */
   readonly range: SourceRange;
 }
 
-/** A command that is either a JSON array (exec form) or a text (shell form), heredocs apart. */
+/** A command that is either a JSON array (exec form) or a text (shell form): the line as written, `<<EOF` in its place, without heredoc bodies. */
 export type CommandForm =
   | { readonly form: "exec"; readonly args: readonly string[] }
   | { readonly form: "shell"; readonly text: string };
@@ -100,7 +102,8 @@ export interface OnbuildInstruction extends InstructionBase {
   readonly kind: "onbuild";
   /** The trigger as the config's `OnBuild` stores it. */
   readonly trigger: string;
-  readonly instruction: Instruction;
+  /** Absent when the trigger is no valid instruction: it is stored all the same and fails where it is used. */
+  readonly instruction?: Instruction;
 }
 export interface MaintainerInstruction extends InstructionBase { readonly kind: "maintainer"; readonly maintainer: string }
 

@@ -1,1 +1,5 @@
 export type * from "./ast.ts";
+export { DOCKERFILE_LIMIT, parseDockerfile, parseDockerfileTolerant, parseOnbuild, type ParseOptions, type TolerantResult } from "./parser.ts";
+export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
+export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
+export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore } from "./ignore.ts";

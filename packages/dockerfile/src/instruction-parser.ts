@@ -1,0 +1,41 @@
+import type { Instruction } from "./ast.ts";
+import { fail, type InstructionContext } from "./instruction-context.ts";
+import { fromInstruction } from "./instructions/from.ts";
+import { healthcheckInstruction } from "./instructions/healthcheck.ts";
+import { onbuildInstruction } from "./instructions/onbuild.ts";
+import { argInstruction, envInstruction, labelInstruction } from "./instructions/pairs.ts";
+import { runInstruction } from "./instructions/run.ts";
+import { commandInstruction, exposeInstruction, maintainerInstruction, shellInstruction, stopSignalInstruction, userInstruction, volumeInstruction, workdirInstruction } from "./instructions/settings.ts";
+import { transferInstruction } from "./instructions/transfer.ts";
+import { KEYWORDS } from "./node-parser.ts";
+import { didYouMean } from "./suggestion.ts";
+
+const TYPES: Readonly<Record<string, (context: InstructionContext) => Instruction>> = {
+  ADD: transferInstruction,
+  ARG: argInstruction,
+  CMD: commandInstruction,
+  COPY: transferInstruction,
+  ENTRYPOINT: commandInstruction,
+  ENV: envInstruction,
+  EXPOSE: exposeInstruction,
+  FROM: fromInstruction,
+  HEALTHCHECK: healthcheckInstruction,
+  LABEL: labelInstruction,
+  MAINTAINER: maintainerInstruction,
+  ONBUILD: (context) => onbuildInstruction(context, typeInstruction),
+  RUN: runInstruction,
+  SHELL: shellInstruction,
+  STOPSIGNAL: stopSignalInstruction,
+  USER: userInstruction,
+  VOLUME: volumeInstruction,
+  WORKDIR: workdirInstruction,
+};
+
+/** Checks a node and gives it its type. Throws DOCKERFILE_UNKNOWN_INSTRUCTION, _UNKNOWN_FLAG, _FLAG, _HEREDOC, _SYNTAX. */
+export function typeInstruction(context: InstructionContext): Instruction {
+  const { keyword } = context.node;
+  const type = Object.hasOwn(TYPES, keyword.value) ? TYPES[keyword.value] : undefined;
+  if (type !== undefined) return type(context);
+  const shown = keyword.value.length <= 40 ? keyword.value : `${keyword.value.slice(0, 37)}...`;
+  return fail(context, `unknown instruction ${JSON.stringify(shown)}`, { at: keyword, code: "DOCKERFILE_UNKNOWN_INSTRUCTION", hint: didYouMean(keyword.value, KEYWORDS) });
+}

@@ -1,0 +1,30 @@
+import type { FromInstruction } from "../ast.ts";
+import { parseFlags } from "../flag-set.ts";
+import { fail, instructionHead, type InstructionContext, toWord } from "../instruction-context.ts";
+
+const STAGE_NAME = /^[a-z][a-z0-9\-_.]*$/;
+
+/** `FROM [--platform=P] image [AS name]`. */
+export function fromInstruction(context: InstructionContext): FromInstruction {
+  const { args } = context.node;
+  const words = args.kind === "words" ? args.words : [];
+  const [image, as, alias] = words;
+  const named = words.length === 3 && as?.value.toLowerCase() === "as";
+  if (image === undefined || (words.length !== 1 && !named)) {
+    fail(context, "FROM takes an image, or an image AS a name", { hint: words.length === 2 && as?.value.toLowerCase() === "as" ? "a name is missing after AS" : "write FROM image [AS name]" });
+  }
+  if (alias !== undefined && !STAGE_NAME.test(alias.value.toLowerCase())) {
+    fail(context, `invalid stage name ${JSON.stringify(alias.value)}`, { at: alias, hint: "a stage name starts with a letter and has letters, digits, hyphens, underscores and dots" });
+  }
+  const flags = parseFlags(context, { platform: "value" });
+  const platform = flags.value("platform");
+  return {
+    kind: "from",
+    ...instructionHead(context),
+    flags: flags.flags,
+    image: toWord(context, image),
+    ...(alias === undefined ? {} : { alias: toWord(context, alias) }),
+    // an empty value is as none, as in BuildKit
+    ...(platform === undefined || platform === "" ? {} : { platform }),
+  };
+}

@@ -1,0 +1,48 @@
+import type { HealthcheckInstruction } from "../ast.ts";
+import { commandForm } from "../command-form.ts";
+import { parseDuration } from "../duration.ts";
+import { type FlagSet, parseFlags, uncheckedFlags } from "../flag-set.ts";
+import { fail, instructionHead, type InstructionContext } from "../instruction-context.ts";
+import { didYouMean } from "../suggestion.ts";
+
+/** The shortest duration Docker takes, in nanoseconds. */
+const SHORTEST = 1e6;
+const MOST_RETRIES = 2 ** 31 - 1;
+
+/** `HEALTHCHECK [flags] CMD command` or `HEALTHCHECK NONE`. Flags before NONE are not looked at, as in BuildKit. */
+export function healthcheckInstruction(context: InstructionContext): HealthcheckInstruction {
+  const { args } = context.node;
+  if (args.kind !== "health") fail(context, "HEALTHCHECK takes CMD and a command, or NONE");
+  const type = args.type.value.toUpperCase();
+  if (type === "NONE") {
+    if (args.command.kind !== "none") fail(context, "HEALTHCHECK NONE takes no arguments");
+    return { kind: "healthcheck", ...instructionHead(context), flags: uncheckedFlags(context), none: true };
+  }
+  const flags = parseFlags(context, { interval: "value", timeout: "value", "start-period": "value", "start-interval": "value", retries: "value" });
+  if (type !== "CMD") fail(context, `unknown HEALTHCHECK type ${JSON.stringify(args.type.value)}`, { at: args.type, hint: didYouMean(type, ["CMD", "NONE"]) ?? "it is CMD or NONE" });
+  const test = commandForm(args.command);
+  if (args.command.kind === "none" || (test.form === "exec" && test.args.length === 0)) fail(context, "HEALTHCHECK CMD has no command");
+  return { kind: "healthcheck", ...instructionHead(context), flags: flags.flags, none: false, test, ...durations(context, flags), ...retries(context, flags) };
+}
+
+function durations(context: InstructionContext, flags: FlagSet): Pick<HealthcheckInstruction, "interval" | "timeout" | "startPeriod" | "startInterval"> {
+  const read = <K extends string>(key: K, name: string): { readonly [k in K]?: number } => {
+    const text = flags.value(name);
+    const at = flags.token(name);
+    if (text === undefined || text === "" || at === undefined) return {};
+    const value = parseDuration(text);
+    if (value === undefined) fail(context, `--${name} ${JSON.stringify(text)} is no duration`, { at, code: "DOCKERFILE_FLAG", hint: "write a number with a unit, as 30s or 1m30s" });
+    if (value !== 0 && value < SHORTEST) fail(context, `--${name} ${text} is less than 1ms`, { at, code: "DOCKERFILE_FLAG" });
+    return { [key]: value } as { readonly [k in K]?: number };
+  };
+  return { ...read("interval", "interval"), ...read("timeout", "timeout"), ...read("startPeriod", "start-period"), ...read("startInterval", "start-interval") };
+}
+
+function retries(context: InstructionContext, flags: FlagSet): Pick<HealthcheckInstruction, "retries"> {
+  const text = flags.value("retries");
+  const at = flags.token("retries");
+  if (text === undefined || text === "" || at === undefined) return {};
+  const value = /^[-+]?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= MOST_RETRIES) return { retries: value };
+  fail(context, `--retries ${JSON.stringify(text)} is not a whole number from 0 on`, { at, code: "DOCKERFILE_FLAG" });
+}

@@ -1,0 +1,53 @@
+import type { TransferInstruction } from "../ast.ts";
+import { type FlagKind, type FlagSet, parseFlags } from "../flag-set.ts";
+import { parseHeredocWord } from "../heredoc-word.ts";
+import { fail, instructionHead, type InstructionContext, toWord } from "../instruction-context.ts";
+import type { Token } from "../logical-line.ts";
+
+const SHARED: Readonly<Record<string, FlagKind>> = { chown: "value", chmod: "value", link: "switch", exclude: "list" };
+const COPY_FLAGS: Readonly<Record<string, FlagKind>> = { ...SHARED, from: "value", parents: "switch" };
+const ADD_FLAGS: Readonly<Record<string, FlagKind>> = { ...SHARED, "keep-git-dir": "switch", checksum: "value", unpack: "switch" };
+
+/** `COPY [flags] source… destination` and `ADD`, also as JSON arrays. */
+export function transferInstruction(context: InstructionContext): TransferInstruction {
+  const { args, keyword } = context.node;
+  const words: readonly Token[] = args.kind === "words" ? args.words : args.kind === "json" ? args.items : [];
+  const destination = words.at(-1);
+  if (destination === undefined || words.length < 2) {
+    fail(context, `${keyword.value} has ${words.length === 0 ? "neither source nor" : "no"} destination`, { hint: `write ${keyword.value} source... destination` });
+  }
+  const flags = parseFlags(context, keyword.value === "COPY" ? COPY_FLAGS : ADD_FLAGS);
+  if (parseHeredocWord(destination.value) !== undefined) fail(context, `a heredoc cannot be the destination of ${keyword.value}`, { at: destination, code: "DOCKERFILE_HEREDOC" });
+  checkFrom(context, flags);
+  const unpack = flags.switch("unpack");
+  return {
+    kind: keyword.value === "COPY" ? "copy" : "add",
+    ...instructionHead(context),
+    flags: flags.flags,
+    sources: words.slice(0, -1).map((word) => toWord(context, word)),
+    destination: toWord(context, destination),
+    ...values(flags),
+    link: flags.switch("link") ?? false,
+    parents: flags.switch("parents") ?? false,
+    exclude: flags.list("exclude").map((entry) => entry.value),
+    keepGitDir: flags.switch("keep-git-dir") ?? false,
+    ...(unpack === undefined ? {} : { unpack }),
+  };
+}
+
+/** Values that are there and not empty: `--chown=` is as none, as in BuildKit. */
+function values(flags: FlagSet): { readonly from?: string; readonly chown?: string; readonly chmod?: string; readonly checksum?: string } {
+  const given: { from?: string; chown?: string; chmod?: string; checksum?: string } = {};
+  for (const name of ["from", "chown", "chmod", "checksum"] as const) {
+    const value = flags.value(name);
+    if (value !== undefined && value !== "") given[name] = value;
+  }
+  return given;
+}
+
+function checkFrom(context: InstructionContext, flags: FlagSet): void {
+  const from = flags.value("from");
+  const token = flags.token("from");
+  if (from === undefined || token === undefined || !/\$./.test(from)) return;
+  fail(context, `--from=${from} holds a variable`, { at: token, code: "DOCKERFILE_FLAG", hint: "name a stage: FROM $VARIABLE AS name, and --from=name" });
+}
