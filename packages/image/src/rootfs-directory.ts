@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, chown, lchown, link, lstat, lutimes, mkdir, open, readdir, rename, rm, symlink, utimes } from "node:fs/promises";
+import { chmod, chown, lchown, link, lstat, lutimes, mkdir, open, readdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
 import path from "node:path";
 import { type BytePath, displayPath } from "@varve/bytes";
 import { isVarveError, VarveError } from "@varve/errors";
@@ -33,7 +33,7 @@ export async function writeTreeDirectory(
   options: RootfsDirectoryOptions = {},
 ): Promise<RootfsDirectoryResult> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeParents(directory);
     // inside, not beside: the directory may be a mount, and renames don't cross those
     const fresh = path.join(directory, `.${randomUUID()}.partial`);
     await mkdir(fresh, { mode: 0o700 });
@@ -50,6 +50,22 @@ export async function writeTreeDirectory(
     if (isVarveError(error) || !isErrno(error)) throw error;
     throw new VarveError("IMAGE_OUTPUT", `cannot write to ${directory}: ${error.message}`, { cause: error });
   }
+}
+
+/** Node's own recursive mkdir never ends where the kernel answers ENOENT below a directory that exists (/proc). */
+async function makeParents(directory: string): Promise<void> {
+  const made = await mkdir(directory).then(
+    () => true,
+    async (error: unknown) => {
+      if (isErrno(error) && error.code === "ENOENT") return false;
+      if ((await stat(directory).catch(() => undefined))?.isDirectory() === true) return true;
+      throw error;
+    },
+  );
+  if (made) return;
+  const parent = path.dirname(path.resolve(directory));
+  if (parent !== path.resolve(directory)) await makeParents(parent);
+  await mkdir(directory);
 }
 
 async function writeEntries(tree: FileTree, reader: ContentReader, root: string, options: RootfsDirectoryOptions): Promise<BytePath[]> {
