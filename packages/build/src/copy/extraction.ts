@@ -1,7 +1,8 @@
 import { type BytePath, cleanPath, displayPath, joinPath, parentPath, pathComponents, ROOT } from "@varve/bytes";
 import type { ArchiveEntry } from "@varve/context";
 import { VarveError } from "@varve/errors";
-import type { Destination, NewEntry } from "./destination.ts";
+import type { NewEntry } from "@varve/layer";
+import type { Destination } from "./destination.ts";
 import { type LinkNumbers, madeDirectory, type PlacementOptions } from "./placement.ts";
 
 /**
@@ -18,10 +19,11 @@ export function extractArchive(destination: Destination, archive: readonly Archi
     const parent = resolveBelow(destination, top, parentPath(name));
     destination.makeDirectories(parent, { uid: 0, gid: 0, mode: 0o755, mtime });
     const path = joinPath(parent, name.slice(name.lastIndexOf("/") + 1) as BytePath);
-    const entry = toEntry(destination, top, item, path, options, links);
+    const target = item.header.type === "hardlink" ? linkTarget(destination, top, item) : undefined;
     const there = destination.lookup(path);
-    if (there !== undefined && !(there.type === "directory" && entry.type === "directory")) destination.remove(path);
-    destination.put(entry);
+    if (there !== undefined && path !== target && !(there.type === "directory" && item.header.type === "directory")) destination.remove(path);
+    if (target === undefined) destination.put(toEntry(item, path, options, links));
+    else if (target !== path) destination.link(path, target);
   }
 }
 
@@ -52,7 +54,7 @@ function resolveBelow(destination: Destination, top: BytePath, relative: BytePat
   return at;
 }
 
-function toEntry(destination: Destination, top: BytePath, item: ArchiveEntry, path: BytePath, options: PlacementOptions, links: LinkNumbers): NewEntry {
+function toEntry(item: ArchiveEntry, path: BytePath, options: PlacementOptions, links: LinkNumbers): NewEntry {
   const { header } = item;
   const base = {
     path,
@@ -64,11 +66,9 @@ function toEntry(destination: Destination, top: BytePath, item: ArchiveEntry, pa
     ...(header.xattrs.size === 0 ? {} : { xattrs: header.xattrs }),
   };
   switch (header.type) {
-    case "hardlink":
-      return hardlink(destination, top, item, path, links);
     case "file":
       if (item.content === undefined) throw new TypeError("a file of an archive has content");
-      return { ...base, type: "file", size: header.size, content: item.content, link: links.next++ };
+      return { ...base, type: "file", size: header.size, content: item.content, node: links.next++ };
     case "symlink":
       return { ...base, type: "symlink", mode: 0o777, linkTarget: header.linkName };
     case "char":
@@ -77,17 +77,17 @@ function toEntry(destination: Destination, top: BytePath, item: ArchiveEntry, pa
     case "directory":
     case "fifo":
       return { ...base, type: header.type };
+    case "hardlink":
+      throw new TypeError("a hardlink has no entry of its own");
   }
 }
 
-function hardlink(destination: Destination, top: BytePath, item: ArchiveEntry, path: BytePath, links: LinkNumbers): NewEntry {
+function linkTarget(destination: Destination, top: BytePath, item: ArchiveEntry): BytePath {
   const name = entryName(item.header.linkName);
   const target = joinPath(resolveBelow(destination, top, parentPath(name)), name.slice(name.lastIndexOf("/") + 1) as BytePath);
   const there = destination.lookup(target);
   if (there === undefined || there.type === "directory") {
     throw new VarveError("CONTEXT_INVALID_ARCHIVE", `archive entry ${displayPath(item.header.name)} links to ${displayPath(item.header.linkName)}, which is not there`);
   }
-  // a file of the base has no number yet: the link is stored as a file of its own (fact 53), the base's name stays as it is
-  const link = there.link ?? links.next++;
-  return { ...there, path, link };
+  return target;
 }

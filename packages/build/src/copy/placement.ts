@@ -1,6 +1,7 @@
 import { type BytePath, cleanPath, displayPath, joinPath, parentPath, ROOT } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import type { Destination, DirectoryMetadata, NewEntry } from "./destination.ts";
+import type { Entry, NewEntry } from "@varve/layer";
+import type { Destination, DirectoryMetadata } from "./destination.ts";
 import type { ModeChange } from "./mode-change.ts";
 import type { Selected, SelectedEntry } from "./selection.ts";
 
@@ -33,14 +34,15 @@ export function placeSelected(destination: Destination, selected: Selected, opti
   const there = destination.lookup(top);
   if (!isDirectory && there?.type === "directory") top = joinPath(top, selected.name);
   destination.makeDirectories(isDirectory && there === undefined ? top : parentPath(top), made);
+  // node numbers of different sources mean different files
   const numbers = new Map<number, number>();
   for (const item of selected.entries()) {
     const path = joinPath(top, item.relative);
     if (item.entry.type === "directory") placeDirectory(destination, path, item, options);
     else {
-      let link = numbers.get(item.entry.node);
-      if (link === undefined) numbers.set(item.entry.node, (link = links.next++));
-      placeFile(destination, path, { ...withOptions(item, options), path, link });
+      let node = numbers.get(item.entry.node);
+      if (node === undefined) numbers.set(item.entry.node, (node = links.next++));
+      placeFile(destination, path, { ...withOptions(item, options), path, node });
     }
   }
 }
@@ -58,7 +60,7 @@ function placeDirectory(destination: Destination, path: BytePath, item: Selected
   if (item.relative === ROOT && there !== undefined) return;
   const entry = withOptions(item, options);
   if (there === undefined) destination.put({ ...entry, path });
-  else if (item.partial) destination.put({ ...there, mode: item.entry.mode });
+  else if (item.partial) destination.put({ ...withoutNode(there), mode: item.entry.mode });
   else {
     const xattrs = new Map([...(there.xattrs ?? []), ...(entry.xattrs ?? [])]);
     destination.put({ ...entry, path, ...(xattrs.size === 0 ? {} : { xattrs }) });
@@ -74,7 +76,12 @@ function placeFile(destination: Destination, path: BytePath, entry: NewEntry): v
 }
 
 function withOptions(item: SelectedEntry, options: PlacementOptions): NewEntry {
-  const { node: _node, ...entry } = item.entry;
+  const entry = withoutNode(item.entry);
   const mode = options.mode === undefined || entry.type === "symlink" ? entry.mode : options.mode.apply(entry.mode, entry.type === "directory");
   return { ...entry, ...options.owner, mode };
+}
+
+function withoutNode(entry: Entry): NewEntry {
+  const { node: _node, ...rest } = entry;
+  return rest;
 }

@@ -1,0 +1,119 @@
+import { collectBytes, toBytePath } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import { type ContentReader, type FileTree, resolvePath } from "@varve/layer";
+import type { IOOptions } from "@varve/oci";
+
+/** One line of `/etc/passwd`. */
+export interface PasswdEntry {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+/** One line of `/etc/group`. */
+export interface GroupEntry {
+  readonly name: string;
+  readonly gid: number;
+  readonly members: readonly string[];
+}
+
+/** An image's users and groups; empty lists where it has no such file. */
+export interface Accounts {
+  readonly users: readonly PasswdEntry[];
+  readonly groups: readonly GroupEntry[];
+}
+
+/** What a process runs as. */
+export interface ProcessUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+  readonly home: string;
+}
+
+/** hardening.md: of passwd and group, bytes. */
+const LIMIT = 10 * 1024 * 1024;
+const MAX_ID = 0xffff_ffff;
+
+/** Reads users and groups out of a tree; symlinks are followed within it. */
+export async function readAccounts(tree: FileTree, reader: ContentReader, options?: IOOptions): Promise<Accounts> {
+  const [passwd, group] = await Promise.all([readLines(tree, reader, "etc/passwd", options), readLines(tree, reader, "etc/group", options)]);
+  return { users: passwd.flatMap(parsePasswd), groups: group.flatMap(parseGroup) };
+}
+
+/**
+ * `USER` as runc resolves it (facts 37, 38): a name must exist, a number need not; with `user:group` only that group, else the primary
+ * group and those that list the user. Throws BUILD_USER_NOT_FOUND.
+ */
+export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUser {
+  const [userText = "", groupText] = splitOnce(spec === "" ? "0" : spec);
+  const number = parseID(userText);
+  const known = accounts.users.find((user) => (userText === "" ? user.uid === 0 : user.name === userText || (number !== undefined && user.uid === number)));
+  if (known === undefined && number === undefined && userText !== "") {
+    throw new VarveError("BUILD_USER_NOT_FOUND", `user ${JSON.stringify(userText)} is not in the image's /etc/passwd`, { hint: "create the user in a RUN step before, or use a number" });
+  }
+  const uid = known?.uid ?? number ?? 0;
+  const home = accounts.users.find((user) => user.uid === uid)?.home ?? "/";
+  if (groupText !== undefined && groupText !== "") return { uid, gid: resolveGroup(groupText, accounts), groups: [], home: home === "" ? "/" : home };
+  const groups = known === undefined ? [] : accounts.groups.filter((group) => group.members.includes(known.name)).map((group) => group.gid);
+  return { uid, gid: known?.gid ?? 0, groups: [...new Set(groups)], home: home === "" ? "/" : home };
+}
+
+/** `--chown` as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays 0. */
+export function resolveOwner(spec: string, accounts: Accounts): { readonly uid: number; readonly gid: number } {
+  const [userText = "", groupText] = splitOnce(spec);
+  const number = parseID(userText);
+  const user = number === undefined ? accounts.users.find((entry) => entry.name === userText) : { uid: number, gid: number };
+  const owner = { uid: user?.uid ?? 0, gid: user?.gid ?? 0 };
+  if (groupText === undefined || groupText === "") return owner;
+  return { ...owner, gid: parseID(groupText) ?? accounts.groups.find((group) => group.name === groupText)?.gid ?? owner.gid };
+}
+
+/** Whether an owner can be resolved without looking into the image. */
+export function isNumericOwner(spec: string): boolean {
+  return splitOnce(spec).every((part) => part === undefined || part === "" || parseID(part) !== undefined);
+}
+
+function resolveGroup(text: string, accounts: Accounts): number {
+  const number = parseID(text);
+  const known = accounts.groups.find((group) => group.name === text || (number !== undefined && group.gid === number));
+  if (known === undefined && number === undefined) {
+    throw new VarveError("BUILD_USER_NOT_FOUND", `group ${JSON.stringify(text)} is not in the image's /etc/group`, { hint: "create the group in a RUN step before, or use a number" });
+  }
+  return known?.gid ?? number ?? 0;
+}
+
+async function readLines(tree: FileTree, reader: ContentReader, path: string, options: IOOptions | undefined): Promise<string[]> {
+  const { entry } = resolvePath(tree, toBytePath(path), { followLast: true });
+  if (entry?.type !== "file" || entry.content === undefined) return [];
+  const tooLarge = (): VarveError => new VarveError("BUILD_USER_NOT_FOUND", `the image's /${path} is larger than ${LIMIT} bytes`);
+  const bytes = await collectBytes(await reader.open(entry.content, options), LIMIT, tooLarge);
+  return new TextDecoder().decode(bytes).split("\n").map((line) => line.trim());
+}
+
+function parsePasswd(line: string): PasswdEntry[] {
+  const [name = "", , uidText = "", gidText = "", , home = ""] = line.split(":");
+  const uid = parseID(uidText);
+  const gid = parseID(gidText);
+  return line === "" || line.startsWith("#") || uid === undefined ? [] : [{ name, uid, gid: gid ?? 0, home }];
+}
+
+function parseGroup(line: string): GroupEntry[] {
+  const [name = "", , gidText = "", members = ""] = line.split(":");
+  const gid = parseID(gidText);
+  return line === "" || line.startsWith("#") || gid === undefined ? [] : [{ name, gid, members: members.split(",").filter((member) => member !== "") }];
+}
+
+function parseID(text: string): number | undefined {
+  if (!/^[0-9]{1,10}$/.test(text)) return undefined;
+  const id = Number(text);
+  return id <= MAX_ID ? id : undefined;
+}
+
+function splitOnce(spec: string): [string, string | undefined] {
+  const colon = spec.indexOf(":");
+  return colon < 0 ? [spec, undefined] : [spec.slice(0, colon), spec.slice(colon + 1)];
+}
+

@@ -1,0 +1,124 @@
+import type { Dockerfile } from "@varve/dockerfile";
+import type { Plan, RunVertex, TransferVertex, Vertex, VertexID, WorkdirVertex } from "@varve/plan";
+import { type EventSink } from "./events.ts";
+import { createStack, EMPTY_STACK, type LayerStack } from "./layer-stack.ts";
+import { atSource } from "./source-error.ts";
+import { type Execution, registerStack, type StepScope, type VertexResult } from "./step/execution.ts";
+import { layerOf, type LayerStep } from "./step/layer-step.ts";
+import { runStep } from "./step/run-step.ts";
+import { transferStep } from "./step/transfer-step.ts";
+import { workdirStep } from "./step/workdir-step.ts";
+
+/** What carrying out one plan gave. */
+export interface ExecutedPlan {
+  readonly plan: Plan;
+  readonly results: ReadonlyMap<VertexID, VertexResult>;
+}
+
+/** Where a plan's vertices are told about. */
+export interface PlanScope {
+  readonly execution: Execution;
+  readonly dockerfile: Dockerfile;
+  readonly events: EventSink;
+  /** Before ids and titles when there are several platforms. */
+  readonly prefix: string;
+  /** Called with the first failure, so that the rest stops. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Carries out a plan: every vertex starts as soon as its inputs are there. Rejects with the first failure, with the Dockerfile's
+ * excerpt, once nothing of it runs any more.
+ */
+export async function executePlan(scope: PlanScope, plan: Plan): Promise<ExecutedPlan> {
+  const running = new Map<VertexID, Promise<VertexResult>>();
+  for (const vertex of plan.vertices) {
+    const result = startVertex(scope, vertex, running);
+    result.catch(scope.onFailure);
+    running.set(vertex.id, result);
+  }
+  await Promise.allSettled(running.values());
+  const results = new Map<VertexID, VertexResult>();
+  for (const [id, result] of running) results.set(id, await result);
+  return { plan, results };
+}
+
+async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMap<VertexID, Promise<VertexResult>>): Promise<VertexResult> {
+  const ids = inputsOf(vertex);
+  // inputs come before their users in a plan
+  const inputs = new Map(await Promise.all(ids.map(async (id) => [id, await required(running, id)] as const)));
+  const { execution } = scope;
+  execution.signal.throwIfAborted();
+  if (vertex.kind === "scratch") return { kind: "stack", stack: EMPTY_STACK };
+  if (vertex.kind === "context") return { kind: "context", context: await execution.context(vertex.name) };
+  const events = scope.events.step(`${scope.prefix}${vertex.id}`, `${scope.prefix}${vertex.title}`);
+  try {
+    const result = await carryOut({ execution, events, io: { signal: execution.signal } }, vertex, inputs);
+    if (result.kind === "stack" && result.cached === true) events.cached();
+    else events.done();
+    return result;
+  } catch (error) {
+    const placed = atSource(error, scope.dockerfile, vertex.range);
+    events.failed(placed);
+    throw placed;
+  }
+}
+
+async function carryOut(scope: StepScope, vertex: Exclude<Vertex, { kind: "scratch" | "context" }>, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<VertexResult> {
+  const { execution } = scope;
+  if (vertex.kind === "image") {
+    const base = await execution.images.resolve(vertex.reference, vertex.platform, scope.io);
+    return { kind: "stack", stack: registerStack(execution, base.stack) };
+  }
+  const parent = stackOf(inputs, vertex.parent);
+  const step = await prepare(scope, vertex, parent, inputs);
+  try {
+    const { layer, created, cached } = await layerOf(scope, step);
+    return { kind: "stack", stack: registerStack(execution, createStack([...parent.layers, layer])), created, cached };
+  } finally {
+    await step[Symbol.asyncDispose]?.();
+  }
+}
+
+function prepare(
+  scope: StepScope,
+  vertex: TransferVertex | WorkdirVertex | RunVertex,
+  parent: LayerStack,
+  inputs: ReadonlyMap<VertexID, VertexResult>,
+): Promise<LayerStep & Partial<AsyncDisposable>> {
+  switch (vertex.kind) {
+    case "copy":
+    case "add":
+      return transferStep(scope, vertex, parent, required(inputs, vertex.from));
+    case "workdir":
+      return Promise.resolve(workdirStep(scope, vertex, parent));
+    case "run":
+      return runStep(scope, vertex, parent, inputs);
+  }
+}
+
+function inputsOf(vertex: Vertex): readonly VertexID[] {
+  switch (vertex.kind) {
+    case "copy":
+    case "add":
+      return [vertex.parent, vertex.from];
+    case "workdir":
+      return [vertex.parent];
+    case "run":
+      return [vertex.parent, ...vertex.mounts.flatMap((mount) => (mount.from === undefined ? [] : [mount.from]))];
+    default:
+      return [];
+  }
+}
+
+function stackOf(results: ReadonlyMap<VertexID, VertexResult>, id: VertexID): LayerStack {
+  const result = required(results, id);
+  if (result.kind !== "stack") throw new TypeError(`vertex ${id} is a context, not layers`);
+  return result.stack;
+}
+
+function required<T>(map: ReadonlyMap<VertexID, T>, id: VertexID): T {
+  const found = map.get(id);
+  if (found === undefined) throw new TypeError(`the plan uses ${id} before it is made`);
+  return found;
+}

@@ -1,0 +1,71 @@
+import type { CacheBackend } from "@varve/cache";
+import type { BuildContext } from "@varve/context";
+import type { ContentReader, FileTree } from "@varve/layer";
+import type { Digest, DiffID, IOOptions, Platform } from "@varve/oci";
+import type { Runner } from "@varve/snapshot";
+import type { Store } from "@varve/store";
+import type { BaseImages } from "../base/base-images.ts";
+import type { BuildOptions } from "../build-options.ts";
+import type { StepEvents } from "../events.ts";
+import type { LayerStack, StackLayer, StackTrees } from "../layer-stack.ts";
+
+/** What every step of a build works with; shared by all platforms. */
+export interface Execution {
+  readonly options: BuildOptions;
+  readonly store: Store;
+  readonly cache: CacheBackend;
+  readonly images: BaseImages;
+  /** Aborted when the build is cancelled or another step failed. */
+  readonly signal: AbortSignal;
+  readonly trees: StackTrees;
+  /** Reads files out of any layer that was registered. */
+  readonly layerReader: ContentReader;
+  /** Layers by diffID, for `layerReader`. */
+  readonly layers: Map<DiffID, StackLayer>;
+  /** Contexts by name, `""` is the main one; opened when first asked for. */
+  context(name: string): Promise<BuildContext>;
+  /** The one runner of the build, started when first asked for. */
+  runner(): Promise<Runner>;
+  /** Steps being carried out, by cache key: equal steps of several platforms are one. */
+  readonly running: Map<Digest, Promise<LayerOutcome>>;
+  /** Compression, cache records: awaited before the build ends. */
+  readonly background: Promise<unknown>[];
+  /** Folder for what must be on disk during the build. */
+  readonly spool: string;
+  /** Milliseconds since the epoch, for what is made now: the epoch asked for, else the build's start. */
+  readonly now: number;
+  /** Of this machine. */
+  readonly platform: Platform;
+}
+
+/** The layer a step gave. */
+export interface LayerOutcome {
+  readonly layer: StackLayer;
+  /** RFC 3339; of a cached step, when it was made. */
+  readonly created: string;
+  readonly cached: boolean;
+}
+
+/** What a vertex stands for once it is done. */
+export type VertexResult =
+  | { readonly kind: "stack"; readonly stack: LayerStack; /** Of the step itself; absent for images and scratch. */ readonly created?: string; readonly cached?: boolean }
+  | { readonly kind: "context"; readonly context: BuildContext };
+
+/** A step's way to its inputs and its listener. */
+export interface StepScope {
+  readonly execution: Execution;
+  readonly events: StepEvents;
+  readonly io: IOOptions;
+}
+
+/** Registers the layers of a stack, so that contents can be read out of them. */
+export function registerStack(execution: Execution, stack: LayerStack): LayerStack {
+  for (const layer of stack.layers) if (!execution.layers.has(layer.diffID)) execution.layers.set(layer.diffID, layer);
+  return stack;
+}
+
+/** A result as a tree and the reader of its contents. */
+export async function openResult(scope: StepScope, result: VertexResult): Promise<{ readonly tree: FileTree; readonly reader: ContentReader }> {
+  if (result.kind === "context") return { tree: await result.context.tree(scope.io), reader: result.context.reader };
+  return { tree: await scope.execution.trees.tree(result.stack, scope.io), reader: scope.execution.layerReader };
+}

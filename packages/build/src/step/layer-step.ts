@@ -1,0 +1,72 @@
+import { createCacheKey, type CacheKey, type KeyComponent } from "@varve/cache";
+import { createLayer } from "@varve/image";
+import { type ChangeSet, type ContentReader, type FileTree, withParents } from "@varve/layer";
+import type { Vertex } from "@varve/plan";
+import { type LayerStack, storedLayer } from "../layer-stack.ts";
+import { rfc3339 } from "../rfc3339.ts";
+import type { Execution, LayerOutcome, StepScope } from "./execution.ts";
+
+/** The work of a step that its cache key did not save. */
+export interface ProducedChanges extends AsyncDisposable {
+  readonly changes: ChangeSet;
+  /** Reads the contents of `changes` until this is disposed. */
+  readonly reader: ContentReader;
+  /** What `changes` is a difference to. */
+  readonly base: FileTree;
+}
+
+/** A step that adds a layer. */
+export interface LayerStep {
+  readonly vertex: Vertex;
+  /** All that its result depends on, but for the parent. */
+  readonly components: readonly KeyComponent[];
+  /** What it is laid on; `undefined` when the result doesn't depend on that (`--link`). */
+  readonly parent: LayerStack | undefined;
+  produce(): Promise<ProducedChanges>;
+}
+
+/** Gives a step's layer: one that is being made, one from the cache, or a new one. */
+export async function layerOf(scope: StepScope, step: LayerStep): Promise<LayerOutcome> {
+  const { execution } = scope;
+  const parent = { name: "parent", value: step.parent === undefined ? "any" : (step.parent.chainID ?? "scratch") };
+  const key = createCacheKey([{ name: "kind", value: step.vertex.kind }, parent, ...step.components]);
+  const running = execution.running.get(key.digest);
+  if (running !== undefined) return running;
+  const work = lookupOrMake(scope, step, key);
+  execution.running.set(key.digest, work);
+  return work;
+}
+
+async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): Promise<LayerOutcome> {
+  const { execution, io } = scope;
+  if (execution.options.noCache !== true) {
+    const found = await lookup(execution, key);
+    if (found !== undefined) return found;
+  }
+  const produced = await step.produce();
+  try {
+    const changes = withParents(produced.base, produced.changes);
+    const made = await createLayer(execution.store, changes, produced.reader, io);
+    const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
+    execution.background.push(record(execution, step, key, made, created));
+    return { layer: storedLayer(execution.store, made.diffID, made.blob, made.index), created, cached: false };
+  } finally {
+    await produced[Symbol.asyncDispose]();
+  }
+}
+
+/** A record counts only while its blob and index are there. */
+async function lookup(execution: Execution, key: CacheKey): Promise<LayerOutcome | undefined> {
+  const io = { signal: execution.signal };
+  const found = await execution.cache.lookup(key, io);
+  if (found?.blob === undefined) return undefined;
+  if (!(await execution.store.has(found.blob, io)) || (await execution.store.readLayerIndex(found.diffID, io)) === undefined) return undefined;
+  const { sourceDateEpoch } = execution.options;
+  const created = sourceDateEpoch === undefined ? found.created : rfc3339(execution.now);
+  return { layer: storedLayer(execution.store, found.diffID, Promise.resolve(found.blob)), created, cached: true };
+}
+
+async function record(execution: Execution, step: LayerStep, key: CacheKey, made: Awaited<ReturnType<typeof createLayer>>, created: string): Promise<void> {
+  const blob = await made.blob;
+  await execution.cache.record({ version: 1, key: key.digest, components: key.components, title: step.vertex.title, diffID: made.diffID, blob, created }, { signal: execution.signal });
+}

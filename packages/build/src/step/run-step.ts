@@ -1,0 +1,89 @@
+import { VarveError } from "@varve/errors";
+import type { RunVertex, VertexID } from "@varve/plan";
+import type { RunOutcome } from "@varve/snapshot";
+import { readAccounts, resolveProcessUser } from "../accounts.ts";
+import { createCompositeReader } from "../composite-reader.ts";
+import { type LayerStack, openLayerTar } from "../layer-stack.ts";
+import { DEFAULT_PATH, runEnvironment } from "../run/environment.ts";
+import { prepareMounts, type PreparedMounts } from "../run/mounts.ts";
+import type { StepScope, VertexResult } from "./execution.ts";
+import type { LayerStep, ProducedChanges } from "./layer-step.ts";
+import { createOutputTail } from "./output-tail.ts";
+
+/** BuildKit's name for the machine a step sees. */
+const HOSTNAME = "buildkitsandbox";
+
+/** RUN as a step. */
+export async function runStep(scope: StepScope, vertex: RunVertex, parent: LayerStack, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<LayerStep> {
+  const mounts = await prepareMounts(scope, vertex, inputs);
+  const { options } = scope.execution;
+  const list = (name: string, value: readonly unknown[]): { name: string; value: string }[] => (value.length === 0 ? [] : [{ name, value: JSON.stringify(value) }]);
+  return {
+    vertex,
+    parent,
+    components: [
+      { name: "args", value: JSON.stringify(vertex.args) },
+      { name: "env", value: JSON.stringify(vertex.env) },
+      { name: "user", value: vertex.user },
+      { name: "workdir", value: vertex.workdir },
+      { name: "network", value: vertex.network },
+      { name: "security", value: vertex.security },
+      ...mounts.components,
+      ...list("hosts", options.addHosts ?? []),
+      ...list("ulimits", options.ulimits ?? []),
+      ...list("shm size", options.shmSize === undefined ? [] : [options.shmSize]),
+    ],
+    produce: () => produce(scope, vertex, parent, mounts),
+  };
+}
+
+async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, mounts: PreparedMounts): Promise<ProducedChanges> {
+  const { execution, events } = scope;
+  const { options, signal } = execution;
+  const [tree, opened, runner] = await Promise.all([execution.trees.tree(parent, scope.io), mounts.open(), execution.runner()]);
+  const user = resolveProcessUser(vertex.user, await readAccounts(tree, execution.layerReader, scope.io));
+  const tail = createOutputTail();
+  const outcome = await runner.run({
+    layers: parent.layers.map((layer) => ({ diffID: layer.diffID, openTar: (io) => openLayerTar(execution.store, layer, io) })),
+    tree,
+    args: vertex.args,
+    env: runEnvironment(vertex.env, { buildArgs: options.buildArgs ?? {}, secrets: opened.env, home: user.home }),
+    cwd: vertex.workdir,
+    user: { uid: user.uid, gid: user.gid, groups: user.groups },
+    network: vertex.network,
+    insecure: vertex.security === "insecure",
+    hostname: HOSTNAME,
+    extraHosts: options.addHosts ?? [],
+    ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
+    ulimits: options.ulimits ?? [],
+    mounts: opened.sources,
+    onOutput(stream, chunk) {
+      tail.add(chunk);
+      events.output(stream, chunk);
+    },
+    stdio: "capture",
+    signal,
+  });
+  try {
+    if (outcome.exitCode !== 0) throw failure(vertex, outcome, tail.lines());
+    for (const loss of outcome.losses) events.note(loss);
+    const changes = await outcome.changes(scope.io);
+    const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
+    return { changes, reader: createCompositeReader([owning], execution.layerReader), base: tree, [Symbol.asyncDispose]: async () => outcome[Symbol.asyncDispose]() };
+  } catch (error) {
+    await outcome[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function failure(vertex: RunVertex, outcome: RunOutcome, lines: readonly string[]): VarveError {
+  const how = outcome.signal === undefined ? `ended with exit code ${outcome.exitCode}` : `was ended by ${outcome.signal}`;
+  const command = vertex.args.join(" ");
+  const shown = command.length > 200 ? `${command.slice(0, 197)}...` : command;
+  const notFound = outcome.exitCode === 127 ? `a program was not found; PATH is ${pathOf(vertex)}` : undefined;
+  return new VarveError("BUILD_RUN_FAILED", `${shown} ${how}`, { details: lines, hint: notFound });
+}
+
+function pathOf(vertex: RunVertex): string {
+  return vertex.env.findLast((pair) => pair.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
+}

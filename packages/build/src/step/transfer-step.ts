@@ -1,0 +1,102 @@
+import { toBytePath } from "@varve/bytes";
+import type { KeyComponent } from "@varve/cache";
+import { openArchive, type OwningReader } from "@varve/context";
+import { type ContentReader, EMPTY_TREE, type FileTree } from "@varve/layer";
+import type { TransferVertex } from "@varve/plan";
+import { isNumericOwner, readAccounts, resolveOwner } from "../accounts.ts";
+import { createCompositeReader } from "../composite-reader.ts";
+import { createDestination } from "../copy/destination.ts";
+import { extractArchive } from "../copy/extraction.ts";
+import { parseModeChange } from "../copy/mode-change.ts";
+import { type LinkNumbers, type PlacementOptions, placeSelected } from "../copy/placement.ts";
+import type { LayerStack } from "../layer-stack.ts";
+import type { StepScope, VertexResult } from "./execution.ts";
+import type { LayerStep, ProducedChanges } from "./layer-step.ts";
+import { openTransferSource, type TransferInput } from "./transfer-source.ts";
+
+/**
+ * COPY or ADD as a step. Sources are selected and their contents digested here (that is the key); placing them, extracting
+ * archives and reading the parent's tree happen only when the key missed. The caller disposes.
+ */
+export async function transferStep(scope: StepScope, vertex: TransferVertex, parent: LayerStack, from: VertexResult): Promise<LayerStep & AsyncDisposable> {
+  const inputs: TransferInput[] = [];
+  const owners: OwningReader[] = [];
+  try {
+    for (const source of vertex.sources) inputs.push(await openTransferSource(scope, vertex, source, from));
+  } catch (error) {
+    await disposeAll(inputs);
+    throw error;
+  }
+  owners.push(...inputs.flatMap((input) => input.readers));
+  const independent = isIndependent(vertex);
+  return {
+    vertex,
+    parent: independent ? undefined : parent,
+    components: components(vertex, inputs),
+    produce: () => produce(scope, vertex, independent ? undefined : parent, inputs, owners),
+    [Symbol.asyncDispose]: () => disposeAll(inputs),
+  };
+}
+
+/** `--link` layers don't depend on what is below; a `--chmod` turns that off, as in BuildKit (fact 27). */
+function isIndependent(vertex: TransferVertex): boolean {
+  return vertex.link && (vertex.chmod === undefined || vertex.chmod === "");
+}
+
+function components(vertex: TransferVertex, inputs: readonly TransferInput[]): KeyComponent[] {
+  const option = (name: string, value: string | undefined): KeyComponent[] => (value === undefined || value === "" ? [] : [{ name, value }]);
+  return [
+    { name: "destination", value: vertex.destination },
+    ...option("chown", vertex.chown),
+    ...option("chmod", vertex.chmod),
+    ...inputs.flatMap((input, at) => [{ name: `source ${at + 1}`, value: input.digest }]),
+  ];
+}
+
+async function produce(scope: StepScope, vertex: TransferVertex, parent: LayerStack | undefined, inputs: readonly TransferInput[], owners: readonly OwningReader[]): Promise<ProducedChanges> {
+  const { execution, io } = scope;
+  const base = parent === undefined ? EMPTY_TREE : await execution.trees.tree(parent, io);
+  const opened: AsyncDisposable[] = [];
+  const readers = [...owners];
+  const destination = createDestination(base);
+  const links: LinkNumbers = { next: 1 };
+  const placement = await placementOf(vertex, base, execution.layerReader, scope);
+  try {
+    for (const input of inputs) {
+      for (const selected of input.selected) {
+        const archive = input.unpack ? await unpackable(scope, selected.root.content, createCompositeReader(readers, execution.layerReader)) : undefined;
+        if (archive === undefined) placeSelected(destination, selected, placement, links);
+        else {
+          opened.push(archive);
+          readers.push(archive.reader);
+          extractArchive(destination, archive.entries, placement, selected.root.mtime, links);
+        }
+      }
+    }
+    const dispose = (): Promise<void> => disposeAll(opened);
+    return { changes: destination.finish(), reader: createCompositeReader(readers, execution.layerReader), base, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await disposeAll(opened);
+    throw error;
+  }
+}
+
+async function placementOf(vertex: TransferVertex, base: FileTree, reader: ContentReader, scope: StepScope): Promise<PlacementOptions> {
+  const destination = vertex.destination.startsWith("/") ? vertex.destination : `/${vertex.destination}`;
+  const chown = vertex.chown ?? "";
+  const accounts = chown === "" || isNumericOwner(chown) ? { users: [], groups: [] } : await readAccounts(base, reader, scope.io);
+  return {
+    destination: toBytePath(destination),
+    ...(chown === "" ? {} : { owner: resolveOwner(chown, accounts) }),
+    ...(vertex.chmod === undefined || vertex.chmod === "" ? {} : { mode: parseModeChange(vertex.chmod) }),
+  };
+}
+
+async function unpackable(scope: StepScope, content: TransferInput["selected"][number]["root"]["content"], reader: ContentReader): ReturnType<typeof openArchive> {
+  if (content === undefined) return undefined;
+  return openArchive(await reader.open(content, scope.io), { directory: scope.execution.spool, signal: scope.execution.signal });
+}
+
+async function disposeAll(opened: readonly AsyncDisposable[]): Promise<void> {
+  await Promise.all(opened.map((one) => one[Symbol.asyncDispose]()));
+}
