@@ -31,9 +31,7 @@ export interface Heredoc {
 }
 
 /** A command that is either a JSON array (exec form) or a text (shell form): the line as written, `<<EOF` in its place, without heredoc bodies. */
-export type CommandForm =
-  | { readonly form: "exec"; readonly args: readonly string[] }
-  | { readonly form: "shell"; readonly text: string };
+export type CommandForm = { readonly form: "exec"; readonly args: readonly string[] } | { readonly form: "shell"; readonly text: string };
 
 export interface KeyValue {
   readonly key: Word;
@@ -52,7 +50,12 @@ interface InstructionBase {
   readonly heredocs: readonly Heredoc[];
 }
 
-export interface FromInstruction extends InstructionBase { readonly kind: "from"; readonly image: Word; readonly alias?: Word; readonly platform?: string }
+export interface FromInstruction extends InstructionBase {
+  readonly kind: "from";
+  readonly image: Word;
+  readonly alias?: Word;
+  readonly platform?: string;
+}
 export interface RunInstruction extends InstructionBase {
   readonly kind: "run";
   readonly command: CommandForm;
@@ -61,7 +64,10 @@ export interface RunInstruction extends InstructionBase {
   readonly security?: string;
 }
 /** `--mount=type=…,key=value…`, fields in order, values unexpanded. */
-export interface RunMount { readonly fields: readonly { readonly key: string; readonly value?: string }[]; readonly range: SourceRange }
+export interface RunMount {
+  readonly fields: readonly { readonly key: string; readonly value?: string }[];
+  readonly range: SourceRange;
+}
 /** What COPY and ADD share; flag values unexpanded. `sources` has the heredoc words (`<<EOF`) in their places. */
 export interface TransferInstruction extends InstructionBase {
   readonly kind: "copy" | "add";
@@ -77,16 +83,46 @@ export interface TransferInstruction extends InstructionBase {
   readonly keepGitDir: boolean;
   readonly unpack?: boolean;
 }
-export interface EnvInstruction extends InstructionBase { readonly kind: "env"; readonly pairs: readonly KeyValue[] }
-export interface LabelInstruction extends InstructionBase { readonly kind: "label"; readonly pairs: readonly KeyValue[] }
-export interface ArgInstruction extends InstructionBase { readonly kind: "arg"; readonly args: readonly { readonly name: Word; readonly value?: Word }[] }
-export interface WorkdirInstruction extends InstructionBase { readonly kind: "workdir"; readonly path: Word }
-export interface UserInstruction extends InstructionBase { readonly kind: "user"; readonly user: Word }
-export interface ExposeInstruction extends InstructionBase { readonly kind: "expose"; readonly ports: readonly Word[] }
-export interface VolumeInstruction extends InstructionBase { readonly kind: "volume"; readonly volumes: readonly Word[] }
-export interface CommandInstruction extends InstructionBase { readonly kind: "cmd" | "entrypoint"; readonly command: CommandForm }
-export interface ShellInstruction extends InstructionBase { readonly kind: "shell"; readonly shell: readonly string[] }
-export interface StopSignalInstruction extends InstructionBase { readonly kind: "stopsignal"; readonly signal: Word }
+export interface EnvInstruction extends InstructionBase {
+  readonly kind: "env";
+  readonly pairs: readonly KeyValue[];
+}
+export interface LabelInstruction extends InstructionBase {
+  readonly kind: "label";
+  readonly pairs: readonly KeyValue[];
+}
+export interface ArgInstruction extends InstructionBase {
+  readonly kind: "arg";
+  readonly args: readonly { readonly name: Word; readonly value?: Word }[];
+}
+export interface WorkdirInstruction extends InstructionBase {
+  readonly kind: "workdir";
+  readonly path: Word;
+}
+export interface UserInstruction extends InstructionBase {
+  readonly kind: "user";
+  readonly user: Word;
+}
+export interface ExposeInstruction extends InstructionBase {
+  readonly kind: "expose";
+  readonly ports: readonly Word[];
+}
+export interface VolumeInstruction extends InstructionBase {
+  readonly kind: "volume";
+  readonly volumes: readonly Word[];
+}
+export interface CommandInstruction extends InstructionBase {
+  readonly kind: "cmd" | "entrypoint";
+  readonly command: CommandForm;
+}
+export interface ShellInstruction extends InstructionBase {
+  readonly kind: "shell";
+  readonly shell: readonly string[];
+}
+export interface StopSignalInstruction extends InstructionBase {
+  readonly kind: "stopsignal";
+  readonly signal: Word;
+}
 /** Durations in nanoseconds; zero or absent means inherit. `test` is absent for NONE. */
 export interface HealthcheckInstruction extends InstructionBase {
   readonly kind: "healthcheck";
@@ -105,12 +141,28 @@ export interface OnbuildInstruction extends InstructionBase {
   /** Absent when the trigger is no valid instruction: it is stored all the same and fails where it is used. */
   readonly instruction?: Instruction;
 }
-export interface MaintainerInstruction extends InstructionBase { readonly kind: "maintainer"; readonly maintainer: string }
+export interface MaintainerInstruction extends InstructionBase {
+  readonly kind: "maintainer";
+  readonly maintainer: string;
+}
 
 export type Instruction =
-  | FromInstruction | RunInstruction | TransferInstruction | EnvInstruction | LabelInstruction | ArgInstruction
-  | WorkdirInstruction | UserInstruction | ExposeInstruction | VolumeInstruction | CommandInstruction | ShellInstruction
-  | StopSignalInstruction | HealthcheckInstruction | OnbuildInstruction | MaintainerInstruction;
+  | FromInstruction
+  | RunInstruction
+  | TransferInstruction
+  | EnvInstruction
+  | LabelInstruction
+  | ArgInstruction
+  | WorkdirInstruction
+  | UserInstruction
+  | ExposeInstruction
+  | VolumeInstruction
+  | CommandInstruction
+  | ShellInstruction
+  | StopSignalInstruction
+  | HealthcheckInstruction
+  | OnbuildInstruction
+  | MaintainerInstruction;
 
 /** One FROM and what follows it. */
 export interface Stage {
@@ -121,10 +173,18 @@ export interface Stage {
 }
 
 /** `# key=value` in the leading block. */
-export interface Directive { readonly name: string; readonly value: string; readonly range: SourceRange }
+export interface Directive {
+  readonly name: string;
+  readonly value: string;
+  readonly range: SourceRange;
+}
 
 /** Something odd that does not stop a build. `rule` is BuildKit's name, e.g. `LegacyKeyValueFormat`. */
-export interface Warning { readonly rule: string; readonly message: string; readonly range: SourceRange }
+export interface Warning {
+  readonly rule: string;
+  readonly message: string;
+  readonly range: SourceRange;
+}
 
 export interface Dockerfile {
   /** The text that was parsed, for excerpts. */

@@ -1,7 +1,7 @@
 /** Splits one CSV record (RFC 4180, as Go's `encoding/csv`) into its fields; `undefined` when quotes are misplaced. */
 export function parseCsvRecord(text: string): string[] | undefined {
   const fields: string[] = [];
-  for (let at = 0; at <= text.length; ) {
+  for (let at = 0; at <= text.length;) {
     if (text[at] !== '"') {
       const comma = text.indexOf(",", at);
       const end = comma === -1 ? text.length : comma;

@@ -158,7 +158,7 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
     const flush = (): void => {
       if (at > plain) words.addText(text.slice(plain, at));
     };
-    for (; at < text.length; ) {
+    for (; at < text.length;) {
       const char = text[at];
       if (char === stop) {
         flush();
@@ -185,7 +185,11 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
     }
     flush();
     raw = before;
-    if (stop !== undefined) fail(stop === "/" ? `a / is missing in ${excerpt(text)}` : `a } is missing in ${excerpt(text)}`, stop === "/" ? "write ${name/pattern/replacement}" : undefined);
+    if (stop !== undefined)
+      fail(
+        stop === "/" ? `a / is missing in ${excerpt(text)}` : `a } is missing in ${excerpt(text)}`,
+        stop === "/" ? "write ${name/pattern/replacement}" : undefined,
+      );
     return words;
   };
 

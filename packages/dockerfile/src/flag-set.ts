@@ -64,16 +64,22 @@ function toFlag(context: InstructionContext, token: Token): Flag {
 function checkValue(context: InstructionContext, token: Token, { flag, kind }: { readonly flag: Flag; readonly kind: FlagKind }): void {
   const code = "DOCKERFILE_FLAG";
   if (kind !== "switch") {
-    if (flag.value === undefined) fail(context, `--${flag.name} has no value`, { at: token, code, hint: `write --${flag.name}=VALUE, without blanks around =` });
+    if (flag.value === undefined)
+      fail(context, `--${flag.name} has no value`, { at: token, code, hint: `write --${flag.name}=VALUE, without blanks around =` });
     return;
   }
   if (flag.value === undefined || /^(true|false)$/i.test(flag.value)) return;
-  fail(context, flag.value === "" ? `--${flag.name}= has no value` : `--${flag.name} is ${JSON.stringify(flag.value)}, neither true nor false`, { at: token, code });
+  fail(context, flag.value === "" ? `--${flag.name}= has no value` : `--${flag.name} is ${JSON.stringify(flag.value)}, neither true nor false`, {
+    at: token,
+    code,
+  });
 }
 
 function unknownFlag(context: InstructionContext, token: Token, { name, known }: { readonly name: string; readonly known: readonly string[] }): never {
   const { keyword } = context.node;
   const flags = known.map((flag) => `--${flag}`);
-  const hint = didYouMean(`--${name}`, flags) ?? (flags.length > 0 ? `${keyword.value} knows ${flags.join(" ")}` : `${keyword.value} has no flags; put -- before arguments that start with two hyphens`);
+  const hint =
+    didYouMean(`--${name}`, flags) ??
+    (flags.length > 0 ? `${keyword.value} knows ${flags.join(" ")}` : `${keyword.value} has no flags; put -- before arguments that start with two hyphens`);
   fail(context, `unknown flag --${name} of ${keyword.value}`, { at: token, code: "DOCKERFILE_UNKNOWN_FLAG", hint });
 }

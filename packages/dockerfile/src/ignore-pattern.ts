@@ -82,7 +82,13 @@ function splitInner(pattern: string): string[] {
       forms = forms.map((form) => `${form}**`);
       return;
     }
-    forms = forms.flatMap((form) => (form === "" || form.endsWith("/") ? [`${form}**/${part}`] : forms.length >= MOST_FORMS ? [`${form}*/**/${part}`] : [`${form}${part}`, `${form}*/**/${part}`]));
+    forms = forms.flatMap((form) =>
+      form === "" || form.endsWith("/")
+        ? [`${form}**/${part}`]
+        : forms.length >= MOST_FORMS
+          ? [`${form}*/**/${part}`]
+          : [`${form}${part}`, `${form}*/**/${part}`],
+    );
   });
   return forms;
 }

@@ -58,7 +58,7 @@ export function parseIgnore(text: string, options: IgnoreOptions = {}): IgnoreMa
   const judge = (path: string): Verdict => {
     while (chain.length > 0 && !path.startsWith(`${chain.at(-1)?.path}/`)) chain.pop();
     let verdict = chain.at(-1)?.verdict ?? root;
-    for (let from = chain.at(-1)?.path.length ?? -1; ; ) {
+    for (let from = chain.at(-1)?.path.length ?? -1; ;) {
       const slash = path.indexOf("/", from + 1);
       const part = slash === -1 ? path : path.slice(0, slash);
       verdict = judgeOne(rules, decodePath(part), verdict);
@@ -121,7 +121,10 @@ function parseRules(text: string, file: string): CompiledRule[] {
       const column = line.indexOf(written) + 1;
       const position = { line: index + 1, column, offset: start + column - 1 };
       const end = { line: index + 1, column: column + written.length, offset: position.offset + written.length };
-      throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${JSON.stringify(written.slice(0, 200))}`, { source: { file, text, range: { start: position, end } }, hint: "brackets need a ] and at least one character; a pattern cannot end in a backslash" });
+      throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${JSON.stringify(written.slice(0, 200))}`, {
+        source: { file, text, range: { start: position, end } },
+        hint: "brackets need a ] and at least one character; a pattern cannot end in a backslash",
+      });
     }
     rules.push({ text: written, line: index + 1, negated, pattern });
   }

@@ -52,7 +52,11 @@ export function nodeRange(context: InstructionContext): SourceRange {
 }
 
 /** Throws an error at a token, or at the whole instruction. */
-export function fail(context: InstructionContext, message: string, options: { readonly at?: Token; readonly hint?: string | undefined; readonly code?: ErrorCode } = {}): never {
+export function fail(
+  context: InstructionContext,
+  message: string,
+  options: { readonly at?: Token; readonly hint?: string | undefined; readonly code?: ErrorCode } = {},
+): never {
   throw sourceError(context.source, options.code ?? "DOCKERFILE_SYNTAX", message, {
     range: options.at === undefined ? nodeRange(context) : tokenRange(context, options.at),
     hint: options.hint,

@@ -5,7 +5,16 @@ import { healthcheckInstruction } from "./instructions/healthcheck.ts";
 import { onbuildInstruction } from "./instructions/onbuild.ts";
 import { argInstruction, envInstruction, labelInstruction } from "./instructions/pairs.ts";
 import { runInstruction } from "./instructions/run.ts";
-import { commandInstruction, exposeInstruction, maintainerInstruction, shellInstruction, stopSignalInstruction, userInstruction, volumeInstruction, workdirInstruction } from "./instructions/settings.ts";
+import {
+  commandInstruction,
+  exposeInstruction,
+  maintainerInstruction,
+  shellInstruction,
+  stopSignalInstruction,
+  userInstruction,
+  volumeInstruction,
+  workdirInstruction,
+} from "./instructions/settings.ts";
 import { transferInstruction } from "./instructions/transfer.ts";
 import { KEYWORDS } from "./node-parser.ts";
 import { didYouMean } from "./suggestion.ts";
@@ -37,5 +46,9 @@ export function typeInstruction(context: InstructionContext): Instruction {
   const type = Object.hasOwn(TYPES, keyword.value) ? TYPES[keyword.value] : undefined;
   if (type !== undefined) return type(context);
   const shown = keyword.value.length <= 40 ? keyword.value : `${keyword.value.slice(0, 37)}...`;
-  return fail(context, `unknown instruction ${JSON.stringify(shown)}`, { at: keyword, code: "DOCKERFILE_UNKNOWN_INSTRUCTION", hint: didYouMean(keyword.value, KEYWORDS) });
+  return fail(context, `unknown instruction ${JSON.stringify(shown)}`, {
+    at: keyword,
+    code: "DOCKERFILE_UNKNOWN_INSTRUCTION",
+    hint: didYouMean(keyword.value, KEYWORDS),
+  });
 }

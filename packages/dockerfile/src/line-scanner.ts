@@ -89,7 +89,11 @@ export function createLineScanner(source: Source, report: (error: Error) => void
       add(line.text.slice(0, cut ?? line.text.length), line.offset);
     }
     if (blank !== undefined) {
-      warnings.push({ rule: "NoEmptyContinuation", message: "empty continuation line", range: source.lines.range(blank.offset, blank.offset + blank.text.length) });
+      warnings.push({
+        rule: "NoEmptyContinuation",
+        message: "empty continuation line",
+        range: source.lines.range(blank.offset, blank.offset + blank.text.length),
+      });
     }
     return { text: parts.join(""), indexes, offsets };
   };
@@ -112,7 +116,7 @@ export function createLineScanner(source: Source, report: (error: Error) => void
     },
     heredoc(name, chomp) {
       const start = state.offset;
-      for (let at = start; at < text.length; ) {
+      for (let at = start; at < text.length;) {
         const line = physicalLine(text, at);
         if ((chomp ? line.text.replace(/^\t+/, "") : line.text) === name) {
           state.offset = line.next;
@@ -146,7 +150,9 @@ function continuation(line: string, from: number, escape: string): number | unde
 }
 
 function directiveProblem(match: DirectiveMatch, earlier: readonly Directive[]): { readonly message: string; readonly hint?: string } | undefined {
-  if (earlier.some((directive) => directive.name === match.name)) return { message: `directive ${match.name} is given twice`, hint: "each parser directive may be used once" };
-  if (match.name === "escape" && match.value !== "\\" && match.value !== "`") return { message: `invalid escape character ${JSON.stringify(match.value)}`, hint: "it is either \\ or `" };
+  if (earlier.some((directive) => directive.name === match.name))
+    return { message: `directive ${match.name} is given twice`, hint: "each parser directive may be used once" };
+  if (match.name === "escape" && match.value !== "\\" && match.value !== "`")
+    return { message: `invalid escape character ${JSON.stringify(match.value)}`, hint: "it is either \\ or `" };
   return undefined;
 }

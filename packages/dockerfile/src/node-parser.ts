@@ -136,6 +136,10 @@ function health(rest: Rest, context: NodeContext): NodeArguments {
 
 function onbuild({ line, start }: Rest, context: NodeContext): NodeArguments {
   // chained triggers are refused later; parsing them here would recurse as deep as the line is long
-  if (/^onbuild(?![^\t\v\f\r ])/i.test(line.text.slice(start, start + 8))) return { kind: "onbuild", child: { line, keyword: { value: "ONBUILD", start, end: start + 7 }, flags: [], args: { kind: "none" }, end: trimmedEnd(line.text, start) } };
+  if (/^onbuild(?![^\t\v\f\r ])/i.test(line.text.slice(start, start + 8)))
+    return {
+      kind: "onbuild",
+      child: { line, keyword: { value: "ONBUILD", start, end: start + 7 }, flags: [], args: { kind: "none" }, end: trimmedEnd(line.text, start) },
+    };
   return { kind: "onbuild", child: parseNode(line, context, start) };
 }

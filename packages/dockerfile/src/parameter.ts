@@ -55,7 +55,10 @@ function choose(context: ParameterContext, name: string, options: { readonly mod
   if (modifier === "+") return missing ? "" : word;
   if (!missing) return value;
   if (modifier === "-") return word;
-  return context.fail(`${name}: ${word !== "" ? word : `is not allowed to be ${value === undefined ? "unset" : "empty"}`}`, `set ${name}, with --build-arg if it is an ARG`);
+  return context.fail(
+    `${name}: ${word !== "" ? word : `is not allowed to be ${value === undefined ? "unset" : "empty"}`}`,
+    `set ${name}, with --build-arg if it is an ARG`,
+  );
 }
 
 /** `#` `##` `%` `%%`: cuts the shortest or longest match off the start or the end. */
@@ -92,7 +95,7 @@ function replaceAll(pattern: ShellPattern, chars: readonly string[], replacement
   const parts: string[] = [];
   let kept = 0;
   let lastEnd = -1;
-  for (let from = 0; from <= chars.length; ) {
+  for (let from = 0; from <= chars.length;) {
     const match = findMatch(pattern, chars, from);
     if (match === undefined) break;
     const empty = match.end === match.start;

@@ -49,7 +49,10 @@ export function parseOnbuild(trigger: string, options: ParseOptions = {}): Instr
   const source: Source = { file: options.file ?? "ONBUILD trigger", lines: createLineMap(trigger) };
   const found: Instruction[] = [];
   const refuse = (message: string): never => {
-    throw sourceError(source, "DOCKERFILE_SYNTAX", message, { range: source.lines.range(0, trigger.length), hint: "the base image's config holds this trigger; another base image may help" });
+    throw sourceError(source, "DOCKERFILE_SYNTAX", message, {
+      range: source.lines.range(0, trigger.length),
+      hint: "the base image's config holds this trigger; another base image may help",
+    });
   };
   readInstructions(source, {
     report: (error) => {
@@ -60,7 +63,8 @@ export function parseOnbuild(trigger: string, options: ParseOptions = {}): Instr
   });
   const instruction = found[0];
   if (instruction === undefined || found.length > 1) return refuse(`an ONBUILD trigger holds ${found.length} instructions`);
-  if (instruction.kind === "from" || instruction.kind === "maintainer" || instruction.kind === "onbuild") return refuse(`${instruction.keyword} cannot be an ONBUILD trigger`);
+  if (instruction.kind === "from" || instruction.kind === "maintainer" || instruction.kind === "onbuild")
+    return refuse(`${instruction.keyword} cannot be an ONBUILD trigger`);
   return instruction;
 }
 
@@ -97,11 +101,22 @@ function parse(text: string, options: ParseOptions, report: Report): Dockerfile 
       if (instruction.kind === "from") stages.push({ from: instruction, instructions: [] });
       else if (stages.length > 0) stages.at(-1)?.instructions.push(instruction);
       else if (instruction.kind === "arg") globalArgs.push(instruction);
-      else report(sourceError(source, "DOCKERFILE_SYNTAX", `${instruction.keyword} stands before the first FROM`, { range: instruction.keywordRange, hint: "only ARG may stand there" }));
+      else
+        report(
+          sourceError(source, "DOCKERFILE_SYNTAX", `${instruction.keyword} stands before the first FROM`, {
+            range: instruction.keywordRange,
+            hint: "only ARG may stand there",
+          }),
+        );
     },
   });
   if (fits && stages.length === 0 && (found === 0 || globalArgs.length === found)) {
-    report(sourceError(source, "DOCKERFILE_EMPTY", found === 0 ? `${file} has no instructions` : `${file} has no FROM`, { range: source.lines.range(text.length, text.length), hint: "start with FROM and an image, or FROM scratch" }));
+    report(
+      sourceError(source, "DOCKERFILE_EMPTY", found === 0 ? `${file} has no instructions` : `${file} has no FROM`, {
+        range: source.lines.range(text.length, text.length),
+        hint: "start with FROM and an image, or FROM scratch",
+      }),
+    );
   }
   return {
     text,
@@ -132,7 +147,10 @@ function readInstructions(source: Source, sink: Sink): LineScanner {
   }
 }
 
-function readInstruction(source: Source, { scanner, line, warn }: { readonly scanner: LineScanner; readonly line: LogicalLine; readonly warn: InstructionContext["warn"] }): Instruction {
+function readInstruction(
+  source: Source,
+  { scanner, line, warn }: { readonly scanner: LineScanner; readonly line: LogicalLine; readonly warn: InstructionContext["warn"] },
+): Instruction {
   const node = parseNode(line, { source, escape: scanner.escape });
   const lineEnd = node.end > 0 ? sourceOffset(line, node.end - 1) + 1 : sourceOffset(line, 0);
   const { heredocs, end } = takesHeredocs(node) ? readHeredocs(source, { scanner, node }) : { heredocs: [], end: undefined };
@@ -145,16 +163,27 @@ function takesHeredocs(node: InstructionNode): boolean {
   return ["RUN", "COPY", "ADD"].includes(inner.keyword.value) && inner.args.kind !== "json";
 }
 
-function readHeredocs(source: Source, { scanner, node }: { readonly scanner: LineScanner; readonly node: InstructionNode }): { readonly heredocs: readonly Heredoc[]; readonly end: number | undefined } {
+function readHeredocs(
+  source: Source,
+  { scanner, node }: { readonly scanner: LineScanner; readonly node: InstructionNode },
+): { readonly heredocs: readonly Heredoc[]; readonly end: number | undefined } {
   let end: number | undefined;
   const heredocs = heredocWords(node.line.text).map((word): Heredoc => {
     const body = scanner.heredoc(word.name, word.chomp);
     if (body === undefined) {
       const range = lineRange(source.lines, node.line, { start: node.keyword.start, end: node.end });
-      throw sourceError(source, "DOCKERFILE_HEREDOC", `heredoc ${word.name} has no end`, { range, hint: `a line that holds only ${word.name} ends it${word.chomp ? "; tabs may stand before it" : ""}` });
+      throw sourceError(source, "DOCKERFILE_HEREDOC", `heredoc ${word.name} has no end`, {
+        range,
+        hint: `a line that holds only ${word.name} ends it${word.chomp ? "; tabs may stand before it" : ""}`,
+      });
     }
     end = body.terminatorEnd;
-    return { ...word, content: word.chomp ? body.content.replace(/(^|\n)\t+/g, "$1") : body.content, raw: body.content, range: source.lines.range(body.start, body.end) };
+    return {
+      ...word,
+      content: word.chomp ? body.content.replace(/(^|\n)\t+/g, "$1") : body.content,
+      raw: body.content,
+      range: source.lines.range(body.start, body.end),
+    };
   });
   return { heredocs, end };
 }

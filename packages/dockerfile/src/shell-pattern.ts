@@ -21,7 +21,9 @@ export function parseShellPattern(text: string): ShellPattern {
     else {
       const next = chars[++at];
       if (next === undefined || !"*?\\}/".includes(next)) {
-        throw new VarveError("DOCKERFILE_EXPANSION", `invalid pattern ${text}: ${next === undefined ? "it ends in a backslash" : `\\${next} is no escape`}`, { hint: "a backslash may stand before * ? \\ / and }" });
+        throw new VarveError("DOCKERFILE_EXPANSION", `invalid pattern ${text}: ${next === undefined ? "it ends in a backslash" : `\\${next} is no escape`}`, {
+          hint: "a backslash may stand before * ? \\ / and }",
+        });
       }
       pattern.push({ kind: "char", char: next });
     }
@@ -43,7 +45,11 @@ export function findMatch(pattern: ShellPattern, value: readonly string[], from:
  * Runs the pattern as an automaton: `starts[i]` is the earliest start of a match that has reached element i, or -1. Work
  * is bounded by |value| × |pattern|, without backtracking.
  */
-function search(pattern: ShellPattern, value: readonly string[], options: { readonly from: number; readonly greedy: boolean; readonly anchored: boolean }): { readonly start: number; readonly end: number } | undefined {
+function search(
+  pattern: ShellPattern,
+  value: readonly string[],
+  options: { readonly from: number; readonly greedy: boolean; readonly anchored: boolean },
+): { readonly start: number; readonly end: number } | undefined {
   const { from, greedy, anchored } = options;
   if ((value.length - from) * (pattern.length + 1) > STEP_LIMIT) {
     throw new VarveError("DOCKERFILE_EXPANSION", `a pattern of ${pattern.length} elements on a value of ${value.length} characters is too much work`);

@@ -8,6 +8,11 @@ export interface Source {
 }
 
 /** An error that points into `source`. */
-export function sourceError(source: Source, code: ErrorCode, message: string, where: { readonly range: SourceRange; readonly hint?: string | undefined; readonly cause?: unknown }): VarveError {
+export function sourceError(
+  source: Source,
+  code: ErrorCode,
+  message: string,
+  where: { readonly range: SourceRange; readonly hint?: string | undefined; readonly cause?: unknown },
+): VarveError {
   return new VarveError(code, message, { hint: where.hint, cause: where.cause, source: { file: source.file, text: source.lines.text, range: where.range } });
 }

@@ -15,14 +15,18 @@ export function splitShellWords(line: LogicalLine, start: number, options: { rea
       at++;
       continue;
     }
-    const word = wordEnd(text, at, { end, escape });
+    const word = scanWord(text, at, { end, escape });
     if (word.contentEnd > at) words.push(sliceToken(line, at, word.contentEnd));
     at = word.next;
   }
   return words;
 }
 
-function wordEnd(text: string, start: number, options: { readonly end: number; readonly escape: string }): { readonly contentEnd: number; readonly next: number } {
+function scanWord(
+  text: string,
+  start: number,
+  options: { readonly end: number; readonly escape: string },
+): { readonly contentEnd: number; readonly next: number } {
   const { end, escape } = options;
   let quote = "";
   for (let at = start; at < end; at++) {

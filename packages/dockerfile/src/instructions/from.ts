@@ -11,10 +11,15 @@ export function fromInstruction(context: InstructionContext): FromInstruction {
   const [image, as, alias] = words;
   const named = words.length === 3 && as?.value.toLowerCase() === "as";
   if (image === undefined || (words.length !== 1 && !named)) {
-    fail(context, "FROM takes an image, or an image AS a name", { hint: words.length === 2 && as?.value.toLowerCase() === "as" ? "a name is missing after AS" : "write FROM image [AS name]" });
+    fail(context, "FROM takes an image, or an image AS a name", {
+      hint: words.length === 2 && as?.value.toLowerCase() === "as" ? "a name is missing after AS" : "write FROM image [AS name]",
+    });
   }
   if (alias !== undefined && !STAGE_NAME.test(alias.value.toLowerCase())) {
-    fail(context, `invalid stage name ${JSON.stringify(alias.value)}`, { at: alias, hint: "a stage name starts with a letter and has letters, digits, hyphens, underscores and dots" });
+    fail(context, `invalid stage name ${JSON.stringify(alias.value)}`, {
+      at: alias,
+      hint: "a stage name starts with a letter and has letters, digits, hyphens, underscores and dots",
+    });
   }
   const flags = parseFlags(context, { platform: "value" });
   const platform = flags.value("platform");

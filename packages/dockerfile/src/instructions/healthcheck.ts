@@ -19,7 +19,11 @@ export function healthcheckInstruction(context: InstructionContext): Healthcheck
     return { kind: "healthcheck", ...instructionHead(context), flags: uncheckedFlags(context), none: true };
   }
   const flags = parseFlags(context, { interval: "value", timeout: "value", "start-period": "value", "start-interval": "value", retries: "value" });
-  if (type !== "CMD") fail(context, `unknown HEALTHCHECK type ${JSON.stringify(args.type.value)}`, { at: args.type, hint: didYouMean(type, ["CMD", "NONE"]) ?? "it is CMD or NONE" });
+  if (type !== "CMD")
+    fail(context, `unknown HEALTHCHECK type ${JSON.stringify(args.type.value)}`, {
+      at: args.type,
+      hint: didYouMean(type, ["CMD", "NONE"]) ?? "it is CMD or NONE",
+    });
   const test = commandForm(args.command);
   if (args.command.kind === "none" || (test.form === "exec" && test.args.length === 0)) fail(context, "HEALTHCHECK CMD has no command");
   return { kind: "healthcheck", ...instructionHead(context), flags: flags.flags, none: false, test, ...durations(context, flags), ...retries(context, flags) };
@@ -31,7 +35,8 @@ function durations(context: InstructionContext, flags: FlagSet): Pick<Healthchec
     const at = flags.token(name);
     if (text === undefined || text === "" || at === undefined) return {};
     const value = parseDuration(text);
-    if (value === undefined) fail(context, `--${name} ${JSON.stringify(text)} is no duration`, { at, code: "DOCKERFILE_FLAG", hint: "write a number with a unit, as 30s or 1m30s" });
+    if (value === undefined)
+      fail(context, `--${name} ${JSON.stringify(text)} is no duration`, { at, code: "DOCKERFILE_FLAG", hint: "write a number with a unit, as 30s or 1m30s" });
     if (value !== 0 && value < SHORTEST) fail(context, `--${name} ${text} is less than 1ms`, { at, code: "DOCKERFILE_FLAG" });
     return { [key]: value } as { readonly [k in K]?: number };
   };

@@ -13,7 +13,8 @@ export function onbuildInstruction(context: InstructionContext, type: TypeInstru
   const { flags } = parseFlags(context, {});
   const { child } = args;
   if (child.keyword.value === "ONBUILD") fail(context, "ONBUILD cannot trigger ONBUILD", { at: child.keyword });
-  if (child.keyword.value === "FROM" || child.keyword.value === "MAINTAINER") fail(context, `ONBUILD cannot trigger ${child.keyword.value}`, { at: child.keyword });
+  if (child.keyword.value === "FROM" || child.keyword.value === "MAINTAINER")
+    fail(context, `ONBUILD cannot trigger ${child.keyword.value}`, { at: child.keyword });
   // as BuildKit stores it: what follows the keyword, then each heredoc with its terminator
   const bodies = context.heredocs.map((heredoc) => `\n${heredoc.raw}${heredoc.name}`);
   const trigger = line.text.slice(child.keyword.start) + bodies.join("");

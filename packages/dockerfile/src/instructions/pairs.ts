@@ -19,7 +19,11 @@ function keyValues(context: InstructionContext): readonly KeyValue[] {
   const { args, keyword } = context.node;
   if (args.kind !== "pairs") fail(context, `${keyword.value} has no arguments`, { hint: `write ${keyword.value} name=value` });
   if (args.legacy) {
-    context.warn({ rule: "LegacyKeyValueFormat", message: `"${keyword.value} name=value" should be used instead of "${keyword.value} name value"`, range: nodeRange(context) });
+    context.warn({
+      rule: "LegacyKeyValueFormat",
+      message: `"${keyword.value} name=value" should be used instead of "${keyword.value} name value"`,
+      range: nodeRange(context),
+    });
   }
   return args.pairs.map(({ key, value }) => {
     if (key.value === "") fail(context, `${keyword.value} has a value without a name`, { at: { ...key, end: value.end } });

@@ -1,4 +1,13 @@
-import type { CommandInstruction, ExposeInstruction, MaintainerInstruction, ShellInstruction, StopSignalInstruction, UserInstruction, VolumeInstruction, WorkdirInstruction } from "../ast.ts";
+import type {
+  CommandInstruction,
+  ExposeInstruction,
+  MaintainerInstruction,
+  ShellInstruction,
+  StopSignalInstruction,
+  UserInstruction,
+  VolumeInstruction,
+  WorkdirInstruction,
+} from "../ast.ts";
 import { commandForm } from "../command-form.ts";
 import { parseFlags, uncheckedFlags } from "../flag-set.ts";
 import { fail, instructionHead, type InstructionContext, nodeRange, toWord } from "../instruction-context.ts";
@@ -33,7 +42,11 @@ export function stopSignalInstruction(context: InstructionContext): StopSignalIn
 export function maintainerInstruction(context: InstructionContext): MaintainerInstruction {
   const maintainer = wholeText(context).value;
   const { flags } = parseFlags(context, {});
-  context.warn({ rule: "MaintainerDeprecated", message: "MAINTAINER is deprecated in favour of LABEL org.opencontainers.image.authors", range: nodeRange(context) });
+  context.warn({
+    rule: "MaintainerDeprecated",
+    message: "MAINTAINER is deprecated in favour of LABEL org.opencontainers.image.authors",
+    range: nodeRange(context),
+  });
   return { kind: "maintainer", ...instructionHead(context), flags, maintainer };
 }
 
@@ -62,7 +75,8 @@ export function shellInstruction(context: InstructionContext): ShellInstruction 
   const { flags } = parseFlags(context, {});
   const { args } = context.node;
   const command = commandForm(args);
-  if (args.kind === "none" || (command.form === "exec" && command.args.length === 0)) fail(context, "SHELL has no arguments", { hint: 'write SHELL ["/bin/sh", "-c"]' });
+  if (args.kind === "none" || (command.form === "exec" && command.args.length === 0))
+    fail(context, "SHELL has no arguments", { hint: 'write SHELL ["/bin/sh", "-c"]' });
   if (command.form === "shell") fail(context, "SHELL is not a JSON array", { hint: 'write SHELL ["/bin/sh", "-c"]' });
   return { kind: "shell", ...instructionHead(context), flags, shell: command.args };
 }

@@ -14,10 +14,13 @@ export function transferInstruction(context: InstructionContext): TransferInstru
   const words: readonly Token[] = args.kind === "words" ? args.words : args.kind === "json" ? args.items : [];
   const destination = words.at(-1);
   if (destination === undefined || words.length < 2) {
-    fail(context, `${keyword.value} has ${words.length === 0 ? "neither source nor" : "no"} destination`, { hint: `write ${keyword.value} source... destination` });
+    fail(context, `${keyword.value} has ${words.length === 0 ? "neither source nor" : "no"} destination`, {
+      hint: `write ${keyword.value} source... destination`,
+    });
   }
   const flags = parseFlags(context, keyword.value === "COPY" ? COPY_FLAGS : ADD_FLAGS);
-  if (parseHeredocWord(destination.value) !== undefined) fail(context, `a heredoc cannot be the destination of ${keyword.value}`, { at: destination, code: "DOCKERFILE_HEREDOC" });
+  if (parseHeredocWord(destination.value) !== undefined)
+    fail(context, `a heredoc cannot be the destination of ${keyword.value}`, { at: destination, code: "DOCKERFILE_HEREDOC" });
   checkFrom(context, flags);
   const unpack = flags.switch("unpack");
   return {
