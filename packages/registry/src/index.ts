@@ -3,3 +3,6 @@ export { dockerConfigCredentials, type DockerConfigOptions } from "./docker-conf
 export type { Environment } from "./proxy.ts";
 export { createRegistryClient } from "./registry-client.ts";
 export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.ts";
+export { type RegistryServer, serveRegistry, type ServeOptions } from "./server/registry-server.ts";
+export type { RegistryStore } from "./server/registry-store.ts";
+export { isServedName } from "./server/served-refs.ts";

@@ -80,7 +80,7 @@ function parseComplaints(text: string, contentType: string): readonly RegistryCo
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body !== "object" || body === null) return [];
-    if ("errors" in body && Array.isArray(body.errors)) return body.errors.map(complaint).filter((each) => each.code !== "" || each.message !== "");
+    if ("errors" in body && Array.isArray(body.errors)) return body.errors.map(parseComplaint).filter((each) => each.code !== "" || each.message !== "");
     // token servers: {"details": "…"}, {"error_description": "…"}, {"message": "…"}
     for (const [, value] of Object.entries(body).filter(([key]) => ["details", "error_description", "message", "error"].includes(key))) {
       if (typeof value === "string") return [{ code: "", message: value }];
@@ -92,7 +92,7 @@ function parseComplaints(text: string, contentType: string): readonly RegistryCo
   }
 }
 
-function complaint(entry: unknown): RegistryComplaint {
+function parseComplaint(entry: unknown): RegistryComplaint {
   if (typeof entry !== "object" || entry === null) return { code: "", message: "" };
   const code = "code" in entry && typeof entry.code === "string" ? entry.code : "";
   const message = "message" in entry && typeof entry.message === "string" ? entry.message : "";

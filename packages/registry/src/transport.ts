@@ -1,7 +1,10 @@
 import { Readable } from "node:stream";
 import type { ByteStream } from "@varve/bytes";
+import type * as UndiciModule from "undici";
 import type { Dispatcher } from "undici";
 import { type Environment, proxyFor } from "./proxy.ts";
+
+type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent">;
 
 /** One HTTP request; nothing is followed, retried or added but what undici must. */
 export interface HttpRequest {
@@ -82,7 +85,7 @@ class UndiciTransport implements Transport {
     await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
   }
 
-  #dispatcher(undici: typeof import("undici"), url: URL, verify: boolean): Dispatcher {
+  #dispatcher(undici: Undici, url: URL, verify: boolean): Dispatcher {
     const proxy = proxyFor(url, this.#env);
     const tunnel = url.protocol === "https:";
     const key = `${proxy?.href ?? ""} ${verify} ${tunnel}`;

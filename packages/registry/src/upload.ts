@@ -131,12 +131,12 @@ class Upload {
   async #recover(error: unknown): Promise<void> {
     const { signal } = this.#request;
     await this.#retries.pause(error, signal);
-    const upload = this.#upload;
+    const begun = this.#upload;
     this.#upload = undefined;
-    if (upload === undefined) return;
+    if (begun === undefined) return;
     try {
       const before = this.#offset;
-      this.#upload = await this.#status(upload);
+      this.#upload = await this.#status(begun);
       if (this.#upload !== undefined && this.#offset > before) this.#retries.progress();
     } catch {
       // the session is not worth more questions; the next round begins a new one, and fails if the registry does
@@ -144,15 +144,15 @@ class Upload {
     }
   }
 
-  async #status(upload: UploadSession): Promise<UploadSession | undefined> {
-    const response = await this.#ask("GET", upload.location, {});
+  async #status(begun: UploadSession): Promise<UploadSession | undefined> {
+    const response = await this.#ask("GET", begun.location, {});
     await response.discard();
     if (response.status !== 204) return undefined;
     const end = endOfRange(response) ?? 0;
     if (end > this.#request.descriptor.size) return undefined;
     this.#offset = end;
     const location = response.header("location");
-    return { ...upload, location: location === undefined ? upload.location : resolveLocation(location, response.url) };
+    return { ...begun, location: location === undefined ? begun.location : resolveLocation(location, response.url) };
   }
 
   async #exists(): Promise<boolean> {

@@ -119,6 +119,14 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   }
 }
 
+/** Bytes of the regular file at `path`; undefined when there is none. */
+export async function blobFileSize(path: string): Promise<number | undefined> {
+  return lstat(path).then(
+    (file) => (file.isFile() ? file.size : undefined),
+    () => undefined,
+  );
+}
+
 /** Whether a regular file of this size is at `path`. */
 export async function isBlobFile(path: string, size: number): Promise<boolean> {
   return lstat(path).then(

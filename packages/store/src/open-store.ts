@@ -5,7 +5,7 @@ import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type BlobWriter, type Descriptor, type Digest, digestHex, type DiffID, type Index, type IOOptions, isDigest } from "@varve/oci";
 import { blobNotFound, readBlob, readBlobRange, type StoredBlob } from "./blob-reader.ts";
-import { BlobFileWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
+import { blobFileSize, BlobFileWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
 import { onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
 import { acquireLock } from "./file-lock.ts";
@@ -60,6 +60,11 @@ class DiskStore implements Store {
   async has(descriptor: Descriptor, options?: IOOptions): Promise<boolean> {
     options?.signal?.throwIfAborted();
     return isBlobFile(this.#blobPath(descriptor.digest), descriptor.size);
+  }
+
+  async blobSize(digest: Digest, options?: IOOptions): Promise<number | undefined> {
+    options?.signal?.throwIfAborted();
+    return blobFileSize(this.#blobPath(digest));
   }
 
   async push(descriptor: Descriptor, open: () => Promise<ByteStream>, options?: IOOptions): Promise<void> {

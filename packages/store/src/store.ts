@@ -1,4 +1,4 @@
-import type { BlobIngester, Descriptor, DiffID, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
+import type { BlobIngester, Descriptor, DiffID, Digest, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
 
 /** A lock that the kernel frees when its process dies. */
 export interface Lock extends AsyncDisposable {
@@ -21,6 +21,8 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   readonly root: string;
   /** A folder of the store (made when missing, 0700), e.g. `snapshots`, `cache/steps`; for packages that keep rebuildable things. */
   directory(...segments: readonly string[]): Promise<string>;
+  /** Bytes of a stored blob; `undefined` when there is none. Nothing is read or verified. */
+  blobSize(digest: Digest, options?: IOOptions): Promise<number | undefined>;
   /** Every ref, sorted by name. */
   refs(options?: IOOptions): Promise<readonly Ref[]>;
   /** Removes a name; blobs stay until gc. `false` when there was none. */
