@@ -59,6 +59,7 @@ const status = runVitest(
 const { passed, failed, skipped, missing } = countTests();
 // an error outside of any test fails the run too
 const failures = status !== 0 && failed === 0 ? 1 : failed;
-if (missing.size > 0) console.log(`skipped for want of: ${[...missing].toSorted((a, b) => a.localeCompare(b)).join(", ")} (scripts/install-peers.sh installs them)`);
+if (missing.size > 0)
+  console.log(`skipped for want of: ${[...missing].toSorted((a, b) => a.localeCompare(b)).join(", ")} (scripts/install-peers.sh installs them)`);
 console.log(`${passed} passed, ${failures} failed, ${skipped} skipped`);
 process.exitCode = failures > 0 ? 1 : 0;

@@ -11,7 +11,7 @@ interface Step {
   readonly title: string;
   readonly started: number;
   /** The unfinished last line of each stream. */
-  readonly pending: Map<"stdout" | "stderr", { readonly decoder: TextDecoder; text: string }>;
+  readonly pending: Map<"stdout" | "stderr", { readonly decoder: InstanceType<typeof TextDecoder>; text: string }>;
   announced: boolean;
 }
 

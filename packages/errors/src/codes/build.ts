@@ -10,6 +10,7 @@ export const BUILD_CODES = {
   BUILD_COPY_SOURCE_NOT_FOUND: "A COPY or ADD source does not exist.",
   BUILD_COPY_CONFLICT: "A COPY or ADD would replace a directory with a file, or the reverse.",
   BUILD_BASE_UNAVAILABLE: "A base image cannot be resolved.",
+  BUILD_NO_COMMAND: "An image to run names no command, and none was given.",
   BUILD_OUTPUT_FAILED: "A result could not be written where it should go.",
   BUILD_CANCELLED: "The build was cancelled.",
 } as const;
