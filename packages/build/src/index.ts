@@ -1,2 +1,4 @@
+export { build, planFor } from "./build.ts";
 export type { BuildEvent } from "./build-event.ts";
 export type { BuildOptions, BuildResult, Output } from "./build-options.ts";
+export { runImage, type RunImageOptions, type RunImageResult } from "./run-image.ts";

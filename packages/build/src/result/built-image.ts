@@ -1,11 +1,11 @@
+import { sha256Hex } from "@varve/archive";
 import { storeImage } from "@varve/image";
-import type { Descriptor, Digest, ImageConfig, IOOptions, Platform } from "@varve/oci";
+import { type Descriptor, type Digest, digestFromHex, type ImageConfig, type IOOptions, type Platform, serializeImageConfig } from "@varve/oci";
 import type { Store } from "@varve/store";
 import type { ExecutedPlan } from "../plan-execution.ts";
 import { rfc3339 } from "../rfc3339.ts";
 import type { LayerStack } from "../layer-stack.ts";
 import { finishConfig } from "./image-config.ts";
-import { canonicalJson } from "@varve/oci";
 
 /** The image of one platform: config and manifest are in the store, a base's layers perhaps only in their registry. */
 export interface BuiltImage {
@@ -33,12 +33,5 @@ export async function buildImage(store: Store, executed: ExecutedPlan, epoch: nu
   });
   const layers = await Promise.all(stack.layers.map((layer) => layer.blob()));
   const descriptor = await storeImage(store, { config, layers }, io);
-  return { descriptor, configDigest: await configDigestOf(store, descriptor, io), config, platform: plan.platform, stack };
-}
-
-async function configDigestOf(store: Store, descriptor: Descriptor, io: IOOptions): Promise<Digest> {
-  const { parseManifest } = await import("@varve/oci");
-  const { collectBytes } = await import("@varve/bytes");
-  const bytes = await collectBytes(await store.fetch(descriptor, io), descriptor.size, () => new RangeError("a manifest is longer than its descriptor says"));
-  return parseManifest(bytes, descriptor.mediaType).config.digest;
+  return { descriptor, configDigest: digestFromHex(sha256Hex(serializeImageConfig(config))), config, platform: plan.platform, stack };
 }

@@ -1,0 +1,157 @@
+import { createLocalCache } from "@varve/cache";
+import type { BuildContext } from "@varve/context";
+import { isVarveError, VarveError } from "@varve/errors";
+import { createLayerReader } from "@varve/image";
+import { type DiffID, formatPlatform } from "@varve/oci";
+import type { Plan } from "@varve/plan";
+import { createRegistryClient, dockerConfigCredentials, type RegistryClient } from "@varve/registry";
+import { createRunner, type Runner } from "@varve/snapshot";
+import { openStore, type Store } from "@varve/store";
+import { type BaseImages, createBaseImages } from "./base/base-images.ts";
+import type { BuildOptions, BuildResult } from "./build-options.ts";
+import { type Definition, openDefinition, openNamedContext } from "./definition.ts";
+import { createEventSink, type EventSink, isCancellation } from "./events.ts";
+import { hostPlatform } from "./host-platform.ts";
+import { createStackTrees, type StackLayer } from "./layer-stack.ts";
+import { deliver, finishResult, outputsOf } from "./output/outputs.ts";
+import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
+import { planAll, type Planned } from "./planning.ts";
+import { createResources, type Resources } from "./resources.ts";
+import { buildImage } from "./result/built-image.ts";
+import { epochOf, homeOf, platformsOf } from "./settings.ts";
+import type { Execution } from "./step/execution.ts";
+
+/**
+ * Builds a Dockerfile and sends the result where it should go. Throws VarveErrors, those of a step with the Dockerfile's excerpt; what
+ * was begun is ended and cleaned up before it throws. Stops when `options.signal` is aborted (BUILD_CANCELLED).
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  return withSession(options, async (session) => {
+    const outputs = outputsOf(options);
+    const planned = await session.plan();
+    const executed = await execute(session, planned);
+    const io = { signal: session.signal };
+    const epoch = epochOf(options);
+    const images = await Promise.all(executed.map((one) => buildImage(session.store, one, epoch === undefined ? undefined : epoch * 1000, io)));
+    const scope = { execution: session.execution, registries: session.registries, events: session.events };
+    const result = await finishResult(scope, images, io);
+    const delivered = await deliver(scope, result, outputs, io);
+    await Promise.all(session.execution.background);
+    return { descriptor: result.descriptor, imageID: images[0]?.configDigest ?? "", ...delivered, steps: countSteps(executed) };
+  });
+}
+
+/** The plans of a build, one a platform, without carrying them out (`varve build --print`). Reads manifests and configs of bases. */
+export async function planFor(options: BuildOptions): Promise<readonly Plan[]> {
+  return withSession(options, async (session) => (await session.plan()).plans);
+}
+
+interface Session {
+  readonly options: BuildOptions;
+  readonly store: Store;
+  readonly registries: RegistryClient;
+  readonly events: EventSink;
+  readonly signal: AbortSignal;
+  readonly execution: Execution;
+  plan(): Promise<Planned>;
+  /** Stops everything. */
+  readonly abort: (reason: unknown) => void;
+}
+
+async function withSession<T>(options: BuildOptions, use: (session: Session) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const signal = options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
+  await using resources = createResources();
+  try {
+    signal.throwIfAborted();
+    const store = resources.use(await openStore({ root: homeOf(options), signal }));
+    const registries = resources.use(createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: options.insecureRegistries ?? [] }));
+    const events = createEventSink(options.onProgress);
+    const images = createBaseImages({ store, registries, pull: options.pull === true });
+    const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts") };
+    const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
+    const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
+    const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), { images, events, io: { signal } });
+    return await use({ options, store, registries, events, signal, execution, plan, abort: (reason) => controller.abort(reason) });
+  } catch (error) {
+    if (options.signal?.aborted === true && !(isVarveError(error) && !isCancellation(error))) throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
+    throw error;
+  }
+}
+
+function disposableDefinition(definition: Definition): Definition & AsyncDisposable {
+  return { ...definition, [Symbol.asyncDispose]: async () => definition.context[Symbol.asyncDispose]() };
+}
+
+interface ExecutionParts {
+  readonly store: Store;
+  readonly images: BaseImages;
+  readonly signal: AbortSignal;
+  readonly definition: Definition;
+  readonly folders: { readonly spool: string; readonly contexts: string };
+  readonly resources: Resources;
+}
+
+async function createExecution(options: BuildOptions, parts: ExecutionParts): Promise<Execution> {
+  const { store, signal, folders, resources } = parts;
+  const layers = new Map<DiffID, StackLayer>();
+  const contexts = new Map<string, Promise<BuildContext>>([["", Promise.resolve(parts.definition.context)]]);
+  const openContext = async (name: string): Promise<BuildContext> => {
+    const source = options.buildContexts?.[name];
+    if (source === undefined) throw new VarveError("BUILD_INVALID_OPTION", `there is no build context named ${JSON.stringify(name)}`);
+    return resources.use(await openNamedContext(source, folders, { signal }));
+  };
+  let runner: Promise<Runner> | undefined;
+  const startRunner = async (): Promise<Runner> => resources.use(await createRunner({ store, ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }) }));
+  const epoch = epochOf(options);
+  return {
+    options: epoch === undefined ? options : { ...options, sourceDateEpoch: epoch },
+    store,
+    cache: createLocalCache(await store.directory("cache", "steps")),
+    images: parts.images,
+    signal,
+    trees: createStackTrees(),
+    layers,
+    layerReader: createLayerReader(store, async (diffID) => {
+      const layer = layers.get(diffID);
+      if (layer === undefined) throw new TypeError(`layer ${diffID} is of no result of this build`);
+      return layer.stored({ signal });
+    }),
+    context(name) {
+      const known = contexts.get(name) ?? openContext(name);
+      contexts.set(name, known);
+      return known;
+    },
+    runner: () => (runner ??= startRunner()),
+    running: new Map(),
+    background: [],
+    spool: folders.spool,
+    now: epoch === undefined ? Date.now() : epoch * 1000,
+    platform: hostPlatform(),
+  };
+}
+
+/** Carries out all plans at once; the first failure stops the others, and is the one that is thrown. */
+async function execute(session: Session, { dockerfile, plans }: Planned): Promise<readonly ExecutedPlan[]> {
+  const { execution, events } = session;
+  let failure: { readonly error: unknown } | undefined;
+  const onFailure = (error: unknown): void => {
+    failure ??= { error };
+    session.abort(error);
+  };
+  const scopes = plans.map((plan) => ({ execution, dockerfile, events, onFailure, prefix: plans.length > 1 ? `${formatPlatform(plan.platform)} ` : "" }));
+  const settled = await Promise.allSettled(plans.map((plan, at) => executePlan(scopes[at] ?? { execution, dockerfile, events, onFailure, prefix: "" }, plan)));
+  if (failure !== undefined) {
+    await Promise.allSettled(execution.background);
+    throw failure.error;
+  }
+  return settled.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
+}
+
+function countSteps(executed: readonly ExecutedPlan[]): { readonly total: number; readonly cached: number } {
+  const steps = executed.flatMap(({ plan, results }) => plan.vertices.filter((vertex) => "parent" in vertex).map((vertex) => results.get(vertex.id)));
+  return { total: steps.length, cached: steps.filter((step) => step?.kind === "stack" && step.cached === true).length };
+}

@@ -1,0 +1,196 @@
+import { posix, resolve as resolvePath } from "node:path";
+import { VarveError } from "@varve/errors";
+import { type ByteSink, copyGraph, type CopyEvent, storeIndex, writeDockerArchive, writeOciArchive, writeOciLayout, writeTreeDirectory, writeTreeTar } from "@varve/image";
+import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IOOptions, parseReference } from "@varve/oci";
+import type { RegistryClient } from "@varve/registry";
+import type { BuildOptions, Output } from "../build-options.ts";
+import type { EventSink, StepEvents } from "../events.ts";
+import type { BuiltImage } from "../result/built-image.ts";
+import type { Execution } from "../step/execution.ts";
+
+/** What a build's result goes out with. */
+export interface OutputScope {
+  readonly execution: Execution;
+  readonly registries: RegistryClient;
+  readonly events: EventSink;
+}
+
+/** The result of a build, before it goes anywhere. */
+export interface Result {
+  /** One a platform, in the order asked for. */
+  readonly images: readonly BuiltImage[];
+  /** Of the manifest, or of the index over several. */
+  readonly descriptor: Descriptor;
+}
+
+/** What was done with a result. */
+export interface Delivered {
+  readonly names: readonly string[];
+  readonly pushed: boolean;
+}
+
+/** `-o`, `-t` and `--push` as a list of outputs; without any of them the image goes into the store. Throws BUILD_INVALID_OPTION. */
+export function outputsOf(options: BuildOptions): readonly Output[] {
+  const names = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
+  const given = (options.outputs ?? []).map((output): Output => ("names" in output ? { ...output, names: output.names.length === 0 ? names : output.names.map((name) => formatReference(parseReference(name))) } : output));
+  const outputs = given.length === 0 ? [{ type: "image", names, push: options.push === true } as const] : options.push === true && !given.some(isPush) ? [...given, { type: "image", names, push: true } as const] : given;
+  const nameless = outputs.find((output) => isPush(output) && "names" in output && output.names.length === 0);
+  if (nameless !== undefined) throw new VarveError("BUILD_INVALID_OPTION", "an image that is pushed needs a name", { hint: "add -t REGISTRY/NAME:TAG" });
+  return outputs;
+}
+
+function isPush(output: Output): boolean {
+  return output.type === "image" && output.push;
+}
+
+/** Stores the index over several platforms; the manifest itself is the result of one. */
+export async function finishResult(scope: OutputScope, images: readonly BuiltImage[], io: IOOptions): Promise<Result> {
+  const [only] = images;
+  if (only !== undefined && images.length === 1) return { images, descriptor: only.descriptor };
+  const descriptor = await storeIndex(scope.execution.store, images.map(({ descriptor: manifest, platform }) => ({ descriptor: manifest, platform })), io);
+  return { images, descriptor };
+}
+
+/** Sends a result everywhere it should go, one output after the other. */
+export async function deliver(scope: OutputScope, result: Result, outputs: readonly Output[], io: IOOptions): Promise<Delivered> {
+  const names = new Set<string>();
+  let pushed = false;
+  for (const [at, output] of outputs.entries()) {
+    const events = scope.events.step(`output ${at + 1}`, titleOf(output));
+    try {
+      await deliverOne(scope, result, output, events, io);
+      events.done();
+    } catch (error) {
+      events.failed(error);
+      throw error;
+    }
+    if (output.type === "image") for (const name of output.names) names.add(name);
+    pushed ||= isPush(output);
+  }
+  return { names: [...names], pushed };
+}
+
+function titleOf(output: Output): string {
+  switch (output.type) {
+    case "image":
+      return output.push ? `pushing ${output.names.join(", ")}` : output.names.length === 0 ? "exporting to image" : `exporting to image ${output.names.join(", ")}`;
+    case "local":
+      return "exporting to client directory";
+    case "tar":
+      return "exporting to client tarball";
+    default:
+      return `exporting to ${output.type} image format`;
+  }
+}
+
+async function deliverOne(scope: OutputScope, result: Result, output: Output, events: StepEvents, io: IOOptions): Promise<void> {
+  switch (output.type) {
+    case "image":
+      return output.push ? push(scope, result, output.names, events, io) : tag(scope, result, output.names, events, io);
+    case "oci":
+    case "docker":
+      return archive(scope, result, output, events, io);
+    case "tar":
+    case "local":
+      return files(scope, result, output, events, io);
+  }
+}
+
+async function tag(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
+  await storeLayers(result, events, io);
+  for (const name of names) await scope.execution.store.tag(result.descriptor, name, io);
+}
+
+/** Fetches what of the base is not in the store yet. */
+async function storeLayers(result: Result, events: StepEvents, io: IOOptions): Promise<void> {
+  events.note(`writing image ${result.images[0]?.configDigest ?? result.descriptor.digest}`);
+  for (const image of result.images) await Promise.all(image.stack.layers.map((layer) => layer.stored(io)));
+}
+
+async function push(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
+  const bases = await scope.execution.images.resolved();
+  const source = lazySource(scope, result);
+  for (const name of names) {
+    const reference = parseReference(name);
+    const repository = scope.registries.repository(reference);
+    const elsewhere = bases.filter((base) => base.reference.registry === reference.registry && base.reference.repository !== reference.repository);
+    const mountFrom = (blob: Descriptor): readonly string[] =>
+      elsewhere.filter((base) => base.image.layers.some((layer) => layer.descriptor.digest === blob.digest)).map((base) => base.reference.repository);
+    await copyGraph(source, repository, result.descriptor, { mountFrom, signal: io.signal, onProgress: transferProgress(events) });
+    await repository.tag(result.descriptor, reference.tag ?? "latest", io);
+    events.note(`pushed ${name}@${result.descriptor.digest}`);
+  }
+  // an image of which the store has everything can be used from it; what was only mounted in the registry is not downloaded for that
+  if (await isComplete(scope, result, io)) for (const name of names) await scope.execution.store.tag(result.descriptor, name, io);
+}
+
+/** The store, and for a base's layers that it lacks, where the base is. */
+function lazySource(scope: OutputScope, result: Result): Fetcher {
+  const { store, images } = scope.execution;
+  return {
+    async fetch(descriptor, options) {
+      if (await store.has(descriptor, options)) return store.fetch(descriptor, options);
+      for (const base of await images.resolved()) {
+        const layer = base.image.layers.find((candidate) => candidate.descriptor.digest === descriptor.digest);
+        if (layer !== undefined) return layer.open(options);
+      }
+      return store.fetch(descriptor, options);
+    },
+  };
+}
+
+async function isComplete(scope: OutputScope, result: Result, io: IOOptions): Promise<boolean> {
+  for (const { stack } of result.images) {
+    for (const layer of stack.layers) if (!(await scope.execution.store.has(await layer.blob(), io))) return false;
+  }
+  return true;
+}
+
+async function archive(scope: OutputScope, result: Result, output: Extract<Output, { type: "oci" | "docker" }>, events: StepEvents, io: IOOptions): Promise<void> {
+  const source = lazySource(scope, result);
+  const image = { descriptor: result.descriptor, names: output.names };
+  const options = { signal: io.signal, onProgress: transferProgress(events) };
+  if (output.type === "docker" && result.images.length > 1) {
+    throw new VarveError("BUILD_INVALID_OPTION", "a docker-archive holds one platform only", { hint: "write type=oci, or build one platform" });
+  }
+  if (!output.tar) {
+    if (output.type === "docker") throw new VarveError("BUILD_UNSUPPORTED", "type=docker,tar=false is not supported", { hint: "write type=oci,tar=false" });
+    return writeOciLayout(source, [image], output.dest, options);
+  }
+  const write = output.type === "oci" ? writeOciArchive : writeDockerArchive;
+  await write(source, [image], sinkOf(output.dest), options);
+}
+
+async function files(scope: OutputScope, result: Result, output: Extract<Output, { type: "tar" | "local" }>, events: StepEvents, io: IOOptions): Promise<void> {
+  const { execution } = scope;
+  if (output.type === "tar" && result.images.length > 1) throw new VarveError("BUILD_UNSUPPORTED", "type=tar holds one platform only", { hint: "write type=local or type=oci, or build one platform" });
+  for (const image of result.images) {
+    const tree = await execution.trees.tree(image.stack, io);
+    if (output.type === "tar") {
+      await writeTreeTar(tree, execution.layerReader, sinkOf(output.dest), io);
+      continue;
+    }
+    const folder = result.images.length > 1 ? formatPlatform(image.platform).replaceAll("/", "_") : "";
+    const { entries, incomplete } = await writeTreeDirectory(tree, execution.layerReader, posix.join(resolvePath(output.dest), folder), io);
+    events.note(`${entries} entries written`);
+    if (incomplete.length > 0) events.note(`${incomplete.length} entries are not complete: devices and extended attributes stay behind`);
+  }
+}
+
+function sinkOf(dest: string): ByteSink {
+  if (dest !== "-") return dest;
+  return async (stream) => {
+    for await (const piece of stream) {
+      if (!process.stdout.write(piece)) await new Promise<void>((resolve) => process.stdout.once("drain", resolve));
+    }
+  };
+}
+
+function transferProgress(events: StepEvents): (event: CopyEvent) => void {
+  return (event) => {
+    const name = event.descriptor.digest;
+    if (event.type === "progress") events.progress(name, event.current, event.total);
+    else if (event.type === "finished" && event.outcome !== "copied") events.progress(`${name} (${event.outcome === "exists" ? "already there" : event.outcome})`, event.descriptor.size, event.descriptor.size);
+  };
+}
+
