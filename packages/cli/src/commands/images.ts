@@ -1,5 +1,6 @@
 import { openImage } from "@varve/image";
 import { parseReference } from "@varve/oci";
+import { isServedName } from "@varve/registry";
 import { EXIT } from "../exit-code.ts";
 import { shownName, withStore } from "../local-image.ts";
 import { formatAge, formatBytes } from "../options/quantities.ts";
@@ -22,6 +23,7 @@ export async function imagesCommand(session: Session, flags: { readonly quiet?: 
   const listed = await withStore(session, async (store) => {
     const out: Listed[] = [];
     for (const { name, descriptor } of await store.refs({ signal })) {
+      if (isServedName(name)) continue;
       const image = await openImage(store, descriptor, { signal });
       const size = image.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
       out.push({ name, digest: descriptor.digest, id: image.configDigest, created: image.config.created, size });
