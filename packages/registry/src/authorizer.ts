@@ -153,7 +153,10 @@ export class Authorizer {
 
   #wanted(why?: string): VarveError {
     const { registry } = this.#options;
-    return new VarveError("REGISTRY_UNAUTHORIZED", `${registry} wants credentials`, { hint: `log in: docker login ${registry}`, details: why === undefined ? [] : [why] });
+    return new VarveError("REGISTRY_UNAUTHORIZED", `${registry} wants credentials`, {
+      hint: `log in: docker login ${registry}`,
+      details: why === undefined ? [] : [why],
+    });
   }
 
   #noScheme(challenges: readonly Challenge[]): VarveError {

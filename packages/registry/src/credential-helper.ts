@@ -24,13 +24,18 @@ export async function askCredentialHelper(question: HelperQuestion): Promise<Cre
   const name = `docker-credential-${question.helper}`;
   const program = await findProgram(name, question.env);
   if (program === undefined) {
-    throw new VarveError("REGISTRY_CREDENTIALS", `the credential helper ${name} is not in PATH`, { hint: "install it, or remove it from docker's config.json" });
+    throw new VarveError("REGISTRY_CREDENTIALS", `the credential helper ${name} is not in PATH`, {
+      hint: "install it, or remove it from docker's config.json",
+    });
   }
   const { code, output } = await run(program, question);
   if (code !== 0) {
     // every helper says it in these words; there is no code for it
     if (/credentials not found|no credentials server URL/i.test(output)) return undefined;
-    throw new VarveError("REGISTRY_CREDENTIALS", `${name} failed for ${question.server}`, { details: [output.trim().slice(0, 300)], hint: `run it by hand: echo ${question.server} | ${name} get` });
+    throw new VarveError("REGISTRY_CREDENTIALS", `${name} failed for ${question.server}`, {
+      details: [output.trim().slice(0, 300)],
+      hint: `run it by hand: echo ${question.server} | ${name} get`,
+    });
   }
   return parseAnswer(output, name);
 }
@@ -60,7 +65,10 @@ async function findProgram(name: string, env: Environment): Promise<string | und
   for (const folder of (env["PATH"] ?? "").split(":")) {
     if (!isAbsolute(folder)) continue;
     const path = join(folder, name);
-    const runs = await access(path, constants.X_OK).then(() => true, () => false);
+    const runs = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
     if (runs) return path;
   }
   return undefined;

@@ -106,7 +106,10 @@ function entryCredentials(entry: unknown, key: string, file: string): Credential
 function decodeAuth(auth: string, key: string, file: string): Credentials {
   const plain = Buffer.from(auth, "base64").toString("utf8").replace(/\0+$/, "");
   const colon = plain.indexOf(":");
-  if (colon <= 0) throw new VarveError("REGISTRY_CREDENTIALS", `the auth of ${key} in ${file} is not base64 of user:password`, { hint: `docker login ${key} writes it anew` });
+  if (colon <= 0)
+    throw new VarveError("REGISTRY_CREDENTIALS", `the auth of ${key} in ${file} is not base64 of user:password`, {
+      hint: `docker login ${key} writes it anew`,
+    });
   return { kind: "basic", username: plain.slice(0, colon), password: plain.slice(colon + 1) };
 }
 

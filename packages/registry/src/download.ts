@@ -159,7 +159,8 @@ class Download implements ByteStream, AsyncIterator<Uint8Array, undefined> {
     if (partial && response.status === 416) throw mismatch(descriptor, { size: this.#at }, `from ${registry}`);
     if (response.status !== 200 && !(partial && response.status === 206)) throw await responseError(response, what);
     const encoding = response.header("content-encoding") ?? "identity";
-    if (encoding !== "identity") throw new VarveError("REGISTRY_PROTOCOL", `${what}: ${registry} sends it with the encoding ${JSON.stringify(encoding)}, which was not asked for`);
+    if (encoding !== "identity")
+      throw new VarveError("REGISTRY_PROTOCOL", `${what}: ${registry} sends it with the encoding ${JSON.stringify(encoding)}, which was not asked for`);
     const pieces = response.body[Symbol.asyncIterator]();
     if (response.status === 206) {
       const from = /^\s*bytes\s+(\d+)-/i.exec(response.header("content-range") ?? "")?.[1];

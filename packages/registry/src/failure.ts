@@ -71,7 +71,14 @@ function tlsFailure(error: unknown, code: string, url: URL): VarveError | undefi
     return new VarveError("REGISTRY_TLS", `the certificate of ${host} is not signed by a known authority`, { hint, cause: error });
   }
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID" || code === "CERT_REVOKED" || code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    const why = code === "ERR_TLS_CERT_ALTNAME_INVALID" ? "is for another host" : code === "CERT_HAS_EXPIRED" ? "has expired" : code === "CERT_REVOKED" ? "was revoked" : "is not valid yet";
+    const why =
+      code === "ERR_TLS_CERT_ALTNAME_INVALID"
+        ? "is for another host"
+        : code === "CERT_HAS_EXPIRED"
+          ? "has expired"
+          : code === "CERT_REVOKED"
+            ? "was revoked"
+            : "is not valid yet";
     return new VarveError("REGISTRY_TLS", `the certificate of ${host} ${why}`, { hint: "renew it, or check this machine's clock", cause: error });
   }
   return undefined;

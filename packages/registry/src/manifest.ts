@@ -26,22 +26,27 @@ export interface RemoteManifest {
  */
 export async function fetchManifest(session: RegistrySession, request: ApiRequest, expected?: Descriptor): Promise<RemoteManifest> {
   const { what, signal } = request;
-  return withRetries(session.retry, async () => {
-    const response = await session.exchange({ ...request, method: "GET", headers: { accept: expected?.mediaType ?? ACCEPT } });
-    if (response.status !== 200) throw await responseError(response, what);
-    const mediaType = mediaTypeOf(response) ?? expected?.mediaType;
-    const bytes = await readManifest(response, request);
-    const digest = digestOf(bytes);
-    const announced = expected?.digest ?? announcedDigest(response, request);
-    const size = expected?.size ?? bytes.length;
-    if ((announced !== undefined && announced !== digest) || size !== bytes.length) throw mismatch({ digest: announced ?? digest, size }, { digest, size: bytes.length }, `from ${session.registry}`);
-    if (mediaType === undefined) throw new VarveError("REGISTRY_PROTOCOL", `${what}: ${session.registry} does not say what it is`);
-    if (expected !== undefined && expected.mediaType !== mediaType) {
-      throw new VarveError("REGISTRY_PROTOCOL", `${what}: ${session.registry} calls it ${JSON.stringify(mediaType)} and not ${expected.mediaType}`);
-    }
-    requireKnown(mediaType, request);
-    return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-  }, signal);
+  return withRetries(
+    session.retry,
+    async () => {
+      const response = await session.exchange({ ...request, method: "GET", headers: { accept: expected?.mediaType ?? ACCEPT } });
+      if (response.status !== 200) throw await responseError(response, what);
+      const mediaType = mediaTypeOf(response) ?? expected?.mediaType;
+      const bytes = await readManifest(response, request);
+      const digest = digestOf(bytes);
+      const announced = expected?.digest ?? announcedDigest(response, request);
+      const size = expected?.size ?? bytes.length;
+      if ((announced !== undefined && announced !== digest) || size !== bytes.length)
+        throw mismatch({ digest: announced ?? digest, size }, { digest, size: bytes.length }, `from ${session.registry}`);
+      if (mediaType === undefined) throw new VarveError("REGISTRY_PROTOCOL", `${what}: ${session.registry} does not say what it is`);
+      if (expected !== undefined && expected.mediaType !== mediaType) {
+        throw new VarveError("REGISTRY_PROTOCOL", `${what}: ${session.registry} calls it ${JSON.stringify(mediaType)} and not ${expected.mediaType}`);
+      }
+      requireKnown(mediaType, request);
+      return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+    },
+    signal,
+  );
 }
 
 /** The descriptor a tag or digest stands for, by HEAD; by GET where the registry's HEAD doesn't tell. */
@@ -66,7 +71,8 @@ async function readManifest(response: HttpResponse, { what, signal }: ApiRequest
   }
   try {
     const bytes = await collectBytes(response.body, MANIFEST_LIMIT, tooLarge);
-    if (bytes.length < length) throw new TransientFailure(new VarveError("REGISTRY_UNREACHABLE", `${what}: the answer ended ${length - bytes.length} bytes early`));
+    if (bytes.length < length)
+      throw new TransientFailure(new VarveError("REGISTRY_UNREACHABLE", `${what}: the answer ended ${length - bytes.length} bytes early`));
     return bytes;
   } catch (error) {
     signal?.throwIfAborted();

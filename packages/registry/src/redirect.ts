@@ -53,7 +53,9 @@ export function resolveLocation(location: string, from: URL): URL {
   url.hash = "";
   if (from.protocol === "https:" && url.protocol === "http:") {
     if (hostName(url.host) !== hostName(from.host) || url.port !== "") {
-      throw new VarveError("REGISTRY_UNSAFE_REDIRECT", `${from.host} redirects from https to plain http at ${url.host}`, { hint: "the registry, or the proxy before it, is misconfigured" });
+      throw new VarveError("REGISTRY_UNSAFE_REDIRECT", `${from.host} redirects from https to plain http at ${url.host}`, {
+        hint: "the registry, or the proxy before it, is misconfigured",
+      });
     }
     url.protocol = "https:";
     url.port = from.port;

@@ -82,8 +82,12 @@ export class HttpRepository implements RemoteRepository {
   }
 
   async tag(descriptor: Descriptor, reference: string, options?: IOOptions): Promise<void> {
-    if (!TAG.test(reference)) throw new VarveError("REGISTRY_REFUSED", `${JSON.stringify(reference)} cannot be a tag`, { hint: "up to 128 letters, digits, _ . and -, not beginning with . or -" });
-    const bytes = this.#pushed.get(descriptor.digest) ?? (await fetchManifest(this.#session, this.#manifestRequest("GET", descriptor.digest, options), descriptor)).bytes;
+    if (!TAG.test(reference))
+      throw new VarveError("REGISTRY_REFUSED", `${JSON.stringify(reference)} cannot be a tag`, {
+        hint: "up to 128 letters, digits, _ . and -, not beginning with . or -",
+      });
+    const bytes =
+      this.#pushed.get(descriptor.digest) ?? (await fetchManifest(this.#session, this.#manifestRequest("GET", descriptor.digest, options), descriptor)).bytes;
     await this.#putManifest(descriptor, bytes, reference, options);
   }
 
@@ -119,7 +123,8 @@ export class HttpRepository implements RemoteRepository {
   async #pushManifest(descriptor: Descriptor, open: () => Promise<ByteStream>, options: IOOptions | undefined): Promise<void> {
     const bytes = await collectBytes(await open(), descriptor.size, () => mismatch(descriptor, { size: descriptor.size + 1 }, "as it was to be uploaded"));
     const digest = digestOf(bytes);
-    if (digest !== descriptor.digest || bytes.length !== descriptor.size) throw mismatch(descriptor, { digest, size: bytes.length }, "as it was to be uploaded");
+    if (digest !== descriptor.digest || bytes.length !== descriptor.size)
+      throw mismatch(descriptor, { digest, size: bytes.length }, "as it was to be uploaded");
     await this.#putManifest(descriptor, bytes, descriptor.digest, options);
     if (bytes.length > KEPT_SIZE) return;
     for (const [first] of this.#pushed) {
@@ -138,7 +143,8 @@ export class HttpRepository implements RemoteRepository {
     if (response.status !== 201) throw await responseError(response, this.#name(reference));
     await response.discard();
     const digest = response.header("docker-content-digest");
-    if (digest !== undefined && isDigest(digest) && digest !== descriptor.digest) throw mismatch(descriptor, { digest, size: descriptor.size }, `on ${this.registry}`);
+    if (digest !== undefined && isDigest(digest) && digest !== descriptor.digest)
+      throw mismatch(descriptor, { digest, size: descriptor.size }, `on ${this.registry}`);
   }
 
   #download(descriptor: Descriptor, options: IOOptions | undefined, part?: { readonly offset: number; readonly length: number }): Promise<ByteStream> {
@@ -147,11 +153,23 @@ export class HttpRepository implements RemoteRepository {
   }
 
   #blobRequest(method: ApiRequest["method"], { digest }: Descriptor, options: IOOptions | undefined, access: Access = "pull"): ApiRequest {
-    return { method, target: `/v2/${this.repository}/blobs/${digest}`, scopes: this.#scopes(access), what: `blob ${digest} of ${this.#name()}`, signal: options?.signal };
+    return {
+      method,
+      target: `/v2/${this.repository}/blobs/${digest}`,
+      scopes: this.#scopes(access),
+      what: `blob ${digest} of ${this.#name()}`,
+      signal: options?.signal,
+    };
   }
 
   #manifestRequest(method: ApiRequest["method"], reference: string, options: IOOptions | undefined, access: Access = "pull"): ApiRequest {
-    return { method, target: `/v2/${this.repository}/manifests/${reference}`, scopes: this.#scopes(access), what: this.#name(reference), signal: options?.signal };
+    return {
+      method,
+      target: `/v2/${this.repository}/manifests/${reference}`,
+      scopes: this.#scopes(access),
+      what: this.#name(reference),
+      signal: options?.signal,
+    };
   }
 
   #scopes(access: Access): readonly string[] {

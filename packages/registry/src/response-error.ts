@@ -53,13 +53,19 @@ function describe(response: HttpResponse, complaints: readonly RegistryComplaint
     };
   }
   if (status === 403) return { code: "REGISTRY_DENIED", clause: `${url.host} does not allow it`, hint: "is this account allowed to use the repository?" };
-  if (status === 404 && says("NAME_UNKNOWN")) return { code: "REGISTRY_NOT_FOUND", clause: `${url.host} has no such repository`, hint: "check the name's spelling" };
+  if (status === 404 && says("NAME_UNKNOWN"))
+    return { code: "REGISTRY_NOT_FOUND", clause: `${url.host} has no such repository`, hint: "check the name's spelling" };
   if (status === 404) return { code: "REGISTRY_NOT_FOUND", clause: `not found on ${url.host}`, hint: "check the name, the tag and the registry" };
   if (status === 429 || says("TOOMANYREQUESTS")) {
-    return { code: "REGISTRY_RATE_LIMITED", clause: `${url.host} asks for fewer requests`, hint: "wait a while; most registries allow more to accounts that are logged in" };
+    return {
+      code: "REGISTRY_RATE_LIMITED",
+      clause: `${url.host} asks for fewer requests`,
+      hint: "wait a while; most registries allow more to accounts that are logged in",
+    };
   }
   if (isPassingStatus(status)) return { code: "REGISTRY_UNAVAILABLE", clause: `${url.host} cannot serve it now (HTTP ${status})`, hint: "try again later" };
-  if (status === 413) return { code: "REGISTRY_REFUSED", clause: `${url.host} takes no body of this size (HTTP 413)`, hint: "a proxy before the registry may limit uploads" };
+  if (status === 413)
+    return { code: "REGISTRY_REFUSED", clause: `${url.host} takes no body of this size (HTTP 413)`, hint: "a proxy before the registry may limit uploads" };
   if (status >= 400) return { code: "REGISTRY_REFUSED", clause: `${url.host} refused it (HTTP ${status})` };
   return { code: "REGISTRY_PROTOCOL", clause: `${url.host} answered with an unexpected HTTP ${status}` };
 }

@@ -94,5 +94,9 @@ function withTries(error: VarveError, tries: number): VarveError {
 }
 
 function withPause(error: VarveError, milliseconds: number): VarveError {
-  return new VarveError(error.code, error.message, { hint: `the registry asks to wait ${Math.ceil(milliseconds / 1000)} s; try again then`, cause: error.cause, details: error.details });
+  return new VarveError(error.code, error.message, {
+    hint: `the registry asks to wait ${Math.ceil(milliseconds / 1000)} s; try again then`,
+    cause: error.cause,
+    details: error.details,
+  });
 }

@@ -108,7 +108,11 @@ export class RegistrySession {
       return new VarveError("REGISTRY_UNAUTHORIZED", `${what}: ${registry} refused the credentials`, { hint, details, cause: error });
     }
     const hint = `check the name; if it is right, log in: docker login ${registry}`;
-    return new VarveError("REGISTRY_UNAUTHORIZED", `${what}: ${registry} allows it to accounts only, or has no such repository`, { hint, details, cause: error });
+    return new VarveError("REGISTRY_UNAUTHORIZED", `${what}: ${registry} allows it to accounts only, or has no such repository`, {
+      hint,
+      details,
+      cause: error,
+    });
   }
 
   async #transmit(request: HttpRequest): Promise<HttpResponse> {

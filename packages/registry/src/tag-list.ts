@@ -37,15 +37,23 @@ interface TagPage {
 
 function fetchPage(session: RegistrySession, request: TagListRequest, target: string | URL): Promise<TagPage> {
   const { scopes, what, signal } = request;
-  return withRetries(session.retry, async () => {
-    const response = await session.exchange({ method: "GET", target, scopes, what, signal });
-    if (response.status !== 200) throw await responseError(response, what);
-    return { tags: await readTags(response, what), next: nextPage(response) };
-  }, signal);
+  return withRetries(
+    session.retry,
+    async () => {
+      const response = await session.exchange({ method: "GET", target, scopes, what, signal });
+      if (response.status !== 200) throw await responseError(response, what);
+      return { tags: await readTags(response, what), next: nextPage(response) };
+    },
+    signal,
+  );
 }
 
 async function readTags(response: HttpResponse, what: string): Promise<readonly string[]> {
-  const bytes = await collectBytes(response.body, PAGE_LIMIT, () => new VarveError("REGISTRY_TOO_LARGE", `${what}: a page of tags of more than ${PAGE_LIMIT} bytes`));
+  const bytes = await collectBytes(
+    response.body,
+    PAGE_LIMIT,
+    () => new VarveError("REGISTRY_TOO_LARGE", `${what}: a page of tags of more than ${PAGE_LIMIT} bytes`),
+  );
   try {
     const body: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (typeof body === "object" && body !== null && "tags" in body) {

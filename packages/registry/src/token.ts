@@ -43,7 +43,11 @@ export async function fetchToken(request: TokenRequest, send: (request: Followed
     if (isPassingStatus(response.status)) throw error;
     throw refused(request, response.status, error);
   }
-  const bytes = await collectBytes(response.body, TOKEN_LIMIT, () => new VarveError("REGISTRY_TOO_LARGE", `${what}: ${request.realm.host} sent more than ${TOKEN_LIMIT} bytes`));
+  const bytes = await collectBytes(
+    response.body,
+    TOKEN_LIMIT,
+    () => new VarveError("REGISTRY_TOO_LARGE", `${what}: ${request.realm.host} sent more than ${TOKEN_LIMIT} bytes`),
+  );
   return parseToken(bytes, request);
 }
 

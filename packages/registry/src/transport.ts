@@ -59,7 +59,10 @@ class UndiciTransport implements Transport {
     const undici = await import("undici");
     // the import may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");
-    const body = request.body === undefined || request.body instanceof Uint8Array ? request.body : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
+    const body =
+      request.body === undefined || request.body instanceof Uint8Array
+        ? request.body
+        : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
     try {
       const response = await undici.request(request.url, {
         dispatcher: this.#dispatcher(undici, request.url, options?.verify ?? true),
@@ -92,7 +95,10 @@ class UndiciTransport implements Transport {
     const known = this.#dispatchers.get(key);
     if (known !== undefined) return known;
     const connect = { timeout: CONNECT_TIMEOUT, ...(verify ? {} : { rejectUnauthorized: false }) };
-    const dispatcher = proxy === undefined ? new undici.Agent({ connect }) : new undici.ProxyAgent({ uri: proxy.href, requestTls: connect, connect: { timeout: CONNECT_TIMEOUT }, proxyTunnel: tunnel });
+    const dispatcher =
+      proxy === undefined
+        ? new undici.Agent({ connect })
+        : new undici.ProxyAgent({ uri: proxy.href, requestTls: connect, connect: { timeout: CONNECT_TIMEOUT }, proxyTunnel: tunnel });
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
   }

@@ -92,7 +92,11 @@ class Upload {
     const { size } = this.#request.descriptor;
     while (this.#upload !== undefined && this.#offset < size) {
       const end = Math.min(size, this.#offset + Math.max(CHUNK, this.#upload.minimumChunk));
-      const headers = { "content-type": "application/octet-stream", "content-length": String(end - this.#offset), "content-range": `${this.#offset}-${end - 1}` };
+      const headers = {
+        "content-type": "application/octet-stream",
+        "content-length": String(end - this.#offset),
+        "content-range": `${this.#offset}-${end - 1}`,
+      };
       const response = await this.#sendBody("PATCH", this.#upload.location, { headers, end });
       if (response.status !== 202) throw await this.#bodyError(response);
       await response.discard();

@@ -8,10 +8,19 @@ export function digestOf(bytes: Uint8Array): Digest {
 }
 
 /** REGISTRY_DIGEST_MISMATCH for a blob or manifest that is not what its descriptor says. */
-export function mismatch(descriptor: Pick<Descriptor, "digest" | "size">, actual: { readonly digest?: Digest; readonly size: number }, where: string): VarveError {
+export function mismatch(
+  descriptor: Pick<Descriptor, "digest" | "size">,
+  actual: { readonly digest?: Digest; readonly size: number },
+  where: string,
+): VarveError {
   const { digest, size } = descriptor;
-  const how = actual.size !== size ? `${actual.size < size ? "" : "at least "}${actual.size} bytes instead of ${size}` : `the digest ${actual.digest ?? "of other bytes"} instead`;
-  return new VarveError("REGISTRY_DIGEST_MISMATCH", `${digest} ${where} has ${how}`, { hint: "the registry, a proxy before it or the disk behind it damages content" });
+  const how =
+    actual.size !== size
+      ? `${actual.size < size ? "" : "at least "}${actual.size} bytes instead of ${size}`
+      : `the digest ${actual.digest ?? "of other bytes"} instead`;
+  return new VarveError("REGISTRY_DIGEST_MISMATCH", `${digest} ${where} has ${how}`, {
+    hint: "the registry, a proxy before it or the disk behind it damages content",
+  });
 }
 
 /** Checks bytes against a descriptor as they pass. */

@@ -19,7 +19,8 @@ export async function serveBlob(exchange: Exchange, digestText: string): Promise
   if (request.headers["if-none-match"] === etag) return replyEmpty(exchange, 304, headers);
   const isHead = request.method === "HEAD";
   const range = isHead ? undefined : parseByteRange(request.headers.range, size);
-  if (range === "unsatisfiable") throw new ApiError("SIZE_INVALID", "the range lies outside the blob", { status: 416, headers: { "content-range": `bytes */${size}` } });
+  if (range === "unsatisfiable")
+    throw new ApiError("SIZE_INVALID", "the range lies outside the blob", { status: 416, headers: { "content-range": `bytes */${size}` } });
   const descriptor = { mediaType: BLOB_TYPE, digest, size };
   if (range === undefined) {
     response.writeHead(200, { ...headers, "content-length": String(size) });

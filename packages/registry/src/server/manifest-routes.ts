@@ -1,6 +1,17 @@
 import { createHash } from "node:crypto";
 import { collectBytes, streamOf } from "@varve/bytes";
-import { type Descriptor, digestFromHex, DOCUMENT_LIMIT, type Index, isDigest, isIndexType, isManifestType, type Manifest, parseIndex, parseManifest } from "@varve/oci";
+import {
+  type Descriptor,
+  digestFromHex,
+  DOCUMENT_LIMIT,
+  type Index,
+  isDigest,
+  isIndexType,
+  isManifestType,
+  type Manifest,
+  parseIndex,
+  parseManifest,
+} from "@varve/oci";
 import { ApiError } from "./api-error.ts";
 import { type Exchange, replyBytes, replyEmpty } from "./exchange.ts";
 import { addServedManifest, removeServedManifest, removeServedTag, servedRepository } from "./served-refs.ts";

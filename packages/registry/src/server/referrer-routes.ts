@@ -32,6 +32,12 @@ async function readReferrer({ store, signal }: Exchange, { mediaType, digest, si
   // an image manifest without a type of its own goes by its config's
   const artifactType = manifest.artifactType ?? ("config" in manifest ? manifest.config.mediaType : undefined);
   const { annotations } = manifest;
-  const descriptor = { mediaType, digest, size, ...(artifactType === undefined ? {} : { artifactType }), ...(annotations === undefined ? {} : { annotations }) };
+  const descriptor = {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
   return { subject: manifest.subject.digest, descriptor };
 }

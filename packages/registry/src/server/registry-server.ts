@@ -61,7 +61,10 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : "";
     const why = code === "EADDRINUSE" ? "the port is taken" : code === "EACCES" ? "the port needs privilege" : "the address is not this machine's";
-    throw new VarveError("REGISTRY_LISTEN", `cannot serve at ${host}:${port}: ${why}`, { hint: "choose another with --port, or --port 0 for a free one", cause });
+    throw new VarveError("REGISTRY_LISTEN", `cannot serve at ${host}:${port}: ${why}`, {
+      hint: "choose another with --port, or --port 0 for a free one",
+      cause,
+    });
   }
   const address = server.address();
   if (address === null || typeof address === "string") throw new TypeError("a listening server has a port");

@@ -26,7 +26,8 @@ export function parseRoute(path: string): Route | undefined {
   const second = parts.at(-2);
   const third = parts.at(-3);
   const named = (trailing: number): string => checkedName(parts.slice(0, -trailing).join("/"));
-  if (third === "blobs" && second === "uploads") return last === "" ? { kind: "uploads", repository: named(3) } : { kind: "upload", repository: named(3), id: last };
+  if (third === "blobs" && second === "uploads")
+    return last === "" ? { kind: "uploads", repository: named(3) } : { kind: "upload", repository: named(3), id: last };
   if (second === "blobs" && last === "uploads") return { kind: "uploads", repository: named(2) };
   if (second === "blobs") return { kind: "blob", repository: named(2), digest: last };
   if (second === "manifests") return { kind: "manifest", repository: named(2), reference: last };

@@ -40,7 +40,11 @@ export async function servedRepository(store: RegistryStore, repository: string)
 }
 
 /** Makes a stored manifest part of a repository, under a tag too when there is one. */
-export async function addServedManifest(store: RegistryStore, place: { readonly repository: string; readonly tag?: string | undefined }, descriptor: Descriptor): Promise<void> {
+export async function addServedManifest(
+  store: RegistryStore,
+  place: { readonly repository: string; readonly tag?: string | undefined },
+  descriptor: Descriptor,
+): Promise<void> {
   await store.tag(descriptor, `${PREFIX}${place.repository}@${descriptor.digest}`);
   if (place.tag !== undefined) await store.tag(descriptor, `${PREFIX}${place.repository}:${place.tag}`);
 }
