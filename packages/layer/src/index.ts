@@ -4,6 +4,21 @@ export type { ContentReader, ContentRef, DiskStat } from "./content-ref.ts";
 export type { Entry, EntryType } from "./entry.ts";
 export { type SameContent, sameEntry, sameMetadata } from "./entry-comparison.ts";
 export type { FileTree } from "./file-tree.ts";
+export type { LayerEntry, LayerEntryKind } from "./layer-entry.ts";
+export { decodeLayerIndex, encodeLayerIndex, type LayerIndex, type Segment, type SegmentTable, withSegmentTable } from "./layer-index.ts";
+export { indexLayer } from "./layer-indexing.ts";
+export { mergeLayer } from "./layer-merge.ts";
+export { type LayerTar, type LayerWriteOptions, writeLayerTar } from "./layer-writer.ts";
 export { type ResolvedPath, type ResolveOptions, resolvePath } from "./path-resolution.ts";
+export {
+  type CompressedLayer,
+  compressLayer,
+  compressSegments,
+  type SegmentCompressionOptions,
+  segmentTar,
+  type TarSegment,
+} from "./segment-compression.ts";
+export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";
+export { type RangeOpener, readTarRange } from "./segment-reader.ts";
 export { createTreeBuilder, EMPTY_TREE, type NewEntry, type TreeBuilder } from "./tree-builder.ts";
 export { applyChanges, diffTrees, withParents } from "./tree-diff.ts";

@@ -1,0 +1,167 @@
+import { type Digest, digestFromHex, digestHex, type DiffID, parseDiffID } from "@varve/oci";
+import { bytesFromHex, hexFromBytes } from "./hex.ts";
+import { IndexReader, IndexWriter, invalidIndex } from "./index-encoding.ts";
+import type { LayerEntry } from "./layer-entry.ts";
+import { readRecord, writeRecord } from "./layer-record.ts";
+
+/** A stretch of a layer's uncompressed tar that is compressed by itself. Segments follow one another without gaps. */
+export interface Segment {
+  /** Bytes from the start of the tar. */
+  readonly offset: number;
+  readonly size: number;
+  /** sha256 of the stretch. */
+  readonly digest: Digest;
+}
+
+/** How the segments lie in one compressed form of the layer. */
+export interface SegmentTable {
+  /** The compressed blob. */
+  readonly blob: Digest;
+  /** What made it, for reuse: codec, level, library version and architecture, e.g. `gzip-6 zlib-1.3.1 x64`. */
+  readonly encoding: string;
+  /** Compressed size of each segment, in bytes; the first starts at 0, each where the one before ends. */
+  readonly sizes: readonly number[];
+}
+
+/** All that is to be known of a layer without its content: made once per diffID, stored, merged into trees. */
+export interface LayerIndex {
+  readonly diffID: DiffID;
+  /** Bytes of the uncompressed tar. */
+  readonly size: number;
+  /** How many entries there are, whiteouts included. */
+  readonly entryCount: number;
+  /** In the tar's order. They are kept encoded; each call makes them again. */
+  entries(): Iterable<LayerEntry>;
+  readonly segments: readonly Segment[];
+  /** One per blob that is known to hold the segments. */
+  readonly tables: readonly SegmentTable[];
+}
+
+/** Collects what a {@link LayerIndex} holds, while a tar is read or written. */
+export interface LayerIndexBuilder {
+  add(entry: LayerEntry): void;
+  finish(layer: { readonly diffID: DiffID; readonly size: number; readonly segments: readonly Segment[] }): LayerIndex;
+}
+
+const MAGIC = Uint8Array.of(0x76, 0x6c, 0x69);
+const VERSION = 1;
+
+/** Starts an index. */
+export function createLayerIndexBuilder(): LayerIndexBuilder {
+  const records = new IndexWriter();
+  let count = 0;
+  let previous = "";
+  return {
+    add(entry) {
+      writeRecord(records, entry, previous);
+      previous = entry.path;
+      count++;
+    },
+    finish: (layer) => indexOf({ ...layer, entryCount: count, tables: [] }, records.finish()),
+  };
+}
+
+/** The index with one more blob's table, which replaces an older one of the same blob. */
+export function withSegmentTable(index: LayerIndex, table: SegmentTable): LayerIndex {
+  return indexOf({ ...index, tables: [...index.tables.filter((known) => known.blob !== table.blob), table] }, recordsOf(index));
+}
+
+/** The index as bytes, for the store. */
+export function encodeLayerIndex(index: LayerIndex): Uint8Array {
+  const out = new IndexWriter();
+  out.raw(MAGIC);
+  out.number(VERSION);
+  out.raw(bytesFromHex(digestHex(index.diffID)));
+  out.number(index.size);
+  out.number(index.entryCount);
+  out.number(index.segments.length);
+  for (const segment of index.segments) {
+    out.number(segment.size);
+    out.raw(bytesFromHex(digestHex(segment.digest)));
+  }
+  out.number(index.tables.length);
+  for (const table of index.tables) {
+    out.raw(bytesFromHex(digestHex(table.blob)));
+    out.text(table.encoding);
+    out.number(table.sizes.length);
+    for (const size of table.sizes) out.number(size);
+  }
+  const records = recordsOf(index);
+  out.number(records.length);
+  out.raw(records);
+  return out.finish();
+}
+
+/** The index that {@link encodeLayerIndex} wrote. Throws LAYER_INVALID_INDEX for anything else, another version's included. */
+export function decodeLayerIndex(bytes: Uint8Array): LayerIndex {
+  const input = new IndexReader(bytes);
+  const magic = input.raw(MAGIC.length);
+  if (!MAGIC.every((byte, i) => byte === magic[i])) throw invalidIndex("it is no layer index");
+  if (input.number() !== VERSION) throw invalidIndex("another version of varve wrote it");
+  const diffID = parseDiffID(readDigest(input));
+  const size = input.number();
+  const entryCount = input.number();
+  const segments = readSegments(input);
+  const tables = Array.from({ length: boundedCount(input, bytes) }, () => readTable(input, bytes));
+  const records = input.raw(input.number());
+  if (!input.atEnd) throw invalidIndex("something follows its end");
+  return indexOf({ diffID, size, entryCount, segments, tables }, records);
+}
+
+const RECORDS: unique symbol = Symbol("records");
+type StoredIndex = LayerIndex & { readonly [RECORDS]: Uint8Array };
+
+function indexOf(layer: Omit<LayerIndex, "entries">, records: Uint8Array): LayerIndex {
+  const { diffID, size, entryCount, segments, tables } = layer;
+  const index: StoredIndex = { diffID, size, entryCount, segments, tables, entries: () => readRecords(records), [RECORDS]: records };
+  return index;
+}
+
+function recordsOf(index: LayerIndex): Uint8Array {
+  if (RECORDS in index) return (index as StoredIndex)[RECORDS];
+  const out = new IndexWriter();
+  let previous = "";
+  for (const entry of index.entries()) {
+    writeRecord(out, entry, previous);
+    previous = entry.path;
+  }
+  return out.finish();
+}
+
+function* readRecords(records: Uint8Array): Generator<LayerEntry, void, undefined> {
+  const input = new IndexReader(records);
+  let previous = "";
+  while (!input.atEnd) {
+    const entry = readRecord(input, previous);
+    previous = entry.path;
+    yield entry;
+  }
+}
+
+function readSegments(input: IndexReader): Segment[] {
+  const segments: Segment[] = [];
+  let offset = 0;
+  for (let left = input.number(); left > 0; left--) {
+    const size = input.number();
+    segments.push({ offset, size, digest: readDigest(input) });
+    offset += size;
+  }
+  return segments;
+}
+
+function readTable(input: IndexReader, bytes: Uint8Array): SegmentTable {
+  const blob = readDigest(input);
+  const encoding = input.text();
+  return { blob, encoding, sizes: Array.from({ length: boundedCount(input, bytes) }, () => input.number()) };
+}
+
+/** A count can't be larger than the bytes there are; a damaged one must not reserve memory. */
+function boundedCount(input: IndexReader, bytes: Uint8Array): number {
+  const count = input.number();
+  if (count > bytes.length) throw invalidIndex("a count in it is too large");
+  return count;
+}
+
+function readDigest(input: IndexReader): Digest {
+  return digestFromHex(hexFromBytes(input.raw(32)));
+}

@@ -1,0 +1,104 @@
+import { createSha256, gzipMember, type Sha256 } from "@varve/archive";
+import { type ByteStream, concatBytes } from "@varve/bytes";
+import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
+import type { SegmentCuts } from "./segment-cuts.ts";
+
+/** One segment of a tar with its bytes. */
+export interface TarSegment {
+  readonly offset: number;
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** How segments are compressed. */
+export interface SegmentCompressionOptions extends IOOptions {
+  /** gzip level, 0 to 9; 6 by default. */
+  readonly level?: number | undefined;
+  /** Segments under way at once, each up to 5 MiB and its compressed form; 6 by default. Does not change the bytes. */
+  readonly concurrency?: number | undefined;
+  /** Gives the compressed form of a segment that an earlier blob of the same encoding holds. */
+  readonly reuse?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
+}
+
+/** A compressed layer, made while it is read. */
+export interface CompressedLayer {
+  /** The blob's bytes, once: a gzip file of one member per segment. */
+  readonly stream: ByteStream;
+  /** Compressed size of each segment; complete when the stream was read to its end. */
+  readonly sizes: readonly number[];
+  /** How many segments were compressed, and how many reused; complete as `sizes`. */
+  readonly counts: { readonly compressed: number; readonly reused: number };
+}
+
+/** Cuts a tar into its segments. Each is held whole: the cuts keep them under 5 MiB. Owns `tar`. */
+export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts): AsyncGenerator<TarSegment, void, undefined> {
+  let pieces: Uint8Array[] = [];
+  let hash: Sha256 = createSha256();
+  let offset = 0;
+  let position = 0;
+  const take = (bytes: Uint8Array): void => {
+    pieces.push(bytes);
+    hash.update(bytes);
+    position += bytes.length;
+  };
+  const close = (): TarSegment => {
+    const segment = { offset, digest: digestFromHex(hash.hex()), bytes: concatBytes(pieces) };
+    pieces = [];
+    hash = createSha256();
+    offset = position;
+    return segment;
+  };
+  for await (const piece of tar) {
+    let rest = piece;
+    for (let cut = cuts.after(offset); position + rest.length >= cut; cut = cuts.after(offset)) {
+      const now = cut - position;
+      take(rest.subarray(0, now));
+      rest = rest.subarray(now);
+      yield close();
+    }
+    if (rest.length > 0) take(rest);
+  }
+  if (position > offset) yield close();
+}
+
+/**
+ * Compresses segments at the same time (on libuv's threads, on Node) and gives them in order. The bytes depend on segments and level alone.
+ * Owns `segments`.
+ */
+export function compressSegments(segments: AsyncIterable<TarSegment>, options: SegmentCompressionOptions = {}): CompressedLayer {
+  const sizes: number[] = [];
+  const counts = { compressed: 0, reused: 0 };
+  const compress = async (segment: TarSegment): Promise<Uint8Array> => {
+    const known = await options.reuse?.(segment.digest);
+    if (known === undefined) counts.compressed++;
+    else counts.reused++;
+    return known ?? gzipMember(segment.bytes, options.level ?? 6);
+  };
+  async function* run(): AsyncGenerator<Uint8Array, void, undefined> {
+    const underway: Promise<Uint8Array>[] = [];
+    const next = async (): Promise<Uint8Array> => {
+      const member = (await underway.shift()) ?? new Uint8Array(0);
+      sizes.push(member.length);
+      return member;
+    };
+    try {
+      for await (const segment of segments) {
+        options.signal?.throwIfAborted();
+        const member = compress(segment);
+        // its turn to be awaited comes later
+        member.catch(() => {});
+        underway.push(member);
+        if (underway.length >= (options.concurrency ?? 6)) yield await next();
+      }
+      while (underway.length > 0) yield await next();
+    } finally {
+      await Promise.allSettled(underway);
+    }
+  }
+  return { stream: run(), sizes, counts };
+}
+
+/** {@link segmentTar} and {@link compressSegments} in one. */
+export function compressLayer(tar: { readonly stream: ByteStream; readonly cuts: SegmentCuts }, options: SegmentCompressionOptions = {}): CompressedLayer {
+  return compressSegments(segmentTar(tar.stream, tar.cuts), options);
+}
