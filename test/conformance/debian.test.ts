@@ -1,0 +1,82 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describeWithTools } from "@varve/testkit";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createWorkspace, type Workspace } from "../e2e/varve.ts";
+
+const SOURCES = "/etc/apt/sources.list.d";
+
+/** The host's own apt sources, in whatever form they are. */
+function aptSources(): string[] {
+  return readdirSync(SOURCES)
+    .filter((name) => /\.(sources|list)$/.test(name))
+    .map((name) => join(SOURCES, name));
+}
+
+const STATIC_C = `FROM debian:base AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY hello.c .
+RUN gcc -static -O2 -o /hello hello.c
+FROM scratch
+COPY --from=build /hello /hello
+ENTRYPOINT ["/hello"]
+CMD ["world"]
+`;
+
+const HELLO_C = `#include <stdio.h>
+int main(int argc, char **argv) { printf("hello, %s\\n", argc > 1 ? argv[1] : "nobody"); return 0; }
+`;
+
+const ACCOUNTS = `FROM debian:base
+RUN useradd --create-home --uid 1500 --shell /bin/bash ada && install -d -o ada -g ada -m 2750 /data && echo x > /data/x && chown ada:ada /data/x
+USER ada
+WORKDIR /home/ada/work
+RUN id -un > who && umask > mask && echo "$HOME" > home && test ! -w /etc/passwd
+USER root
+RUN rm -rf /usr/share/doc && mv /usr/share/man /usr/share/handbook
+`;
+
+describeWithTools(["mmdebstrap", "unshare"], "on a Debian base", () => {
+  let space: Workspace;
+  beforeAll(async () => {
+    space = await createWorkspace();
+    const tar = join(space.root, "base/base.tar");
+    await space.files("base", { Dockerfile: "FROM scratch\nADD base.tar /\n" });
+    execFileSync("mmdebstrap", ["--variant=minbase", "--format=tar", "bookworm", tar, ...aptSources()], { stdio: "ignore" });
+    await space.ok(["build", "-t", "debian:base", "base"]);
+  }, 300_000);
+  afterAll(async () => {
+    await space?.[Symbol.asyncDispose]();
+  });
+
+  it("installs a compiler in a RUN and makes a static program of it", async () => {
+    await space.files("c", { Dockerfile: STATIC_C, "hello.c": HELLO_C });
+    await space.ok(["build", "-t", "hello:1", "c"]);
+    expect((await space.ok(["run", "hello:1"])).stdout).toBe("hello, world\n");
+    expect((await space.ok(["run", "hello:1", "varve"])).stdout).toBe("hello, varve\n");
+    const { config } = JSON.parse((await space.ok(["inspect", "hello:1"])).stdout) as { config: { rootfs: { diff_ids: string[] } } };
+    expect(config.rootfs.diff_ids).toHaveLength(1);
+  }, 300_000);
+
+  it("keeps users, groups, modes and replaced directories", async () => {
+    await space.files("accounts", { Dockerfile: ACCOUNTS });
+    await space.ok(["build", "-t", "accounts:1", "accounts"]);
+    const script =
+      "cat /home/ada/work/who /home/ada/work/mask /home/ada/work/home; stat -c '%a %U %G' /data /data/x /home/ada/work; ls -d /usr/share/doc /usr/share/man /usr/share/handbook 2>&1 | sort";
+    const { stdout } = await space.ok(["run", "--user", "root", "accounts:1", "sh", "-c", script]);
+    expect(stdout.split("\n")).toEqual([
+      "ada",
+      "0022",
+      "/home/ada",
+      "2750 ada ada",
+      "644 ada ada",
+      "755 ada ada",
+      "/usr/share/handbook",
+      "ls: cannot access '/usr/share/doc': No such file or directory",
+      "ls: cannot access '/usr/share/man': No such file or directory",
+      "",
+    ]);
+  }, 120_000);
+});
