@@ -1,6 +1,7 @@
 import type { Descriptor, Existence, Fetcher, IOOptions, Mounter, Pusher, RangeFetcher, Reference, Resolver, Tagger } from "@varve/oci";
 import type { Environment } from "./proxy.ts";
 import type { RetryPolicy } from "./retry.ts";
+import type { Timeouts } from "./transport.ts";
 
 /** One repository of a registry; manifests and blobs alike go by descriptor (the media type tells which). */
 export interface RemoteRepository extends Fetcher, RangeFetcher, Existence, Pusher, Resolver, Tagger, Mounter {
@@ -31,6 +32,8 @@ export interface RegistryClientOptions {
   readonly env?: Environment;
   /** Differences from {@link DEFAULT_RETRY_POLICY}. */
   readonly retry?: Partial<RetryPolicy>;
+  /** Differences from {@link DEFAULT_TIMEOUTS}. */
+  readonly timeouts?: Partial<Timeouts>;
 }
 
 /** Speaks the distribution spec to any registry; owns its connections. */

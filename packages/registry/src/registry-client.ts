@@ -3,7 +3,7 @@ import type { RegistryClient, RegistryClientOptions } from "./client.ts";
 import { HttpRepository } from "./repository.ts";
 import { DEFAULT_RETRY_POLICY } from "./retry.ts";
 import { RegistrySession } from "./session.ts";
-import { createTransport, type Transport } from "./transport.ts";
+import { createTransport, DEFAULT_TIMEOUTS, type Transport } from "./transport.ts";
 
 /** Creates a {@link RegistryClient}. Nothing is contacted, and undici not loaded, before the first request. */
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
@@ -19,7 +19,7 @@ class HttpRegistryClient implements RegistryClient {
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
-    this.#transport = createTransport(options.env ?? process.env);
+    this.#transport = createTransport(options.env ?? process.env, { ...DEFAULT_TIMEOUTS, ...options.timeouts });
   }
 
   repository(reference: Pick<Reference, "registry" | "repository">): HttpRepository {

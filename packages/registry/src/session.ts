@@ -46,6 +46,7 @@ export class RegistrySession {
   /** Origins that have answered. */
   readonly #known = new Set<string>();
   #endpoint: Endpoint | undefined;
+  #isPublic: Promise<boolean> | undefined;
 
   constructor(options: SessionOptions) {
     this.registry = options.registry;
@@ -120,7 +121,7 @@ export class RegistrySession {
     const { url, signal } = request;
     try {
       const headers = { "user-agent": userAgent, "accept-encoding": "identity", ...request.headers };
-      const response = await transport.send({ ...request, headers }, { verify: !this.#isUnverified(url) });
+      const response = await transport.send({ ...request, headers }, { verify: !this.#isUnverified(url), publicOnly: await this.#isSteered(url) });
       this.#known.add(url.origin);
       return response;
     } catch (error) {
@@ -136,6 +137,15 @@ export class RegistrySession {
     const { transport, insecureRegistries } = this.#options;
     this.#endpoint = await findEndpoint(endpointCandidates(this.registry, insecureRegistries), transport, signal);
     return this.#endpoint;
+  }
+
+  /** Whether a registry on a public address sends us elsewhere: then not to private ones (hardening.md, rule 5). */
+  async #isSteered(url: URL): Promise<boolean> {
+    if (this.#endpoint === undefined || this.#options.insecureRegistries.includes(url.host)) return false;
+    const own = new URL(this.#endpoint.origin);
+    if (url.hostname === own.hostname) return false;
+    this.#isPublic ??= this.#options.transport.isPublic(own);
+    return this.#isPublic;
   }
 
   #isUnverified(url: URL): boolean {

@@ -2,6 +2,8 @@ import { Readable } from "node:stream";
 import type { ByteStream } from "@varve/bytes";
 import type * as UndiciModule from "undici";
 import type { Dispatcher } from "undici";
+import { isPrivateAddress, isPublicHost, publicLookup, requirePublicAddress } from "./address-guard.ts";
+import { hostName } from "./host.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
 
 type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent">;
@@ -27,35 +29,53 @@ export interface HttpResponse {
   discard(): Promise<void>;
 }
 
+/** How a request is sent. */
+export interface SendOptions {
+  /** `false` accepts any certificate. */
+  readonly verify?: boolean | undefined;
+  /** Refuses to connect to private addresses, with REGISTRY_UNSAFE_REDIRECT. */
+  readonly publicOnly?: boolean | undefined;
+}
+
+/** Milliseconds. */
+export interface Timeouts {
+  readonly connect: number;
+  /** From the end of a request to its answer; storage backends can take minutes to complete a blob. */
+  readonly headers: number;
+  /** Between two pieces of a body. */
+  readonly body: number;
+}
+
+/** What varve waits unless told otherwise. */
+export const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, headers: 300_000, body: 60_000 };
+
 /** Sends requests over kept connections. */
 export interface Transport extends AsyncDisposable {
-  /** `verify: false` accepts any certificate. Rejects with undici's and Node's own errors. */
-  send(request: HttpRequest, options?: { readonly verify?: boolean }): Promise<HttpResponse>;
+  /** Rejects with undici's and Node's own errors. */
+  send(request: HttpRequest, options?: SendOptions): Promise<HttpResponse>;
+  /** Whether a URL's host has public addresses only; as far as is known where a proxy connects to it. */
+  isPublic(url: URL): Promise<boolean>;
 }
 
 /** What is read of an unwanted body before its connection is given up, in bytes. */
 const DISCARD_LIMIT = 64 * 1024;
-const CONNECT_TIMEOUT = 30_000;
-/** Between two pieces of a body. */
-const BODY_TIMEOUT = 60_000;
-/** Storage backends can take minutes to complete a blob. */
-const HEADERS_TIMEOUT = 300_000;
-
 /** Creates a {@link Transport} on undici, which is loaded by the first request. Proxies come from `env`; `NODE_EXTRA_CA_CERTS` is Node's own. */
-export function createTransport(env: Environment): Transport {
-  return new UndiciTransport(env);
+export function createTransport(env: Environment, timeouts: Timeouts): Transport {
+  return new UndiciTransport(env, timeouts);
 }
 
 class UndiciTransport implements Transport {
   readonly #env: Environment;
+  readonly #timeouts: Timeouts;
   readonly #dispatchers = new Map<string, Dispatcher>();
   #disposed = false;
 
-  constructor(env: Environment) {
+  constructor(env: Environment, timeouts: Timeouts) {
     this.#env = env;
+    this.#timeouts = timeouts;
   }
 
-  async send(request: HttpRequest, options?: { readonly verify?: boolean }): Promise<HttpResponse> {
+  async send(request: HttpRequest, options: SendOptions = {}): Promise<HttpResponse> {
     const undici = await import("undici");
     // the import may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");
@@ -65,13 +85,13 @@ class UndiciTransport implements Transport {
         : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
     try {
       const response = await undici.request(request.url, {
-        dispatcher: this.#dispatcher(undici, request.url, options?.verify ?? true),
+        dispatcher: this.#dispatcher(undici, request.url, options),
         method: request.method,
         headers: request.headers,
         body: body ?? null,
         signal: request.signal ?? null,
-        headersTimeout: HEADERS_TIMEOUT,
-        bodyTimeout: BODY_TIMEOUT,
+        headersTimeout: this.#timeouts.headers,
+        bodyTimeout: this.#timeouts.body,
       });
       return httpResponse(request.url, response);
     } catch (error) {
@@ -88,17 +108,25 @@ class UndiciTransport implements Transport {
     await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
   }
 
-  #dispatcher(undici: Undici, url: URL, verify: boolean): Dispatcher {
+  async isPublic(url: URL): Promise<boolean> {
+    // behind a proxy names may mean something else than they do here
+    if (proxyFor(url, this.#env) !== undefined) return !isPrivateAddress(hostName(url.host));
+    return isPublicHost(url.host);
+  }
+
+  #dispatcher(undici: Undici, url: URL, { verify = true, publicOnly = false }: SendOptions): Dispatcher {
+    if (publicOnly) requirePublicAddress(url.host);
     const proxy = proxyFor(url, this.#env);
     const tunnel = url.protocol === "https:";
-    const key = `${proxy?.href ?? ""} ${verify} ${tunnel}`;
+    const key = `${proxy?.href ?? ""} ${verify} ${publicOnly} ${tunnel}`;
     const known = this.#dispatchers.get(key);
     if (known !== undefined) return known;
-    const connect = { timeout: CONNECT_TIMEOUT, ...(verify ? {} : { rejectUnauthorized: false }) };
+    const timeout = this.#timeouts.connect;
+    const trust = verify ? {} : { rejectUnauthorized: false };
     const dispatcher =
       proxy === undefined
-        ? new undici.Agent({ connect })
-        : new undici.ProxyAgent({ uri: proxy.href, requestTls: connect, connect: { timeout: CONNECT_TIMEOUT }, proxyTunnel: tunnel });
+        ? new undici.Agent({ connect: { timeout, ...trust, ...(publicOnly ? { lookup: publicLookup } : {}) } })
+        : new undici.ProxyAgent({ uri: proxy.href, requestTls: { timeout, ...trust }, connect: { timeout }, proxyTunnel: tunnel });
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
   }
