@@ -1,0 +1,111 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeTarHeader, TAR_END, type TarHeader } from "@varve/archive";
+import { collectBytes, concatBytes, displayPath, streamOf, toBytePath } from "@varve/bytes";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { archiveTree, openArchive } from "./archive-tree.ts";
+import { openContext } from "./open-context.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "varve-archive-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+async function tarOf(...flags: readonly string[]): Promise<Uint8Array> {
+  const files = join(directory, "files");
+  await mkdir(join(files, "d"), { recursive: true });
+  await writeFile(join(files, "d/a"), "hello");
+  await writeFile(join(files, "Dockerfile"), "FROM scratch\n");
+  await symlink("d/a", join(files, "l"));
+  return execFileSync("tar", ["-C", files, ...flags, "-cf", "-", "."], { maxBuffer: 1e8 });
+}
+
+function header(name: string, more: Partial<TarHeader> = {}): TarHeader {
+  return { name: toBytePath(name), type: "file", mode: 0o644, uid: 7, gid: 8, size: 0, mtime: 1, linkName: toBytePath(""), deviceMajor: 0, deviceMinor: 0, userName: "", groupName: "", xattrs: new Map(), ...more };
+}
+
+describe("openArchive", () => {
+  test.each([[[]], [["-z"]], [["--format=pax"]]])("reads a tar made with %j", async (flags) => {
+    const archive = await openArchive(streamOf(await tarOf(...flags)), { directory });
+    if (archive === undefined) throw new Error("not an archive");
+    const tree = archiveTree(archive);
+    expect([...tree.walk()].map((entry) => displayPath(entry.path))).toEqual(["", "Dockerfile", "d", "d/a", "l"]);
+    const entry = tree.lookup(toBytePath("d/a"));
+    expect(entry).toMatchObject({ uid: 0, gid: 0, size: 5 });
+    const bytes = await collectBytes(await archive.reader.open(entry?.content as never), 100, () => new Error("too long"));
+    expect(new TextDecoder().decode(bytes)).toBe("hello");
+    expect(await archive.reader.digest(entry?.content as never)).toBe("sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+    await archive[Symbol.asyncDispose]();
+  });
+
+  test.each([
+    ["text", new TextEncoder().encode("not a tar, but long enough to hold a header".repeat(20))],
+    ["nothing", new Uint8Array()],
+    ["zeros", new Uint8Array(4096)],
+    ["a gzip header alone", Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3)],
+  ])("says that %s is no archive", async (_, bytes) => {
+    expect(await openArchive(streamOf(bytes), { directory })).toBeUndefined();
+  });
+
+  test("throws for a tar that is cut off", async () => {
+    const whole = concatBytes([encodeTarHeader(header("a", { size: 1000 })), new Uint8Array(100)]);
+    await expect(openArchive(streamOf(whole), { directory })).rejects.toMatchObject({ code: "ARCHIVE_MALFORMED_TAR" });
+  });
+
+  test("leaves no file behind, even before it is disposed", async () => {
+    const archive = await openArchive(streamOf(encodeTarHeader(header("a")), TAR_END), { directory });
+    expect(await readdir(directory)).toEqual([]);
+    await archive?.[Symbol.asyncDispose]();
+  });
+});
+
+describe("archiveTree", () => {
+  async function treeFrom(...headers: readonly TarHeader[]): Promise<ReturnType<typeof archiveTree>> {
+    await using archive = await openArchive(streamOf(...headers.map((one) => encodeTarHeader(one)), TAR_END), { directory });
+    if (archive === undefined) throw new Error("not an archive");
+    return archiveTree(archive);
+  }
+
+  test("lets later entries win, links by target and makes parents", async () => {
+    const tree = await treeFrom(
+      header("a/b", { mode: 0o600 }),
+      header("x", { type: "directory", mode: 0o700 }),
+      header("x/y"),
+      header("x"),
+      header("h", { type: "hardlink", linkName: toBytePath("a/b") }),
+    );
+    expect([...tree.walk()].map((entry) => displayPath(entry.path))).toEqual(["", "a", "a/b", "h", "x"]);
+    expect(tree.lookup(toBytePath("x"))?.type).toBe("file");
+    expect(tree.lookup(toBytePath("h"))?.node).toBe(tree.lookup(toBytePath("a/b"))?.node);
+  });
+
+  test.each([
+    ["a name with ..", [header("../x")]],
+    ["a link to nothing", [header("a", { type: "hardlink", linkName: toBytePath("b") })]],
+    ["an entry below a file", [header("a"), header("a/b")]],
+  ])("refuses %s", async (_, headers) => {
+    await expect(treeFrom(...headers)).rejects.toMatchObject({ code: "CONTEXT_INVALID_ARCHIVE" });
+  });
+});
+
+describe("openContext of a stream", () => {
+  test("takes a tar as context", async () => {
+    const { context, dockerfile } = await openContext({ kind: "stream", title: "-", stream: streamOf(await tarOf("-z")), directory });
+    expect(dockerfile).toBeUndefined();
+    expect(new TextDecoder().decode(await context.readFile(toBytePath("Dockerfile")))).toBe("FROM scratch\n");
+    await context[Symbol.asyncDispose]();
+  });
+
+  test("takes text as the Dockerfile of an empty context", async () => {
+    const { context, dockerfile } = await openContext({ kind: "stream", title: "-", stream: streamOf(new TextEncoder().encode("FROM x\n")), directory });
+    expect(dockerfile).toBe("FROM x\n");
+    expect((await context.tree()).size).toBe(1);
+  });
+
+  test("refuses anything else", async () => {
+    await expect(openContext({ kind: "stream", title: "-", stream: streamOf(Uint8Array.of(0, 1, 2, 3)), directory })).rejects.toMatchObject({ code: "CONTEXT_INVALID_ARCHIVE" });
+  });
+});

@@ -1,0 +1,169 @@
+import { execFileSync } from "node:child_process";
+import { appendFile, link, mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { collectBytes, displayPath, toBytePath } from "@varve/bytes";
+import type { Entry, FileTree } from "@varve/layer";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDirectoryContext } from "./directory-context.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "varve-context-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function treeOf(options: { dockerfile?: string; statCache?: string } = {}): Promise<FileTree> {
+  await using context = await openDirectoryContext({ path: root, ...options });
+  return await context.tree();
+}
+
+function names(tree: FileTree): string[] {
+  return [...tree.walk()].map((entry) => displayPath(entry.path)).filter((path) => path !== "");
+}
+
+function entryAt(tree: FileTree, path: string): Entry {
+  const entry = tree.lookup(toBytePath(path));
+  if (entry === undefined) throw new Error(`${path} is not in the tree`);
+  return entry;
+}
+
+async function read(path: string): Promise<string> {
+  await using context = await openDirectoryContext({ path: root });
+  const entry = entryAt(await context.tree(), path);
+  if (entry.content === undefined) throw new Error("no content");
+  const bytes = await collectBytes(await context.reader.open(entry.content), 1e9, () => new Error("too long"));
+  return new TextDecoder().decode(bytes);
+}
+
+describe("tree of a directory", () => {
+  test("has modes, whole-second times, link targets and owners 0:0", async () => {
+    await mkdir(join(root, "d"), { mode: 0o750 });
+    await writeFile(join(root, "d/a"), "hello", { mode: 0o640 });
+    await utimes(join(root, "d/a"), 1_700_000_000.9, 1_700_000_000.9);
+    await symlink("d/a", join(root, "l"));
+    const tree = await treeOf();
+    expect(names(tree)).toEqual(["d", "d/a", "l"]);
+    expect(entryAt(tree, "d/a")).toMatchObject({ type: "file", mode: 0o640, uid: 0, gid: 0, mtime: 1_700_000_000, size: 5 });
+    expect(entryAt(tree, "l")).toMatchObject({ type: "symlink", linkTarget: "d/a" });
+  });
+
+  test("keeps names as bytes", async () => {
+    await writeFile(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x66, 0xff, 0x6f])]), "x");
+    expect([...(await treeOf()).list(toBytePath(""))]).toEqual(["f\u00ffo"]);
+  });
+
+  test("doesn't follow symlinks to directories and leaves sockets out", async () => {
+    await mkdir(join(root, "d"));
+    await writeFile(join(root, "d/x"), "");
+    await symlink("d", join(root, "l"));
+    const server = createServer().listen(join(root, "s"));
+    await new Promise((resolve) => server.once("listening", resolve));
+    const tree = await treeOf();
+    await new Promise((resolve) => server.close(resolve));
+    expect(names(tree)).toEqual(["d", "d/x", "l"]);
+  });
+
+  test("finds hardlinks by inode and keeps FIFOs", async () => {
+    await writeFile(join(root, "a"), "same");
+    await link(join(root, "a"), join(root, "b"));
+    await writeFile(join(root, "c"), "same");
+    execFileSync("mkfifo", [join(root, "pipe")]);
+    const tree = await treeOf();
+    expect(entryAt(tree, "b").node).toBe(entryAt(tree, "a").node);
+    expect(entryAt(tree, "c").node).not.toBe(entryAt(tree, "a").node);
+    expect(entryAt(tree, "pipe").type).toBe("fifo");
+  });
+
+  test("is empty for an empty directory, and a root that is a symlink is followed", async () => {
+    await mkdir(join(root, "real"));
+    await writeFile(join(root, "real/x"), "");
+    await symlink("real", join(root, "alias"));
+    await using context = await openDirectoryContext({ path: join(root, "alias") });
+    expect(names(await context.tree())).toEqual(["x"]);
+    await rm(join(root, "real/x"));
+    expect(names(await treeOf())).toEqual(["alias", "real"]);
+  });
+});
+
+describe("ignore files", () => {
+  beforeEach(async () => {
+    await mkdir(join(root, "docs/deep"), { recursive: true });
+    await mkdir(join(root, "src"));
+    for (const file of ["docs/a.md", "docs/b.md", "docs/deep/c.md", "src/x", "top"]) await writeFile(join(root, file), file);
+  });
+
+  test("leave out what they name, with what is below", async () => {
+    await writeFile(join(root, ".dockerignore"), "docs\n.dockerignore\n");
+    expect(names(await treeOf())).toEqual(["src", "src/x", "top"]);
+  });
+
+  test("bring back children of an excluded directory, with their parents only", async () => {
+    await writeFile(join(root, ".dockerignore"), "docs\n!docs/deep/c.md\n.dockerignore");
+    expect(names(await treeOf())).toEqual(["docs", "docs/deep", "docs/deep/c.md", "src", "src/x", "top"]);
+  });
+
+  test("leave out an excluded directory when nothing below it is brought back", async () => {
+    await writeFile(join(root, ".dockerignore"), "docs\n!docs/none\n.dockerignore");
+    expect(names(await treeOf())).toEqual(["src", "src/x", "top"]);
+  });
+
+  test("beside the Dockerfile win over the context's", async () => {
+    await writeFile(join(root, ".dockerignore"), "src");
+    await writeFile(join(root, "my.Dockerfile"), "");
+    await writeFile(join(root, "my.Dockerfile.dockerignore"), "*\n!top");
+    expect(names(await treeOf({ dockerfile: join(root, "my.Dockerfile") }))).toEqual(["top"]);
+  });
+});
+
+describe("contents", () => {
+  test.each([0, 1, 131_072, 131_073, 1_000_000])("of %i bytes are read whole", async (size) => {
+    await writeFile(join(root, "f"), "x".repeat(size));
+    expect(await read("f")).toBe("x".repeat(size));
+  });
+
+  test.each([10, 300_000])("of %i bytes that change after they were listed are an error", async (size) => {
+    await writeFile(join(root, "f"), "x".repeat(size));
+    await using context = await openDirectoryContext({ path: root });
+    const { content } = entryAt(await context.tree(), "f");
+    await appendFile(join(root, "f"), "more");
+    await expect((async () => collectBytes(await context.reader.open(content as never), 1e9, () => new Error("too long")))()).rejects.toMatchObject({ code: "CONTEXT_CHANGED" });
+    await expect(context.reader.digest(content as never)).rejects.toMatchObject({ code: "CONTEXT_CHANGED" });
+  });
+
+  test("aren't read through a symlink that took a directory's place", async () => {
+    await mkdir(join(root, "d"));
+    await writeFile(join(root, "d/f"), "inside");
+    const outside = await mkdtemp(join(tmpdir(), "varve-outside-"));
+    await writeFile(join(outside, "f"), "secret");
+    await using context = await openDirectoryContext({ path: root });
+    const { content } = entryAt(await context.tree(), "d/f");
+    await rename(join(root, "d"), join(root, "moved"));
+    await symlink(outside, join(root, "d"));
+    await expect(context.reader.open(content as never)).rejects.toMatchObject({ code: "CONTEXT_CHANGED" });
+    await rm(outside, { recursive: true });
+  });
+
+  test("have remembered digests only while their state is the same", async () => {
+    const cacheFolder = await mkdtemp(join(tmpdir(), "varve-stat-"));
+    const statCache = join(cacheFolder, "x.stat");
+    await writeFile(join(root, "f"), "one");
+    const digest = async (): Promise<string> => {
+      await using context = await openDirectoryContext({ path: root, statCache });
+      return await context.reader.digest(entryAt(await context.tree(), "f").content as never);
+    };
+    const first = await digest();
+    expect(first).toBe("sha256:7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed");
+    expect(await digest()).toBe(first);
+    await writeFile(join(root, "f"), "two");
+    expect(await digest()).not.toBe(first);
+    expect((await readdir(cacheFolder)).filter((name) => name !== "x.stat")).toEqual([]);
+    await rm(cacheFolder, { recursive: true });
+  });
+});
+
+test.each(["missing", "file"])("a context that is %s is CONTEXT_NOT_FOUND", async (name) => {
+  await writeFile(join(root, "file"), "");
+  await expect(openDirectoryContext({ path: join(root, name) })).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
+});
