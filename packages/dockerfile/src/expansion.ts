@@ -41,7 +41,7 @@ export interface ExpandedWords {
 /** Most UTF-16 units of one expansion, unless told otherwise. */
 export const EXPANSION_LIMIT: number = 1024 * 1024;
 /** An expansion may look at this many times its limit, so that results thrown away (`${x:+$big}`, `${big##*}`) can't add up. */
-const WORK_FACTOR = 64;
+const WORK_FACTOR = 16;
 /** How deep `${a:-${b:-…}}` may nest. */
 const NESTING_LIMIT = 100;
 
