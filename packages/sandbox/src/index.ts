@@ -1,1 +1,11 @@
-export {};
+export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.ts";
+export { namespaceDriver } from "./drivers/namespace.ts";
+export { findHostTool, requireHostTool } from "./host-tool.ts";
+export { errorName, launch, type Launched, type LaunchEnd, type LauncherFailure, type LaunchOptions, type LaunchStdio, writeLauncher } from "./launcher/launcher.ts";
+export { type Address, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";
+export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/system-call.ts";
+export { type ResourceLimit, resourceLimitNumber } from "./resource-limit.ts";
+export type { MountPlace, SandboxMount, SandboxProcess } from "./sandbox-process.ts";
+export { execErrno, type ProcessFeatures } from "./step-program.ts";
+export { type UserNamespace, userNamespace } from "./user-namespace.ts";
+export type { WorldFeatures } from "./world.ts";

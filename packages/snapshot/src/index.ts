@@ -1,1 +1,2 @@
+export { createRunner, type RunnerOptions } from "./create-runner.ts";
 export type * from "./runner.ts";

@@ -1,9 +1,14 @@
 import type { ByteStream } from "@varve/bytes";
-import type { ChangeSet, ContentReader, FileTree } from "@varve/layer";
+import type { ChangeSet, ContentReader, FileTree, LayerIndex } from "@varve/layer";
 import type { DiffID, IOOptions } from "@varve/oci";
 
 /** A layer to stack: its diffID and, when it must be unpacked, its uncompressed tar. */
-export interface StackedLayer { readonly diffID: DiffID; openTar(options?: IOOptions): Promise<ByteStream> }
+export interface StackedLayer {
+  readonly diffID: DiffID;
+  openTar(options?: IOOptions): Promise<ByteStream>;
+  /** Its stored index. Where layers have none and more than one is not unpacked yet, the whole tree is unpacked as one. */
+  index?(options?: IOOptions): Promise<LayerIndex>;
+}
 
 /** A mount of RUN, resolved. `target` is absolute in the root. */
 export type RunMountSource =
@@ -18,6 +23,8 @@ export interface RunStep extends IOOptions {
   readonly layers: readonly StackedLayer[];
   /** The merged tree of `layers`: the truth about ownership. */
   readonly tree: FileTree;
+  /** Tells digests of contents of `tree` that carry none; without it a file that was written again with the same bytes may count as changed. */
+  readonly treeReader?: ContentReader;
   readonly args: readonly string[];
   /** Complete: the process gets these and nothing else. */
   readonly env: readonly string[];
@@ -46,6 +53,11 @@ export interface RunOutcome extends AsyncDisposable {
   changes(options?: IOOptions): Promise<ChangeSet>;
   /** Opens `snapshot` refs of `changes()`. */
   readonly reader: ContentReader;
+  /**
+   * Keeps what the step changed as the unpacked form of a new layer on top of the step's layers, so that a step on top of it need not unpack it. Call it
+   * last, with the diffID of the layer written from `changes()`; contents can't be read after.
+   */
+  keep(diffID: DiffID): Promise<void>;
   /** What this rung could not do as Docker would, one sentence each (e.g. owners flattened). */
   readonly losses: readonly string[];
 }

@@ -1,0 +1,40 @@
+import type { Launched, LaunchStdio } from "./launcher/launcher.ts";
+import type { ProcessFeatures } from "./step-program.ts";
+import type { SandboxProcess } from "./sandbox-process.ts";
+
+/** One way into a rung: where the helper process is started. */
+export interface SandboxEntry {
+  /** What tells it from the rung's other ways, e.g. `as root`. */
+  readonly description: string;
+  /** Puts a command into the namespaces; what comes back is started by the main process. */
+  command(program: readonly string[]): readonly string[];
+}
+
+/** What a helper found out about its place. */
+export interface Place extends ProcessFeatures {
+  /** Path of the launcher, see `writeLauncher`. */
+  readonly launcher: string;
+}
+
+/** How a step's process is started. */
+export interface StartOptions {
+  readonly place: Place;
+  readonly stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio];
+  /** Keeps the terminal's session, for `varve run`. */
+  readonly foreground: boolean;
+}
+
+/** One rung of the ladder. The main process uses `entries`, the helper process inside the first that works uses the rest. */
+export interface SandboxDriver {
+  readonly name: string;
+  /** How a root filesystem is made for it. */
+  readonly snapshot: "overlay" | "flat";
+  /** Ways in, strongest first; throws SANDBOX_UNAVAILABLE when something they all need is missing. */
+  entries(): readonly SandboxEntry[];
+  /** Tries what steps need, in the place of the helper. Throws SANDBOX_UNAVAILABLE with what failed. */
+  probe(launcher: string): Promise<ProcessFeatures>;
+  /** Starts a step. All its processes are dead when the launched one has ended. */
+  start(step: SandboxProcess, options: StartOptions): Launched;
+  /** What this place cannot do as Docker would, one sentence each. */
+  losses(features: ProcessFeatures): readonly string[];
+}

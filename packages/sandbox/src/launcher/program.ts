@@ -1,0 +1,117 @@
+import { type LauncherArch, type SystemCall, systemCallNumber } from "./system-call.ts";
+
+/** An address in the launcher's memory: made by a {@link ProgramBuilder}, given to a call as an argument. */
+export interface Address {
+  readonly address: number;
+}
+
+/** What a call's result below zero means. */
+export type OnError =
+  /** The launcher reports it and ends with {@link LAUNCHER_FAILED}. */
+  | "fail"
+  /** The next call is made. */
+  | "ignore";
+
+/** One system call with what people call it. */
+export interface ProgramCall {
+  /** Shown when it fails, e.g. `mount /proc`. */
+  readonly label: string;
+  readonly onError?: OnError;
+  /** Where its result (8 bytes, little-endian, negative errno) is kept for a later call. */
+  readonly result?: Address;
+}
+
+/** System calls as data: bytes for the launcher's program descriptor, labels for errors. */
+export interface Program {
+  readonly bytes: Uint8Array;
+  /** By the index a failure reports. */
+  readonly labels: readonly string[];
+}
+
+/** Collects system calls and the memory they point to. */
+export interface ProgramBuilder {
+  readonly arch: LauncherArch;
+  /** Appends a call; at most six arguments, missing ones are 0. */
+  call(about: string | ProgramCall, name: SystemCall, ...args: readonly (number | bigint | Address)[]): void;
+  /** A NUL-terminated byte string (latin1: one character a byte). */
+  string(text: string): Address;
+  /** Bytes as they are, 8-aligned. */
+  data(bytes: Uint8Array): Address;
+  /** 64-bit words; addresses among them give an argv. */
+  words(values: readonly (number | bigint | Address)[]): Address;
+  /** Zeroed memory that is not sent with the program. */
+  buffer(size: number): Address;
+  /** Ends with `exit_group(0)`. */
+  finish(): Program;
+}
+
+/** Where the launcher maps a program, and how much it maps. */
+export const PROGRAM_BASE = 0x1000_0000;
+export const PROGRAM_SIZE = 0x1000_0000;
+/** Buffers start here; what is below travels through the descriptor. */
+const BUFFERS = PROGRAM_BASE + PROGRAM_SIZE / 2;
+/** nr, six arguments, on error, result address, label index. */
+export const RECORD_WORDS = 10;
+/** Exit code of a launcher that could not make a call. */
+export const LAUNCHER_FAILED = 125;
+
+/** Creates an empty {@link ProgramBuilder}. */
+export function createProgram(arch: LauncherArch): ProgramBuilder {
+  const chunks: Uint8Array[] = [];
+  const records: bigint[] = [];
+  const labels: string[] = [];
+  const strings = new Map<string, Address>();
+  let size = 16;
+  let buffers = BUFFERS + 8;
+  const scratch = BUFFERS;
+
+  const place = (bytes: Uint8Array): Address => {
+    const padding = -size & 7;
+    if (padding > 0) chunks.push(new Uint8Array(padding));
+    size += padding;
+    const address = PROGRAM_BASE + size;
+    chunks.push(bytes);
+    size += bytes.length;
+    return { address };
+  };
+  const builder: ProgramBuilder = {
+    arch,
+    call(about, name, ...args) {
+      const { label, onError = "fail", result } = typeof about === "string" ? { label: about } as ProgramCall : about;
+      records.push(BigInt(systemCallNumber(name, arch)));
+      for (let i = 0; i < 6; i++) records.push(word(args[i] ?? 0));
+      records.push(onError === "fail" ? 0n : 1n, BigInt(result?.address ?? scratch), BigInt(labels.length));
+      labels.push(label);
+    },
+    string(text) {
+      const known = strings.get(text);
+      if (known !== undefined) return known;
+      const made = place(Buffer.from(`${text}\0`, "latin1"));
+      strings.set(text, made);
+      return made;
+    },
+    data: place,
+    words: (values) => place(wordBytes(values.map(word))),
+    buffer(length) {
+      const address = buffers;
+      buffers += (length + 7) & ~7;
+      return { address };
+    },
+    finish() {
+      builder.call("exit", "exit_group", 0);
+      const first = place(wordBytes(records));
+      if (PROGRAM_BASE + size > BUFFERS || buffers > PROGRAM_BASE + PROGRAM_SIZE) throw new RangeError("a launcher program is larger than its memory");
+      return { bytes: Buffer.concat([wordBytes([BigInt(first.address), 0n]), ...chunks]), labels };
+    },
+  };
+  return builder;
+}
+
+function word(value: number | bigint | Address): bigint {
+  return BigInt.asUintN(64, BigInt(typeof value === "object" ? value.address : value));
+}
+
+function wordBytes(values: readonly bigint[]): Uint8Array {
+  const bytes = new BigUint64Array(values);
+  return new Uint8Array(bytes.buffer);
+}

@@ -1,0 +1,208 @@
+import { randomUUID } from "node:crypto";
+import type { BytePath, ByteStream } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { ContentReader, ContentRef } from "@varve/layer";
+import { parseDigest, type IOOptions } from "@varve/oci";
+import { namespaceDriver, type SandboxDriver, type SandboxMount } from "@varve/sandbox";
+import { jsonLines, outputOf } from "./channel/output-stream.ts";
+import type * as calls from "./helper/helper-call.ts";
+import type { UpperEntry } from "./helper/upper-entry.ts";
+import { type HelperProcess, startHelper } from "./helper-process.ts";
+import { type PlacedMount, planMounts } from "./mount-plan.ts";
+import type { Runner, RunOutcome, RunStep } from "./runner.ts";
+import { createSnapshotStacks, snapshotName, type SnapshotStacks } from "./snapshot-stack.ts";
+import { type StepMount, stepMounts } from "./step-mounts.ts";
+import { treeWriteStream } from "./unpack/tree-stream.ts";
+import { findChanges } from "./upper-changes.ts";
+
+/** What a runner works with. */
+export interface RunnerOptions {
+  /** `$VARVE_HOME/snapshots`: made when missing, 0700. */
+  readonly snapshots: string;
+  /** `$VARVE_HOME/cache/mounts`. */
+  readonly cacheMounts: string;
+  /** A rung by name; `auto` takes the strongest that works. */
+  readonly sandbox: string;
+}
+
+const DRIVERS: readonly SandboxDriver[] = [namespaceDriver];
+const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
+
+interface Open {
+  readonly helper: HelperProcess;
+  readonly stacks: SnapshotStacks;
+}
+
+/** Creates a {@link Runner}. Nothing is started or written before the first call. */
+export function createRunner(options: RunnerOptions): Runner {
+  let opening: Promise<Open> | undefined;
+  const open = (io: IOOptions): Promise<Open> => {
+    // one that could not be started is tried again by the next call, which may have another signal
+    opening ??= start(options, io).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+  return {
+    async rung(io = {}) {
+      return (await open(io)).helper.driver.name;
+    },
+    async run(step) {
+      return await runOn(await open(step), step);
+    },
+    async [Symbol.asyncDispose]() {
+      const opened = await opening?.catch(() => undefined);
+      opening = undefined;
+      await opened?.helper[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function start(options: RunnerOptions, io: IOOptions): Promise<Open> {
+  const wanted = options.sandbox === "auto" ? DRIVERS : DRIVERS.filter((driver) => driver.name === options.sandbox);
+  if (wanted.length === 0) {
+    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(options.sandbox)}`, { hint: `one of auto, ${DRIVERS.map((driver) => driver.name).join(", ")}` });
+  }
+  const failures: VarveError[] = [];
+  for (const driver of wanted) {
+    try {
+      const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts }, io);
+      return { helper, stacks: createSnapshotStacks(helper.channel) };
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error;
+      io.signal?.throwIfAborted();
+      failures.push(error);
+    }
+  }
+  const [only] = failures;
+  if (failures.length === 1 && only !== undefined) throw only;
+  throw new VarveError("SANDBOX_UNAVAILABLE", "no sandbox works here", { details: failures.flatMap((error) => [error.message, ...error.details]) });
+}
+
+async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcome> {
+  const { channel } = helper;
+  const signal = step.signal;
+  const name = randomUUID();
+  const root = step.tree.lookup("" as BytePath);
+  const plan = planMounts(step.tree, stepMounts(step, helper.ids));
+  const snapshots = await stacks.prepare(step.layers, step.tree, { signal });
+  const { mode = 0o755, uid = 0, gid = 0, mtime = 0 } = root ?? {};
+  const release = async (): Promise<void> => {
+    // a helper that is gone has taken the step with it
+    await channel.call("release", { step: name } satisfies calls.ReleaseParams).catch(() => {});
+  };
+  await channel.call("prepare", { step: name, snapshots, root: { mode, uid, gid, mtime } } satisfies calls.PrepareParams, { input: treeWriteStream(plan.stubs, undefined), signal });
+  try {
+    const mounts: SandboxMount[] = [];
+    for (const mount of plan.mounts) mounts.push(await bring(helper, name, { mount, signal }));
+    const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio === "inherit" } satisfies calls.RunParams, {
+      signal,
+      onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
+    })) as calls.RunResult;
+    return outcomeOf(helper, step, { name, end, release });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function processOf(step: RunStep, mounts: readonly SandboxMount[]): calls.RunParams["process"] {
+  const { args, env, cwd, user, insecure, hostname, ulimits } = step;
+  return { args, env, cwd, user, insecure, hostname, ulimits, mounts, network: step.network === "none" ? "none" : "host", shmSize: step.shmSize ?? DEFAULT_SHM_SIZE };
+}
+
+/** Brings what a mount shows into the helper; gives the mount as the sandbox takes it. */
+async function bring({ channel }: HelperProcess, step: string, { mount, signal }: { readonly mount: PlacedMount<StepMount>; readonly signal: AbortSignal | undefined }): Promise<SandboxMount> {
+  const { target, make, shape } = mount;
+  const { source, type } = shape;
+  const place = { target, type, make };
+  const ask = async (method: string, params: unknown, input?: ByteStream): Promise<BytePath> => {
+    const result = (await channel.call(method, params, { signal, input: input ?? nothing() })) as calls.PlaceResult;
+    return result.path;
+  };
+  switch (source.kind) {
+    case "tmpfs":
+      return { ...place, kind: "tmpfs", ...(source.size === undefined ? {} : { size: source.size }) };
+    case "copy": {
+      const [only] = type === "file" ? source.entries() : [];
+      const entries = only === undefined ? source.entries() : [{ ...only, path: FILE }];
+      const path = await ask("copy", { step, file: only !== undefined } satisfies calls.CopyParams, treeWriteStream(entries, source.reader, { signal }));
+      return { ...place, kind: "bind", source: path, readonly: source.readonly };
+    }
+    case "file": {
+      const { mode, uid, gid, content } = source;
+      const path = await ask("file", { step, mode, uid, gid, content: Buffer.from(content).toString("base64") } satisfies calls.FileParams);
+      return { ...place, kind: "bind", source: path, readonly: source.readonly };
+    }
+    case "cache": {
+      const { id, sharing, mode, uid, gid } = source.mount;
+      const input = source.entries === undefined ? undefined : treeWriteStream(source.entries(), source.reader, { signal });
+      const path = await ask("cache", { step, id, sharing, mode, uid, gid, filled: input !== undefined } satisfies calls.CacheParams, input);
+      return { ...place, kind: "bind", source: path, readonly: source.mount.readonly };
+    }
+    case "ssh": {
+      const { agentSocket, mode, uid, gid } = source.mount;
+      const path = await ask("agent", { step, agentSocket, mode, uid, gid } satisfies calls.AgentParams);
+      return { ...place, kind: "bind", source: path, readonly: false };
+    }
+  }
+}
+
+const FILE = "f" as BytePath;
+
+async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
+
+function outcomeOf(helper: HelperProcess, step: RunStep, { name, end, release }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void> }): RunOutcome {
+  const { channel } = helper;
+  const digests = async (paths: readonly BytePath[], options: IOOptions): Promise<calls.DigestResult["digests"]> => {
+    const result = (await channel.call("digest", { step: name, paths } satisfies calls.DigestParams, { signal: options.signal })) as calls.DigestResult;
+    return result.digests.map((digest) => parseDigest(digest));
+  };
+  const reader: ContentReader = {
+    // oxlint-disable-next-line require-await -- opening is one step here, reading another
+    async open(ref, options = {}) {
+      return sized(outputOf(channel, "read", { step: name, path: pathOf(ref, name) } satisfies calls.ReadParams, options.signal), ref);
+    },
+    async digest(ref, options = {}) {
+      const [digest] = await digests([pathOf(ref, name)], options);
+      if (digest === undefined) throw new VarveError("SNAPSHOT_READ_FAILED", "the helper gave no digest");
+      return digest;
+    },
+  };
+  return {
+    exitCode: end.exitCode,
+    ...(end.signal === undefined ? {} : { signal: end.signal }),
+    losses: helper.losses,
+    reader,
+    changes: async (options = {}) =>
+      await findChanges(jsonLines(outputOf(channel, "list", { step: name } satisfies calls.ListParams, options.signal)) as AsyncIterable<UpperEntry[]>, {
+        tree: step.tree,
+        treeReader: step.treeReader,
+        snapshot: name,
+        signal: options.signal,
+        digests: (paths) => digests(paths, options),
+        ...(helper.ids === "one" ? { owner: step.user } : {}),
+      }),
+    keep: async (diffID) => {
+      await channel.call("keep", { step: name, name: snapshotName([...step.layers.map((layer) => layer.diffID), diffID]) } satisfies calls.KeepParams);
+    },
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+function pathOf(ref: ContentRef, snapshot: string): BytePath {
+  if (ref.kind !== "snapshot" || ref.snapshot !== snapshot) throw new VarveError("SNAPSHOT_READ_FAILED", `a ${ref.kind} content is not in the root filesystem of this step`);
+  return ref.path;
+}
+
+/** Exactly the size that was listed: a file that changed since is an error. */
+async function* sized(stream: ByteStream, ref: ContentRef): AsyncGenerator<Uint8Array, void, undefined> {
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > ref.size) break;
+    yield chunk;
+  }
+  if (size !== ref.size) throw new VarveError("SNAPSHOT_READ_FAILED", `a changed file has ${size} bytes and had ${ref.size} when it was listed`);
+}

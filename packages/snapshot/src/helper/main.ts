@@ -1,0 +1,72 @@
+import { Socket } from "node:net";
+import { mkdirSync } from "node:fs";
+import { namespaceDriver, type SandboxDriver, type UserNamespace, userNamespace } from "@varve/sandbox";
+import { VarveError } from "@varve/errors";
+import { createChannel, type IncomingCall } from "../channel/channel.ts";
+import type { OpenParams, OpenResult } from "./helper-call.ts";
+import { mountOverlay } from "./overlay.ts";
+import { createExtraMaker } from "./step-extras.ts";
+import { createWorkbench, type Workbench } from "./workbench.ts";
+import { openWorkspace, remove, type Workspace } from "./workspace.ts";
+
+// The helper process: one a build, started by the main process inside the namespaces of a rung. Descriptor 3 is the channel to the
+// main process, 4, 5 and 6 are its standard streams for `varve run`. It ends when the channel closes, and everything it started with it.
+
+const DRIVERS: readonly SandboxDriver[] = [namespaceDriver];
+
+let workbench: Workbench | undefined;
+
+async function open(params: OpenParams): Promise<OpenResult> {
+  const driver = DRIVERS.find((candidate) => candidate.name === params.driver);
+  if (driver === undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(params.driver)}`);
+  mkdirSync(params.directory, { recursive: true, mode: 0o700 });
+  const form = await openForm(params.directory, driver);
+  workbench = createWorkbench(form.workspace, driver, form.place, form.overlay, await createExtraMaker({ workspace: form.workspace, cacheMounts: `${params.cacheMounts}/${form.name}`, ids: form.place.ids }));
+  return { losses: driver.losses(form.place), ids: form.place.ids };
+}
+
+/** Snapshots whose files have other owners, or marks of another kind, don't mix. */
+function formOf(ids: UserNamespace): string {
+  return ids.initial ? "real" : ids.ids === "real" ? `shifted-${ids.outside}` : "one";
+}
+
+async function openForm(directory: string, driver: SandboxDriver): Promise<{ readonly name: string; readonly workspace: Workspace; readonly place: Parameters<typeof createWorkbench>[2]; readonly overlay: { readonly userXattr: boolean } }> {
+  const name = formOf(userNamespace());
+  const workspace = await openWorkspace(directory, name);
+  try {
+    const features = await driver.probe(workspace.launcher);
+    const overlay = { userXattr: !userNamespace().initial };
+    const trial = `${workspace.work}/trial`;
+    mkdirSync(`${trial}/l`, { recursive: true });
+    const mounted = await mountOverlay(workspace.launcher, trial, [`${trial}/l`], overlay);
+    await mounted.unmount();
+    await remove(trial);
+    return { name, workspace, place: { ...features, launcher: workspace.launcher }, overlay };
+  } catch (error) {
+    await workspace.dispose();
+    throw error;
+  }
+}
+
+async function answer(call: IncomingCall): Promise<unknown> {
+  if (call.method === "open") return await open(call.params as OpenParams);
+  if (workbench === undefined) throw new VarveError("SANDBOX_HELPER_FAILED", "the helper process is not open yet");
+  return await workbench.answer(call);
+}
+
+async function leave(): Promise<void> {
+  // cleaning up must not outlive whoever waits for this process; what is left is swept by the next build
+  setTimeout(() => process.exit(1), 20_000).unref();
+  try {
+    await workbench?.dispose();
+  } finally {
+    process.exit(0);
+  }
+}
+
+// the main process decides what an interrupt means and closes the channel
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
+process.umask(0);
+const channel = createChannel(new Socket({ fd: 3, readable: true, writable: true }), answer);
+await channel.closed;
+await leave();

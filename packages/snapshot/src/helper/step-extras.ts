@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { chmodSync, closeSync, constants, existsSync, lchownSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { VarveError } from "@varve/errors";
+import { createProgram, launch, launcherArch } from "@varve/sandbox";
+import type { IncomingCall } from "../channel/channel.ts";
+import { bytesOfHostPath } from "../host-path.ts";
+import { writeTree } from "../unpack/tree-writer.ts";
+import type { AgentParams, CacheParams, FileParams } from "./helper-call.ts";
+import { runProgram } from "./program-runner.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What was made for one step's mounts and must go with it. */
+export interface StepExtras {
+  add(undo: () => void | Promise<void>): void;
+  dispose(): Promise<void>;
+}
+
+/** Creates an empty {@link StepExtras}. */
+export function createStepExtras(): StepExtras {
+  const undos: (() => void | Promise<void>)[] = [];
+  return {
+    add: (undo) => void undos.push(undo),
+    async dispose() {
+      for (const undo of undos.splice(0).toReversed()) await undo();
+    },
+  };
+}
+
+/** Makes what steps mount beside trees; gives host paths. */
+export interface ExtraMaker {
+  file(extras: StepExtras, params: FileParams): string;
+  cache(extras: StepExtras, params: CacheParams, call: IncomingCall): Promise<string>;
+  agent(extras: StepExtras, params: AgentParams): Promise<string>;
+}
+
+/** Where an {@link ExtraMaker} works. */
+export interface ExtraPlaces {
+  readonly workspace: Workspace;
+  readonly cacheMounts: string;
+  readonly ids: "real" | "one";
+}
+
+const [LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NOW] = [1, 2, 4];
+const MS_NOSUID_NODEV = 6;
+
+/** Mounts the memory that files of steps are kept in, in this mount namespace only: a secret is on no disk, and gone with this process. */
+export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker> {
+  const { workspace, ids } = places;
+  const memory = `${workspace.work}/memory`;
+  mkdirSync(memory, { mode: 0o700 });
+  const program = createProgram(launcherArch());
+  program.call("mount memory for secrets", "mount", program.string("tmpfs"), program.string(bytesOfHostPath(memory)), program.string("tmpfs"), MS_NOSUID_NODEV, program.string("mode=700"));
+  const { failure } = await runProgram(workspace.launcher, program.finish());
+  if (failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`);
+  let serial = 0;
+  const own = (path: string, { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number }): void => {
+    if (ids === "real") lchownSync(path, uid, gid);
+    chmodSync(path, mode);
+  };
+
+  return {
+    file(extras, params) {
+      const path = `${memory}/${serial++}`;
+      writeFileSync(path, Buffer.from(params.content, "base64"), { flag: "wx", mode: 0o600 });
+      own(path, params);
+      extras.add(() => rmSync(path));
+      return path;
+    },
+    async cache(extras, params, call) {
+      const directory = `${places.cacheMounts}/${createHash("sha256").update(params.id).digest("hex")}`;
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const number = await lockCache(workspace.launcher, directory, params.sharing, call.signal, extras);
+      const path = `${directory}/${number}`;
+      if (!existsSync(path)) {
+        const fresh = `${workspace.work}/cache-${serial++}`;
+        mkdirSync(fresh, { mode: 0o700 });
+        if (params.filled) await writeTree(call.input, { directory: bytesOfHostPath(fresh), launcher: workspace.launcher, ids, signal: call.signal });
+        else own(fresh, params);
+        renameIfMissing(fresh, path);
+      }
+      return path;
+    },
+    async agent(extras, params) {
+      // a socket's path ends at 107 bytes; by a descriptor of its directory it is short wherever that is
+      const directory = `${memory}/${serial++}`;
+      mkdirSync(directory, { mode: 0o711 });
+      const handle = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+      const server = createServer((client) => {
+        const agent = connect(params.agentSocket);
+        client.pipe(agent).pipe(client);
+        for (const [one, other] of [[client, agent], [agent, client]] as const) one.on("error", () => other.destroy()).on("close", () => other.destroy());
+      });
+      await new Promise<void>((resolve, reject) => server.once("error", reject).listen(`/proc/self/fd/${handle}/s`, resolve));
+      own(`${directory}/s`, params);
+      extras.add(() => {
+        server.close();
+        closeSync(handle);
+      });
+      return `${directory}/s`;
+    },
+  };
+}
+
+function renameIfMissing(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    // a step that shares the cache made it at the same moment
+    if (!existsSync(to)) throw error;
+  }
+}
+
+/** Locks one of a cache's directories and gives its number: for `shared` and `locked` the first, for `private` the first that is free. */
+async function lockCache(launcher: string, directory: string, sharing: CacheParams["sharing"], signal: AbortSignal, extras: StepExtras): Promise<number> {
+  for (let number = 0; ; number++) {
+    const file = openSync(`${directory}/${number}.lock`, constants.O_CREAT | constants.O_RDWR, 0o600);
+    const mode = sharing === "shared" ? LOCK_SHARED : sharing === "locked" ? LOCK_EXCLUSIVE : LOCK_EXCLUSIVE | LOCK_NOW;
+    const locked = await lock(launcher, file, mode ?? LOCK_EXCLUSIVE, signal);
+    if (locked) {
+      extras.add(() => closeSync(file));
+      return number;
+    }
+    closeSync(file);
+    signal.throwIfAborted();
+    if (sharing !== "private") throw new VarveError("SANDBOX_SETUP_FAILED", "a cache mount cannot be locked");
+  }
+}
+
+/** flock(2) on an open file, by a launcher that shares it; waiting for it blocks only the launcher. */
+async function lock(launcher: string, file: number, mode: number, signal: AbortSignal): Promise<boolean> {
+  const program = createProgram(launcherArch());
+  program.call("lock", "flock", 5, mode);
+  const launched = launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"], descriptors: [file] });
+  const stop = (): void => void launched.child.kill("SIGKILL");
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const { exitCode } = await launched.ended;
+    return exitCode === 0;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+

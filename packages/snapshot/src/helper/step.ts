@@ -1,0 +1,84 @@
+import type { BytePath } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import { errorName, execErrno, type Launched, type LaunchStdio, type Place, type SandboxDriver, type SandboxProcess } from "@varve/sandbox";
+import { bytesOfHostPath } from "../host-path.ts";
+import type { OverlayMount } from "./overlay.ts";
+
+/** A step's process as it travels: without the root, which the helper knows. */
+export type StepProcess = Omit<SandboxProcess, "root">;
+
+/** How a step's process ended. */
+export interface StepEnd {
+  readonly exitCode: number;
+  readonly signal?: string;
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGTRAP: 5, SIGABRT: 6, SIGBUS: 7, SIGFPE: 8, SIGKILL: 9, SIGUSR1: 10, SIGSEGV: 11, SIGUSR2: 12, SIGPIPE: 13, SIGALRM: 14, SIGTERM: 15 };
+
+/** What {@link runStep} needs beside the process. */
+export interface RunStepOptions {
+  readonly driver: SandboxDriver;
+  readonly place: Place;
+  readonly overlay: OverlayMount;
+  /** Descriptors for 0, 1 and 2 when the step gets the program's own. */
+  readonly inherit?: readonly [number, number, number];
+  output(stream: number, chunk: Uint8Array): Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a step's process on a mounted root and resolves when all its processes are dead and all its output is delivered. */
+export async function runStep(step: StepProcess, options: RunStepOptions): Promise<StepEnd> {
+  const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", "pipe", "pipe"];
+  options.signal.throwIfAborted();
+  const launched = options.driver.start({ ...step, root: bytesOfHostPath(options.overlay.merged) as BytePath }, { place: options.place, stdio, foreground: options.inherit !== undefined });
+  const kill = (): void => killGroup(launched, options.inherit === undefined);
+  options.signal.addEventListener("abort", kill, { once: true });
+  try {
+    const outputs = [deliver(launched, 1, options), deliver(launched, 2, options)];
+    const end = await launched.ended;
+    await Promise.all(outputs);
+    options.signal.throwIfAborted();
+    if (end.failure !== undefined) {
+      throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${end.failure.label} for the step: ${end.failure.code}`);
+    }
+    const errno = execErrno(end.report);
+    if (errno !== undefined) throw commandError(step, errno);
+    if (end.signal !== null) return { exitCode: 128 + (SIGNALS[end.signal] ?? 0), signal: end.signal };
+    return { exitCode: end.exitCode ?? 1 };
+  } finally {
+    options.signal.removeEventListener("abort", kill);
+  }
+}
+
+function commandError(step: StepProcess, errno: number): VarveError {
+  const name = JSON.stringify(step.args[0] ?? "");
+  const [ENOENT, EACCES, ENOEXEC] = [2, 13, 8];
+  if (errno === ENOENT) return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} is not in the root filesystem`, { hint: "the program, or the interpreter it names, must be in the image; PATH is the step's own" });
+  if (errno === EACCES) return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} may not be executed (${errorName(errno)})`, { hint: "it must be a file with an execute bit, in directories the step's user may enter" });
+  if (errno === ENOEXEC) return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} is no program of this machine (exec format error)`, { hint: "a script needs a #! line; a program must be built for this machine's architecture" });
+  return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} cannot be executed (${errorName(errno)})`);
+}
+
+/** Ends a step: its command and its first process, with which all others of its pid namespace die. */
+function killGroup(launched: Launched, ownGroup: boolean): void {
+  const { pid } = launched.child;
+  if (pid === undefined) return;
+  try {
+    // alone, the command's death kills the first process too, a moment later
+    process.kill(ownGroup ? -pid : pid, "SIGKILL");
+  } catch {
+    // already dead
+  }
+}
+
+async function deliver(launched: Launched, stream: 1 | 2, options: RunStepOptions): Promise<void> {
+  const pipe = launched.child.stdio[stream] as AsyncIterable<Uint8Array> | null | undefined;
+  if (pipe === null || pipe === undefined) return;
+  try {
+    for await (const chunk of pipe) await options.output(stream, chunk);
+  } catch (error) {
+    // nobody listens any more: the process must not wait for a reader that will not come
+    killGroup(launched, true);
+    throw error;
+  }
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { VarveError } from "@varve/errors";
+import { createProgram, launcherArch, writeLauncher } from "@varve/sandbox";
+import { runProgram } from "./program-runner.ts";
+
+/** The directories of one form (real or one id): finished snapshots, and this helper's own work. */
+export interface Workspace {
+  /** Holds a directory per chainID, complete and never changed. */
+  readonly snapshots: string;
+  /** This helper's own; gone, or swept by the next build, when it ends. */
+  readonly work: string;
+  readonly launcher: string;
+  dispose(): Promise<void>;
+}
+
+const LOCK_EXCLUSIVE_NOW = 2 | 4;
+const CLAIM_ATTEMPTS = 5;
+
+/**
+ * Opens the workspace below `directory/<form>` and sweeps what dead helpers left. A helper's work is marked by `<uuid>.lock`, which it
+ * holds locked while it lives; the lock goes with the process, so a mark that can be locked marks rubbish.
+ */
+export async function openWorkspace(directory: string, form: string): Promise<Workspace> {
+  const snapshots = `${directory}/${form}`;
+  const unfinished = `${snapshots}/work`;
+  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  const { id, lock, work, mark, launcher } = await claim(unfinished);
+  await sweep(unfinished, id, launcher);
+  return {
+    snapshots,
+    work,
+    launcher,
+    async dispose() {
+      await remove(work);
+      unlinkSync(mark);
+      closeSync(lock);
+    },
+  };
+}
+
+/** Removes a directory and all in it; names may be any bytes. */
+export async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}
+
+/** Makes and locks a work directory. A sweeping helper may take the mark between its creation and its lock: then another is made. */
+async function claim(unfinished: string): Promise<{ readonly id: string; readonly lock: number; readonly work: string; readonly mark: string; readonly launcher: string }> {
+  for (let attempts = 1; ; attempts++) {
+    const id = randomUUID();
+    const mark = `${unfinished}/${id}.lock`;
+    const work = `${unfinished}/${id}`;
+    const lock = openSync(mark, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600);
+    try {
+      mkdirSync(work, { mode: 0o700 });
+      const launcher = `${work}/launcher`;
+      writeLauncher(launcher);
+      if ((await tryLock(launcher, lock)) && statSync(mark).ino === fstatSync(lock).ino && existsSync(launcher)) return { id, lock, work, mark, launcher };
+    } catch (error) {
+      if (attempts === CLAIM_ATTEMPTS) {
+        throw new VarveError("SANDBOX_UNAVAILABLE", `no work directory can be made in ${unfinished}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+    closeSync(lock);
+  }
+}
+
+async function sweep(unfinished: string, own: string, launcher: string): Promise<void> {
+  for (const name of readdirSync(unfinished)) {
+    const id = name.replace(/\.lock$/, "");
+    if (id === own || id === name) continue;
+    const mark = `${unfinished}/${name}`;
+    let lock: number;
+    try {
+      lock = openSync(mark, constants.O_RDWR);
+    } catch {
+      continue;
+    }
+    try {
+      if (!(await tryLock(launcher, lock))) continue;
+      await remove(`${unfinished}/${id}`);
+      unlinkSync(mark);
+    } catch {
+      // another helper sweeps it, or the next one will
+    } finally {
+      closeSync(lock);
+    }
+  }
+}
+
+/** Locks an open file for this process; `false` when another has it. The lock belongs to the open file, which the launcher shares. */
+async function tryLock(launcher: string, file: number): Promise<boolean> {
+  const program = createProgram(launcherArch());
+  program.call("lock", "flock", 5, LOCK_EXCLUSIVE_NOW);
+  const { failure } = await runProgram(launcher, program.finish(), [file]);
+  return failure === undefined;
+}

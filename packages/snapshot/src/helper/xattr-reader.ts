@@ -1,0 +1,64 @@
+import { VarveError } from "@varve/errors";
+import { type BytePath, displayPath } from "@varve/bytes";
+import { type Address, createProgram, launcherArch, type ProgramBuilder } from "@varve/sandbox";
+import { runProgram } from "./program-runner.ts";
+
+const ERANGE = 34;
+const PATHS_PER_PROGRAM = 4000;
+/** The kernel's own limits of a list and of a value. */
+const LARGEST = 65_536;
+/** A failed call's report has ten words; anything longer is what the program wrote. */
+const HEAD_WORDS = 11;
+
+/** Attributes that belong to a file wherever it goes; the others are the host's, or overlayfs's own. */
+function isKept(name: string): boolean {
+  return name === "security.capability" || (name.startsWith("user.") && !name.startsWith("user.overlay."));
+}
+
+/** Extended attributes of files and directories, base64 by name; paths without any are left out. Symlinks are not followed. */
+export async function readXattrs(launcher: string, paths: readonly BytePath[]): Promise<ReadonlyMap<BytePath, Readonly<Record<string, string>>>> {
+  const wanted: { path: BytePath; name: string }[] = [];
+  const lists = await readAll(launcher, paths, 256, (program, path, buffer, size) => [program.string(path), buffer, size], "llistxattr");
+  for (const [i, path] of paths.entries()) {
+    for (const name of (lists[i] ?? Buffer.alloc(0)).toString("latin1").split("\0")) if (name !== "" && isKept(name)) wanted.push({ path, name });
+  }
+  const values = await readAll(launcher, wanted, 1024, (program, { path, name }, buffer, size) => [program.string(path), program.string(name), buffer, size], "lgetxattr");
+  const found = new Map<BytePath, Record<string, string>>();
+  for (const [i, { path, name }] of wanted.entries()) {
+    const known = found.get(path) ?? {};
+    known[name] = (values[i] ?? Buffer.alloc(0)).toString("base64");
+    found.set(path, known);
+  }
+  return found;
+}
+
+type Arguments<T> = (program: ProgramBuilder, item: T, buffer: Address, size: number) => (Address | number)[];
+
+/** Makes one call an item, each into a buffer of `size` bytes; where that is too small, again with the largest there can be. */
+async function readAll<T>(launcher: string, items: readonly T[], size: number, args: Arguments<T>, name: "llistxattr" | "lgetxattr"): Promise<Buffer[]> {
+  const out: Buffer[] = [];
+  const perProgram = size === LARGEST ? 64 : PATHS_PER_PROGRAM;
+  for (let at = 0; at < items.length; at += perProgram) {
+    const part = items.slice(at, at + perProgram);
+    const program = createProgram(launcherArch());
+    const head = program.buffer(8 * (HEAD_WORDS + part.length));
+    const results = { address: head.address + 8 * HEAD_WORDS };
+    const buffers = program.buffer(part.length * size);
+    for (const [i, item] of part.entries()) {
+      program.call({ label: name, onError: "ignore", result: { address: results.address + 8 * i } }, name, ...args(program, item, { address: buffers.address + i * size }, size));
+    }
+    program.call("report", "write", 3, head, 8 * (HEAD_WORDS + part.length) + part.length * size);
+    const { report } = await runProgram(launcher, program.finish());
+    const bytes = Buffer.from(report.buffer, report.byteOffset, report.length);
+    for (const [i, item] of part.entries()) {
+      const result = Number(bytes.readBigInt64LE(8 * (HEAD_WORDS + i)));
+      const start = 8 * (HEAD_WORDS + part.length) + i * size;
+      if (result >= 0) out.push(bytes.subarray(start, start + result));
+      else if (result === -ERANGE && size < LARGEST) out.push(...(await readAll(launcher, [item], LARGEST, args, name)));
+      else if (result === -ERANGE) throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item as BytePath)} are larger than 64 KiB`);
+      // a file system without attributes has none
+      else out.push(Buffer.alloc(0));
+    }
+  }
+  return out;
+}

@@ -1,0 +1,95 @@
+import type { ByteStream } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import { chainIDs, EMPTY_TREE, type FileTree } from "@varve/layer";
+import { digestHex, type DiffID, type IOOptions } from "@varve/oci";
+import type { Channel } from "./channel/channel.ts";
+import type { MissingParams, MissingResult, UnpackParams } from "./helper/helper-call.ts";
+import type { StackedLayer } from "./runner.ts";
+import { layerWriteStream } from "./unpack/layer-unpack.ts";
+
+/** Unpacked layers of a workspace, as the main process asks for them. */
+export interface SnapshotStacks {
+  /** Names of the snapshots that make up a stack of layers, lowest first; those that are not there yet are unpacked. */
+  prepare(layers: readonly StackedLayer[], tree: FileTree, options?: IOOptions): Promise<readonly string[]>;
+}
+
+/** Merges the layers of one stack into the trees below each of them. */
+export type TreeMerger = (base: FileTree, layer: StackedLayer, options: IOOptions) => Promise<FileTree>;
+
+/** The name of the unpacked difference a layer makes, given the chain it ends. */
+export function snapshotName(diffIDs: readonly DiffID[]): string {
+  const chain = chainIDs(diffIDs).at(-1);
+  if (chain === undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", "an empty stack has no snapshot");
+  return digestHex(chain);
+}
+
+/** Creates the stacks of a helper's workspace. */
+export function createSnapshotStacks(channel: Channel, merge?: TreeMerger): SnapshotStacks {
+  const unpacking = new Map<string, Promise<void>>();
+
+  const isMissing = async (names: readonly string[], options: IOOptions): Promise<ReadonlySet<string>> => {
+    const result = (await channel.call("missing", { names } satisfies MissingParams, { signal: options.signal })) as MissingResult;
+    return new Set(result.names);
+  };
+  // two steps on one base must not unpack it twice
+  const unpack = async (name: string, content: () => ByteStream, options: IOOptions): Promise<void> => {
+    const running = unpacking.get(name) ?? channel.call("unpack", { name } satisfies UnpackParams, { input: content(), signal: options.signal }).then(() => {});
+    unpacking.set(name, running);
+    try {
+      await running;
+    } finally {
+      unpacking.delete(name);
+    }
+  };
+
+  return {
+    async prepare(layers, tree, options = {}) {
+      if (layers.length === 0) return [];
+      const names = chainIDs(layers.map((layer) => layer.diffID)).map(digestHex);
+      const missing = await isMissing([...names, ...names.map(flatName)], options);
+      // the newest flattened one that is there makes all below it unnecessary
+      const floor = names.findLastIndex((name) => !missing.has(flatName(name)));
+      const above = names.slice(floor + 1);
+      const stack = [...(floor < 0 ? [] : [flatName(names[floor] ?? "")]), ...above];
+      const absent = above.filter((name) => missing.has(name));
+      if (absent.length === 0 && stack.length <= LONGEST_STACK) return stack;
+      const openTar = (diffID: DiffID, io?: IOOptions): Promise<ByteStream> => tarOf(layers, diffID, io);
+      const merged = stack.length > LONGEST_STACK || merge === undefined ? undefined : await treesOf(layers, tree, merge, options);
+      if (merged === undefined && layers.length > 1) {
+        const flat = flatName(names.at(-1) ?? "");
+        await unpack(flat, () => layerWriteStream(EMPTY_TREE, tree, openTar, options), options);
+        return [flat];
+      }
+      for (const [i, name] of names.entries()) {
+        if (!absent.includes(name)) continue;
+        const below = i === 0 ? EMPTY_TREE : (merged?.[i - 1] ?? EMPTY_TREE);
+        const here = i === names.length - 1 ? tree : (merged?.[i] ?? tree);
+        await unpack(name, () => layerWriteStream(below, here, openTar, options), options);
+      }
+      return stack;
+    },
+  };
+}
+
+/** Beyond this, overlayfs and its options come to their limits, and lookups get slow. */
+const LONGEST_STACK = 300;
+
+function flatName(name: string): string {
+  return `flat-${name}`;
+}
+
+/** The tree after each layer but the last; `undefined` where a layer has no index. */
+async function treesOf(layers: readonly StackedLayer[], tree: FileTree, merge: TreeMerger, options: IOOptions): Promise<FileTree[] | undefined> {
+  const trees: FileTree[] = [];
+  for (const layer of layers.slice(0, -1)) {
+    if (layer.index === undefined) return undefined;
+    trees.push(await merge(trees.at(-1) ?? EMPTY_TREE, layer, options));
+  }
+  return [...trees, tree];
+}
+
+async function tarOf(layers: readonly StackedLayer[], diffID: DiffID, options: IOOptions = {}): Promise<ByteStream> {
+  const layer = layers.find((candidate) => candidate.diffID === diffID);
+  if (layer === undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `the tree refers to ${diffID}, which is none of its layers`);
+  return await layer.openTar(options);
+}

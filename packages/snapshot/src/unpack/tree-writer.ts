@@ -1,0 +1,170 @@
+import { chmodSync, closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, symlinkSync, utimesSync, writeSync } from "node:fs";
+import type { BytePath, ByteStream } from "@varve/bytes";
+import { displayPath } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import { createProgram, launcherArch, type ProgramBuilder } from "@varve/sandbox";
+import { hostPath } from "../host-path.ts";
+import { runProgram } from "../helper/program-runner.ts";
+import { readWriteEntries, type WriteEntry } from "./write-entry.ts";
+
+/** Where and how a tree is written. */
+export interface TreeWriterOptions {
+  /** Exists, is empty and belongs to this process alone. */
+  readonly directory: BytePath;
+  readonly launcher: string;
+  /** `one`: owners other than this process's cannot be given. */
+  readonly ids: "real" | "one";
+  readonly signal?: AbortSignal | undefined;
+}
+
+const S_IFCHR = 0o020000;
+const S_IFBLK = 0o060000;
+const S_IFIFO = 0o010000;
+const AT_FDCWD = -100;
+/** Calls a program makes at most, so that it stays well below the launcher's memory. */
+const CALLS_PER_PROGRAM = 20_000;
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/**
+ * Writes a stream of entries into a fresh directory. Whatever order they come in, no symlink exists before all files are written,
+ * so nothing can be written through one. Owner, then mode, then xattrs, then times; directory times last.
+ */
+export async function writeTree(stream: ByteStream, options: TreeWriterOptions): Promise<void> {
+  const directories: WriteEntry[] = [];
+  const links: WriteEntry[] = [];
+  const symlinks: WriteEntry[] = [];
+  const special: WriteEntry[] = [];
+  const withXattrs: WriteEntry[] = [];
+  let slice = performance.now();
+  for await (const { entry, content } of readWriteEntries(stream)) {
+    checkPath(entry.path);
+    try {
+      if (entry.type === "directory") {
+        if (entry.path !== "") mkdirSync(hostPath(under(options, entry.path)), 0o700);
+        directories.push(entry);
+      } else if (entry.type === "file") await writeFile(entry, content(), options);
+      else if (entry.type === "hardlink") links.push(entry);
+      else if (entry.type === "symlink") symlinks.push(entry);
+      else special.push(entry);
+    } catch (error) {
+      throw applyError(entry, error);
+    }
+    if (entry.xattrs !== undefined) withXattrs.push(entry);
+    if (performance.now() - slice > 10) {
+      options.signal?.throwIfAborted();
+      await new Promise((resolve) => setImmediate(resolve));
+      slice = performance.now();
+    }
+  }
+  for (const entry of links) {
+    checkPath(entry.target ?? ("" as BytePath));
+    attempt(entry, () => linkSync(hostPath(under(options, entry.target ?? ("" as BytePath))), hostPath(under(options, entry.path))));
+  }
+  await makeNodes(special, options);
+  for (const entry of symlinks) attempt(entry, () => writeSymlink(entry, options));
+  for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()]) attempt(entry, () => ownAndMode(entry, options));
+  await setXattrs(withXattrs.filter((entry) => !skipped(entry, options)), options);
+  for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()]) {
+    attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), entry.mtime, entry.mtime));
+  }
+}
+
+function under(options: TreeWriterOptions, path: BytePath): BytePath {
+  return (path === "" ? options.directory : `${options.directory}/${path}`) as BytePath;
+}
+
+/** The tree's own invariant, checked again where a mistake would leave the directory. */
+function checkPath(path: BytePath): void {
+  if (path === "") return;
+  if (path.split("/").some((name) => name === "" || name === "." || name === "..") || path.includes("\0")) {
+    throw new VarveError("SNAPSHOT_APPLY_FAILED", `${JSON.stringify(displayPath(path))} is no path inside a root filesystem`);
+  }
+}
+
+async function writeFile(entry: WriteEntry, content: ByteStream, options: TreeWriterOptions): Promise<void> {
+  const path = hostPath(under(options, entry.path));
+  const file = openSync(path, CREATE, 0o600);
+  try {
+    for await (const piece of content) for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at);
+    if (options.ids === "real") fchownSync(file, entry.uid, entry.gid);
+    fchmodSync(file, entry.mode);
+    futimesSync(file, entry.mtime, entry.mtime);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function writeSymlink(entry: WriteEntry, options: TreeWriterOptions): void {
+  const path = hostPath(under(options, entry.path));
+  symlinkSync(hostPath(entry.target ?? ""), path);
+  if (options.ids === "real") lchownSync(path, entry.uid, entry.gid);
+  lutimesSync(path, entry.mtime, entry.mtime);
+}
+
+function ownAndMode(entry: WriteEntry, options: TreeWriterOptions): void {
+  const path = hostPath(under(options, entry.path));
+  if (options.ids === "real") lchownSync(path, entry.uid, entry.gid);
+  // chown clears set-id bits, so the mode follows it
+  chmodSync(path, entry.mode);
+}
+
+/** Device nodes can't be made with one id; the tree still holds them, and the step can't use them anyway. */
+function skipped(entry: WriteEntry, options: TreeWriterOptions): boolean {
+  return options.ids === "one" && (entry.type === "char" || entry.type === "block");
+}
+
+async function makeNodes(entries: readonly WriteEntry[], options: TreeWriterOptions): Promise<void> {
+  let firstWhiteout: BytePath | undefined;
+  await inPrograms(entries.filter((entry) => !skipped(entry, options)), options, (program, entry) => {
+    const path = under(options, entry.path);
+    const label = `make ${displayPath(entry.path)}`;
+    if (entry.type !== "whiteout") {
+      const kind = entry.type === "char" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
+      program.call(label, "mknodat", AT_FDCWD, program.string(path), kind | 0o600, deviceNumber(entry.major ?? 0, entry.minor ?? 0));
+    } else if (firstWhiteout === undefined) {
+      firstWhiteout = path;
+      program.call(label, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+    } else {
+      // one inode for all whiteouts, up to the file system's limit of links
+      program.call({ label, onError: "ignore" }, "linkat", AT_FDCWD, program.string(firstWhiteout), AT_FDCWD, program.string(path), 0);
+      program.call({ label, onError: "ignore" }, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+    }
+  });
+}
+
+/** Linux's 64-bit dev_t as mknod takes it (32 bits of it). */
+function deviceNumber(major: number, minor: number): number {
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
+async function setXattrs(entries: readonly WriteEntry[], options: TreeWriterOptions): Promise<void> {
+  await inPrograms(entries, options, (program, entry) => {
+    for (const [name, base64] of Object.entries(entry.xattrs ?? {})) {
+      const value = Buffer.from(base64, "base64");
+      program.call(`set ${name} of ${displayPath(entry.path)}`, "lsetxattr", program.string(under(options, entry.path)), program.string(name), program.data(value), value.length, 0);
+    }
+  });
+}
+
+async function inPrograms(entries: readonly WriteEntry[], options: TreeWriterOptions, add: (program: ProgramBuilder, entry: WriteEntry) => void): Promise<void> {
+  for (let at = 0; at < entries.length; at += CALLS_PER_PROGRAM) {
+    options.signal?.throwIfAborted();
+    const program = createProgram(launcherArch());
+    for (const entry of entries.slice(at, at + CALLS_PER_PROGRAM)) add(program, entry);
+    const { failure } = await runProgram(options.launcher, program.finish());
+    if (failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot ${failure.label}: ${failure.code}`);
+  }
+}
+
+function attempt(entry: WriteEntry, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    throw applyError(entry, error);
+  }
+}
+
+function applyError(entry: WriteEntry, error: unknown): unknown {
+  if (error instanceof VarveError) return error;
+  return new VarveError("SNAPSHOT_APPLY_FAILED", `cannot write ${JSON.stringify(displayPath(entry.path))} of a root filesystem: ${(error as Error).message}`, { cause: error });
+}

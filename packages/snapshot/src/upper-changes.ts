@@ -1,0 +1,90 @@
+import { type BytePath, comparePaths, joinPath } from "@varve/bytes";
+import { type Change, type ChangeSet, type ContentReader, type Entry, type FileTree, sameMetadata } from "@varve/layer";
+import type { Digest, IOOptions } from "@varve/oci";
+import type { UpperEntry } from "./helper/upper-entry.ts";
+
+/** What {@link findChanges} compares with, and how. */
+export interface ChangeFinder extends IOOptions {
+  readonly tree: FileTree;
+  /** Opens contents of `tree` whose digest is not known; without it such a file counts as changed. */
+  readonly treeReader?: ContentReader | undefined;
+  /** Names the root filesystem in the contents of what is found. */
+  readonly snapshot: string;
+  /** With one id, what is new belongs to this user, and what was there keeps the owner it had. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** sha256 of changed files, in order. */
+  digests(paths: readonly BytePath[]): Promise<readonly Digest[]>;
+}
+
+interface Candidate {
+  readonly entry: Entry;
+  readonly before: Entry;
+}
+
+/** Files whose digests are asked for at once. */
+const BATCH = 500;
+
+/**
+ * What differs from the parent tree among the candidates of an upper directory: type, mode, owner, mtime in whole seconds, size, link
+ * target, xattrs, and content where all else agrees. The root directory itself is no change, as in other builders.
+ */
+export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[]>, finder: ChangeFinder): Promise<ChangeSet> {
+  const changes: Change[] = [];
+  const nodes = new Map<string, number>();
+  const equal: Candidate[] = [];
+  let nextNode = 1;
+  for await (const batch of candidates) {
+    finder.signal?.throwIfAborted();
+    for (const found of batch) {
+      const before = finder.tree.lookup(found.path);
+      if (found.type === "directory" && before?.type === "directory") changes.push(...deletionsIn(found, finder.tree));
+      if (found.path === "") continue;
+      const node = found.inode === undefined ? nextNode++ : (nodes.get(found.inode) ?? nextNode++);
+      if (found.inode !== undefined) nodes.set(found.inode, node);
+      const entry = entryOf(found, { before, node, finder });
+      if (before === undefined) changes.push({ kind: "added", path: found.path, entry });
+      else if (!sameMetadata(before, entry)) changes.push({ kind: "modified", path: found.path, entry });
+      else if (entry.type === "file" && entry.size > 0) equal.push({ entry, before });
+    }
+  }
+  changes.push(...(await changedContents(equal, finder)));
+  return { changes: changes.sort((a, b) => comparePaths(a.path, b.path)) };
+}
+
+function deletionsIn(directory: UpperEntry, tree: FileTree): Change[] {
+  const present = new Set(directory.names);
+  return tree.list(directory.path).filter((name) => !present.has(name)).map((name) => ({ kind: "deleted", path: joinPath(directory.path, name) }));
+}
+
+function entryOf(found: UpperEntry, { before, node, finder }: { readonly before: Entry | undefined; readonly node: number; readonly finder: ChangeFinder }): Entry {
+  const { path, type, mode, mtime, size } = found;
+  const { uid, gid } = finder.owner === undefined ? found : before?.type === type ? before : finder.owner;
+  return {
+    path, type, mode, uid, gid, mtime, size, node,
+    ...(found.target === undefined ? {} : { linkTarget: found.target }),
+    ...(found.major === undefined ? {} : { device: { major: found.major, minor: found.minor ?? 0 } }),
+    ...(found.xattrs === undefined ? {} : { xattrs: new Map(Object.entries(found.xattrs).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, "base64"))])) }),
+    ...(type === "file" ? { content: { kind: "snapshot", snapshot: finder.snapshot, path, size } } : {}),
+  };
+}
+
+/** Of files that agree in all else, those whose bytes differ. */
+async function changedContents(candidates: readonly Candidate[], finder: ChangeFinder): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (let at = 0; at < candidates.length; at += BATCH) {
+    const part = candidates.slice(at, at + BATCH);
+    const digests = await finder.digests(part.map(({ entry }) => entry.path));
+    for (const [i, { entry, before }] of part.entries()) {
+      const digest = digests[i];
+      if (digest === undefined || (await digestOf(before, finder)) === digest) continue;
+      changes.push({ kind: "modified", path: entry.path, entry: { ...entry, content: { kind: "snapshot", snapshot: finder.snapshot, path: entry.path, size: entry.size, digest } } });
+    }
+  }
+  return changes;
+}
+
+async function digestOf({ content }: Entry, finder: ChangeFinder): Promise<Digest | undefined> {
+  if (content === undefined) return undefined;
+  if ("digest" in content && content.digest !== undefined) return content.digest;
+  return await finder.treeReader?.digest(content, { signal: finder.signal });
+}
