@@ -1,5 +1,4 @@
 import { decompress } from "@varve/archive";
-import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { decodeLayerIndex, EMPTY_TREE, encodeLayerIndex, type FileTree, indexLayer, type LayerIndex, mergeLayer } from "@varve/layer";
 import type { DiffID, IOOptions } from "@varve/oci";
@@ -16,7 +15,7 @@ const inFlight = new WeakMap<Store, Map<DiffID, Promise<LayerIndex>>>();
  * kept. Throws IMAGE_LAYER_MISMATCH when the content is not the diffID's, and what reading a hostile tar throws.
  */
 export async function layerIndex(store: Store, layer: ImageLayer, options: IOOptions = {}): Promise<LayerIndex> {
-  const stored = await storedIndex(store, layer.diffID, options);
+  const stored = await readStoredIndex(store, layer.diffID, options);
   if (stored !== undefined) return stored;
   const running = inFlight.get(store) ?? new Map<DiffID, Promise<LayerIndex>>();
   inFlight.set(store, running);
@@ -50,8 +49,8 @@ export async function imageTree(store: Store, image: Pick<Image, "layers">, opti
   }
 }
 
-/** An index that cannot be read is made anew: it is rebuildable. */
-async function storedIndex(store: Store, diffID: DiffID, options: IOOptions): Promise<LayerIndex | undefined> {
+/** The stored index; `undefined` when there is none, or none that can be read: it is rebuildable. */
+export async function readStoredIndex(store: Store, diffID: DiffID, options: IOOptions): Promise<LayerIndex | undefined> {
   const bytes = await store.readLayerIndex(diffID, options);
   if (bytes === undefined) return undefined;
   try {
@@ -62,8 +61,8 @@ async function storedIndex(store: Store, diffID: DiffID, options: IOOptions): Pr
 }
 
 async function makeIndex(store: Store, layer: ImageLayer, options: IOOptions): Promise<LayerIndex> {
-  const blob = (await store.has(layer.descriptor, options)) ? await store.fetch(layer.descriptor, options) : await fetchThrough(store, layer, options);
-  const index = await indexLayer(limitInflation(blob, decompress, layer.descriptor));
+  const blob = (await store.has(layer.descriptor, options)) ? await store.fetch(layer.descriptor, options) : fetchThrough(store, layer, options);
+  const index = await indexLayer(limitInflation(blob, decompress, () => layer.descriptor.size), options);
   if (index.diffID !== layer.diffID) {
     throw new VarveError("IMAGE_LAYER_MISMATCH", `layer ${layer.descriptor.digest} holds ${index.diffID}, but its image's config says ${layer.diffID}`);
   }
@@ -72,14 +71,10 @@ async function makeIndex(store: Store, layer: ImageLayer, options: IOOptions): P
 }
 
 /** A layer's bytes, written into the store while they pass; the stream ends only when the blob is stored. */
-export async function fetchThrough(store: Store, layer: Pick<ImageLayer, "descriptor" | "open">, options: IOOptions = {}): Promise<ByteStream> {
-  return keepWhilePassing(store, layer, options);
-}
-
-async function* keepWhilePassing(
+export async function* fetchThrough(
   store: Store,
   layer: Pick<ImageLayer, "descriptor" | "open">,
-  options: IOOptions,
+  options: IOOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const writer = await store.ingest(options);
   try {

@@ -8,15 +8,21 @@ import { type RandomAccess, readRange } from "./file-access.ts";
 
 /**
  * Bytes put aside to be read later, at any place, any number of times: in memory while they are few, then in a file that has no name,
- * so that nothing is left behind when the process is killed. First `write`s, then reads.
+ * so that nothing is left behind when the process is killed. One writer; `end` or `fail` comes after the last `write`.
  */
 export interface Spool extends RandomAccess {
   write(piece: Uint8Array): Promise<void>;
+  /** Nothing more comes. `read` may be used from here on. */
+  end(): Promise<void>;
+  /** Makes followers throw. */
+  fail(error: unknown): void;
+  /** All bytes from the start, while they are still being written. */
+  follow(options?: IOOptions): ByteStream;
 }
 
 /** Layers of most steps fit; ten steps at once hold 40 MiB at most. */
 const MEMORY_LIMIT = 4 * 1024 * 1024;
-const PIECE = 256 * 1024;
+const GATHER = 256 * 1024;
 
 /** Creates an empty {@link Spool}; `directory()` gives the folder of its file when one is needed. */
 export function createSpool(directory: () => Promise<string>): Spool {
@@ -31,6 +37,7 @@ export async function spoolStream(stream: ByteStream, directory: () => Promise<s
       options.signal?.throwIfAborted();
       await spool.write(piece);
     }
+    await spool.end();
     return spool;
   } catch (error) {
     await spool[Symbol.asyncDispose]();
@@ -40,11 +47,13 @@ export async function spoolStream(stream: ByteStream, directory: () => Promise<s
 
 class DiskSpool implements Spool {
   readonly #directory: () => Promise<string>;
+  /** Not (yet) in the file. */
   #pieces: Uint8Array[] = [];
+  #buffered = 0;
   #handle: FileHandle | undefined;
   #size = 0;
-  /** Bytes in `#pieces`. */
-  #buffered = 0;
+  #state: { readonly ended: boolean; readonly error?: unknown } = { ended: false };
+  #waiting: (() => void)[] = [];
   #readers = 0;
   #disposed = false;
 
@@ -57,32 +66,69 @@ class DiskSpool implements Spool {
   }
 
   async write(piece: Uint8Array): Promise<void> {
+    if (this.#disposed) throw new TypeError("a spool was written to after it had been disposed of");
     this.#size += piece.length;
     this.#buffered += piece.length;
     this.#pieces.push(piece);
-    if (this.#handle === undefined && this.#size <= MEMORY_LIMIT) return;
-    this.#handle ??= await openNameless(await this.#directory());
-    if (this.#buffered >= PIECE) await this.#flush();
+    if (this.#handle !== undefined || this.#size > MEMORY_LIMIT) {
+      this.#handle ??= await openNameless(await this.#directory());
+      if (this.#buffered >= GATHER) await this.#flush();
+    }
+    this.#wake();
+  }
+
+  async end(): Promise<void> {
+    await this.#flush();
+    this.#state = { ended: true };
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#state = { ended: true, error };
+    this.#wake();
   }
 
   async *read(offset = 0, length: number = this.#size - offset, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     this.#readers += 1;
     try {
-      if (this.#handle === undefined) yield* sliceOf(this.#pieces, offset, length);
-      else {
-        await this.#flush();
-        yield* readRange(this.#handle, offset, length, options);
+      yield* this.#range(offset, length, options);
+    } finally {
+      await this.#leave();
+    }
+  }
+
+  async *follow(options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#readers += 1;
+    try {
+      for (let at = 0; ; ) {
+        options.signal?.throwIfAborted();
+        if (this.#state.error !== undefined) throw this.#state.error;
+        const available = this.#size - (this.#handle === undefined ? 0 : this.#buffered);
+        if (available > at) {
+          yield* this.#range(at, available - at, options);
+          at = available;
+        } else if (this.#state.ended) return;
+        else await new Promise<void>((resolve) => this.#waiting.push(resolve));
       }
     } finally {
-      this.#readers -= 1;
-      if (this.#disposed && this.#readers === 0) await this.#close();
+      await this.#leave();
     }
   }
 
   /** Streams that are being read go on; the file is closed after the last of them. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
     this.#disposed = true;
     if (this.#readers === 0) await this.#close();
+  }
+
+  #range(offset: number, length: number, options: IOOptions): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+    return this.#handle === undefined ? sliceOf(this.#pieces, offset, length) : readRange(this.#handle, offset, length, options);
+  }
+
+  async #leave(): Promise<void> {
+    this.#readers -= 1;
+    if (this.#disposed && this.#readers === 0) await this.#close();
   }
 
   async #close(): Promise<void> {
@@ -94,13 +140,17 @@ class DiskSpool implements Spool {
 
   async #flush(): Promise<void> {
     const handle = this.#handle;
-    if (handle === undefined || this.#pieces.length === 0) return;
+    if (handle === undefined || this.#buffered === 0) return;
     const joined = Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    this.#buffered = 0;
     await handle.writeFile(joined).catch((cause: unknown) => {
       throw new VarveError("IMAGE_OUTPUT", `cannot put a layer aside: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     });
+    this.#pieces = [];
+    this.#buffered = 0;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
@@ -111,12 +161,14 @@ async function openNameless(directory: string): Promise<FileHandle> {
   return handle;
 }
 
-function* sliceOf(pieces: readonly Uint8Array[], offset: number, length: number): Generator<Uint8Array, void, undefined> {
+function sliceOf(pieces: readonly Uint8Array[], offset: number, length: number): readonly Uint8Array[] {
+  const out: Uint8Array[] = [];
   let start = 0;
   for (const piece of pieces) {
     const from = Math.max(0, offset - start);
     const to = Math.min(piece.length, offset + length - start);
-    if (from < to) yield piece.subarray(from, to);
+    if (from < to) out.push(piece.subarray(from, to));
     start += piece.length;
   }
+  return out;
 }

@@ -1,0 +1,179 @@
+import { decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
+import type { ByteStream } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import {
+  type ChangeSet,
+  compressLayer,
+  type ContentReader,
+  cutsOf,
+  encodeLayerIndex,
+  indexLayer,
+  type LayerIndex,
+  type LayerWriteOptions,
+  type SegmentCuts,
+  withSegmentTable,
+  writeLayerTar,
+} from "@varve/layer";
+import { type Descriptor, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
+import type { Store } from "@varve/store";
+import { limitInflation } from "./inflation-limit.ts";
+import { readStoredIndex } from "./layer-index-store.ts";
+import { ENCODING, segmentReuse } from "./segment-reuse.ts";
+import { createSpool, type Spool } from "./spool.ts";
+
+/** Options of {@link createLayer}. */
+export interface CreateLayerOptions extends LayerWriteOptions {
+  /** Layers that may hold the same segments (what the step made the last time): those are copied from their blobs, not compressed again. */
+  readonly previous?: readonly DiffID[] | undefined;
+}
+
+/** A layer that was just made. */
+export interface StoredLayer {
+  readonly diffID: DiffID;
+  readonly index: LayerIndex;
+  /** Resolves once blob and index are in the store; rejects when that failed. Need not be awaited at once. */
+  readonly blob: Promise<Descriptor>;
+}
+
+/**
+ * Writes changes as a layer. Resolves as soon as the tar is written and its diffID known; everything `reader` gives has been read then. The blob
+ * is compressed meanwhile and afterwards, from bytes put aside, so memory does not grow with the layer. Throws what `reader` and the store throw.
+ */
+export async function createLayer(store: Store, changes: ChangeSet, reader: ContentReader, options: CreateLayerOptions = {}): Promise<StoredLayer> {
+  const tar = writeLayerTar(changes, reader, options);
+  const spool = createSpool(() => store.directory("spool"));
+  // a failure of either ends the other: the tar stops when its blob can't be stored, the blob with its tar
+  const failure = new AbortController();
+  const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
+  const blob = storeSegments(store, { stream: spool.follow({ signal }), cuts: tar.cuts, finished: tar.finished }, { ...options, signal }).finally(() => spool[Symbol.asyncDispose]());
+  blob.catch((error: unknown) => failure.abort(error));
+  try {
+    await fill(spool, tar.stream, signal);
+  } catch (error) {
+    failure.abort(error);
+    await blob.catch(() => {});
+    throw error;
+  }
+  const { diffID, index } = await tar.finished;
+  return { diffID, index, blob };
+}
+
+/** Options of {@link storeLayerTar}. */
+export interface StoreLayerTarOptions extends IOOptions {
+  /** What the tar must be; else IMAGE_LAYER_MISMATCH. */
+  readonly diffID: DiffID;
+}
+
+/** Stores a layer that is at hand as a tar: a compressed one as it is, another one compressed. Its index is stored too. Owns `stream`. */
+export async function storeLayerTar(store: Store, stream: ByteStream, options: StoreLayerTarOptions): Promise<Descriptor> {
+  const { compression, whole } = await sniffed(stream);
+  switch (compression) {
+    case "gzip":
+      return storeCompressed(store, whole, MEDIA_TYPES.ociLayerGzip, options);
+    case "zstd":
+      return storeCompressed(store, whole, MEDIA_TYPES.ociLayerZstd, options);
+    case "none":
+      return storeUncompressed(store, whole, options);
+    default:
+      throw new VarveError("IMAGE_UNSUPPORTED_LAYER", `layer ${options.diffID} is compressed with ${compression}, which is not supported`);
+  }
+}
+
+async function storeCompressed(store: Store, stream: ByteStream, mediaType: string, options: StoreLayerTarOptions): Promise<Descriptor> {
+  const writer = await store.ingest(options);
+  try {
+    let size = 0;
+    async function* passing(): AsyncGenerator<Uint8Array, void, undefined> {
+      for await (const piece of stream) {
+        await writer.write(piece);
+        size += piece.length;
+        yield piece;
+      }
+    }
+
+    const index = await indexLayer(limitInflation(passing(), decompress, () => size), options);
+    requireDiffID(index, options.diffID);
+    const { digest } = await writer.commit();
+    await store.writeLayerIndex(index.diffID, encodeLayerIndex(index), options);
+    return { mediaType, digest, size };
+  } finally {
+    await writer.abort();
+  }
+}
+
+async function storeUncompressed(store: Store, stream: ByteStream, options: StoreLayerTarOptions): Promise<Descriptor> {
+  await using spool = createSpool(() => store.directory("spool"));
+  async function* passing(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of stream) {
+      await spool.write(piece);
+      yield piece;
+    }
+    await spool.end();
+  }
+  const index = await indexLayer(passing(), options);
+  requireDiffID(index, options.diffID);
+  return storeSegments(store, { stream: spool.read(), cuts: cutsOf(index.segments), finished: Promise.resolve({ index }) }, options);
+}
+
+interface SegmentedTar {
+  readonly stream: ByteStream;
+  readonly cuts: SegmentCuts;
+  readonly finished: Promise<{ readonly index: LayerIndex }>;
+}
+
+/** Compresses a tar's segments into a blob; stores the index with their table. */
+async function storeSegments(store: Store, tar: SegmentedTar, options: IOOptions & Pick<CreateLayerOptions, "previous">): Promise<Descriptor> {
+  const writer = await store.ingest(options);
+  try {
+    const reuse = await segmentReuse(store, options.previous ?? [], options);
+    const compressed = compressLayer(tar, { signal: options.signal, ...(reuse === undefined ? {} : { reuse }) });
+    for await (const piece of compressed.stream) await writer.write(piece);
+    const { index } = await tar.finished;
+    const { digest, size } = await writer.commit();
+    const known = (await readStoredIndex(store, index.diffID, options)) ?? index;
+    const next = withSegmentTable(known, { blob: digest, encoding: ENCODING, sizes: compressed.sizes });
+    await store.writeLayerIndex(index.diffID, encodeLayerIndex(next), options);
+    return { mediaType: MEDIA_TYPES.ociLayerGzip, digest, size };
+  } finally {
+    await writer.abort();
+  }
+}
+
+async function fill(spool: Spool, stream: ByteStream, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const piece of stream) {
+      signal.throwIfAborted();
+      await spool.write(piece);
+    }
+    await spool.end();
+  } catch (error) {
+    spool.fail(error);
+    throw error;
+  }
+}
+
+async function sniffed(stream: ByteStream): Promise<{ compression: ReturnType<typeof sniffCompression>; whole: ByteStream }> {
+  const source = stream[Symbol.asyncIterator]();
+  const head: Uint8Array[] = [];
+  let size = 0;
+  while (size < SNIFF_LENGTH) {
+    const next = await source.next();
+    if (next.done === true) break;
+    head.push(next.value);
+    size += next.value.length;
+  }
+  async function* whole(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* head;
+      for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
+    } finally {
+      await source.return?.();
+    }
+  }
+  return { compression: sniffCompression(Buffer.concat(head)), whole: whole() };
+}
+
+function requireDiffID(index: LayerIndex, expected: DiffID): void {
+  if (index.diffID === expected) return;
+  throw new VarveError("IMAGE_LAYER_MISMATCH", `a layer of the archive holds ${index.diffID}, but its image's config says ${expected}`);
+}

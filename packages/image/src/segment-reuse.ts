@@ -1,0 +1,48 @@
+import { arch, versions } from "node:process";
+import { collectBytes } from "@varve/bytes";
+import { type Digest, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
+import type { Store } from "@varve/store";
+import { readStoredIndex } from "./layer-index-store.ts";
+
+/** What compresses segments here; equal texts give equal bytes, so only such segments are taken over. */
+export const ENCODING: string = `gzip-6 zlib-${versions["zlib"] ?? "unknown"} ${arch}`;
+
+interface Place {
+  readonly blob: Digest;
+  readonly blobSize: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Finds compressed segments in the blobs of earlier layers; `undefined` when those have none. */
+export async function segmentReuse(
+  store: Store,
+  previous: readonly DiffID[],
+  options: IOOptions,
+): Promise<((digest: Digest) => Promise<Uint8Array | undefined>) | undefined> {
+  const places = new Map<Digest, Place>();
+  for (const diffID of previous) await collectPlaces(store, diffID, places, options);
+  if (places.size === 0) return undefined;
+  return async (digest) => {
+    const place = places.get(digest);
+    if (place === undefined) return undefined;
+    const { blob, blobSize, offset, size } = place;
+    const stream = await store.fetchRange({ mediaType: MEDIA_TYPES.ociLayerGzip, digest: blob, size: blobSize }, offset, size, options);
+    return collectBytes(stream, size, () => new RangeError("a range was longer than asked for"));
+  };
+}
+
+async function collectPlaces(store: Store, diffID: DiffID, places: Map<Digest, Place>, options: IOOptions): Promise<void> {
+  const index = await readStoredIndex(store, diffID, options);
+  for (const table of index?.tables ?? []) {
+    if (table.encoding !== ENCODING || index?.segments.length !== table.sizes.length) continue;
+    const blobSize = table.sizes.reduce((sum, size) => sum + size, 0);
+    if (!(await store.has({ mediaType: MEDIA_TYPES.ociLayerGzip, digest: table.blob, size: blobSize }, options))) continue;
+    let offset = 0;
+    index.segments.forEach((segment, i) => {
+      const size = table.sizes[i] ?? 0;
+      places.set(segment.digest, { blob: table.blob, blobSize, offset, size });
+      offset += size;
+    });
+  }
+}
