@@ -5,7 +5,8 @@ import { createLayerReader } from "@varve/image";
 import { type DiffID, formatPlatform } from "@varve/oci";
 import type { Plan } from "@varve/plan";
 import { createRegistryClient, dockerConfigCredentials, type RegistryClient } from "@varve/registry";
-import { createRunner, type Runner } from "@varve/snapshot";
+import type { Runner } from "@varve/snapshot";
+import { startRunner } from "./run/start-runner.ts";
 import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
@@ -102,7 +103,6 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     return resources.use(await openNamedContext(source, folders, { signal }));
   };
   let runner: Promise<Runner> | undefined;
-  const startRunner = async (): Promise<Runner> => resources.use(await createRunner({ store, ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }) }));
   const epoch = epochOf(options);
   return {
     options: epoch === undefined ? options : { ...options, sourceDateEpoch: epoch },
@@ -122,7 +122,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
       contexts.set(name, known);
       return known;
     },
-    runner: () => (runner ??= startRunner()),
+    runner: () => (runner ??= startRunner(store, options.sandbox).then((started) => resources.use(started))),
     running: new Map(),
     background: [],
     spool: folders.spool,

@@ -1,4 +1,5 @@
 export { build, planFor } from "./build.ts";
 export type { BuildEvent } from "./build-event.ts";
 export type { BuildOptions, BuildResult, Output } from "./build-options.ts";
+export { hostPlatform } from "./host-platform.ts";
 export { runImage, type RunImageOptions, type RunImageResult } from "./run-image.ts";

@@ -2,12 +2,12 @@ import { VarveError } from "@varve/errors";
 import { copyGraph, createLayerReader, type Image, openImage } from "@varve/image";
 import { formatReference, type IOOptions, parseReference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
-import { createRunner } from "@varve/snapshot";
 import { openStore, type Store } from "@varve/store";
 import { readAccounts, resolveProcessUser } from "./accounts.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { baseLayer, createStack, createStackTrees, openLayerTar } from "./layer-stack.ts";
 import { runEnvironment } from "./run/environment.ts";
+import { startRunner } from "./run/start-runner.ts";
 
 /** What `varve run` takes. */
 export interface RunImageOptions extends IOOptions {
@@ -53,7 +53,7 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
   const own = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
   const workdir = options.workdir ?? runtime.WorkingDir ?? "/";
 
-  await using runner = await createRunner({ store, ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }) });
+  await using runner = await startRunner(store, options.sandbox);
   await using outcome = await runner.run({
     layers: layers.map((layer) => ({ diffID: layer.diffID, openTar: (options_) => openLayerTar(store, layer, options_) })),
     tree,
