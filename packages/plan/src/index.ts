@@ -1,1 +1,20 @@
-export type * from "./plan.ts";
+export { baseKey } from "./base-key.ts";
+export { planBuild, requiredBases } from "./build-plan.ts";
+export type {
+  ContextVertex,
+  ImageVertex,
+  Plan,
+  PlannedHistory,
+  PlannedMount,
+  PlanOptions,
+  RequiredBase,
+  ResolvedBase,
+  RunVertex,
+  ScratchVertex,
+  TransferSource,
+  TransferVertex,
+  Vertex,
+  VertexID,
+  WorkdirVertex,
+} from "./plan.ts";
+export { inputsOf } from "./vertex-list.ts";

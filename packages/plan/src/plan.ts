@@ -50,7 +50,11 @@ export interface TransferVertex extends VertexBase {
 /** WORKDIR: makes directories, owned by `user`. */
 export interface WorkdirVertex extends VertexBase { readonly kind: "workdir"; readonly parent: VertexID; readonly path: string; readonly user: string }
 
-/** A RUN mount with its values expanded and `from` resolved. */
+/**
+ * A RUN mount with its values expanded and checked. `fields` has long keys only, defaults filled in: `type`, `target` (absolute, clean; absent for a
+ * secret that is only an `env`, and for ssh's default), `source` (absolute), `readonly` (`true`, `false`; bind and cache), `id`, `sharing`, `mode`
+ * (octal), `uid`, `gid`, `required`, `env`, `size`. `from` is the tree it shows: always there for bind, absent for a cache that starts empty.
+ */
 export interface PlannedMount { readonly mount: RunMount; readonly fields: Readonly<Record<string, string>>; readonly from?: VertexID }
 
 /** RUN: a process on the parent's tree. */
@@ -107,6 +111,8 @@ export interface PlanOptions {
   readonly namedContexts: Readonly<Record<string, string>>;
   /** RUN network when the instruction doesn't say. */
   readonly network: "default" | "none" | "host";
+  /** Titles start with the platform: several are built. */
+  readonly withPlatform?: boolean;
 }
 
 /** A base image a plan needs the config of. `key` indexes the `bases` given to `planBuild`. */

@@ -1,0 +1,65 @@
+import type { Dockerfile } from "@varve/dockerfile";
+import { type ImageConfig, normalizePlatform, type Platform } from "@varve/oci";
+import type { Plan, PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
+import { planWarnings } from "./plan-warning.ts";
+import { stageGraph } from "./stage-graph.ts";
+import { planStage, type Planning } from "./stage-planner.ts";
+import type { StageState } from "./stage-state.ts";
+import { changeRuntime, runtimeOf } from "./stage-state.ts";
+import { createVertexList } from "./vertex-list.ts";
+
+/**
+ * The base images whose configs `planBuild` needs: those that needed stages start from. A base's ONBUILD triggers can need more: with `bases`, what is known
+ * so far, those are told too. Ask until nothing new comes. Throws as {@link planBuild}.
+ */
+export function requiredBases(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>> = {}): readonly RequiredBase[] {
+  return stageGraph(dockerfile, options, bases).bases;
+}
+
+/**
+ * The graph of one target for one platform. Pure: equal inputs give equal plans. Throws PLAN_*, DOCKERFILE_EXPANSION, OCI_INVALID_REFERENCE and
+ * OCI_INVALID_PLATFORM with the excerpt in `source`; PLAN_BASE_MISSING when a base of {@link requiredBases} is not in `bases`.
+ */
+export function planBuild(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): Plan {
+  const graph = stageGraph(dockerfile, options, bases);
+  const planning: Planning = { graph, bases, vertices: createVertexList(), states: new Map() };
+  for (const node of graph.nodes) if (node.stage !== undefined && graph.needed.has(node)) planStage(planning, node);
+  const state = planning.states.get(graph.target);
+  if (state === undefined) throw new TypeError("the target was not planned");
+  addLabels(state, options.labels);
+  const config = withPlatform(state.config, options);
+  return {
+    platform: platformOf(config),
+    vertices: planning.vertices.needed(state.tip),
+    result: state.tip,
+    base: state.base,
+    layers: state.layers,
+    config,
+    history: state.history,
+    warnings: planWarnings(graph, bases),
+  };
+}
+
+/** Labels of the command line come last and write no history. */
+function addLabels(state: StageState, labels: Readonly<Record<string, string>>): void {
+  changeRuntime(state, { Labels: Object.fromEntries([...Object.entries(runtimeOf(state).Labels ?? {}), ...Object.entries(labels)]) });
+}
+
+/** A platform that was asked for overwrites the base's; otherwise the base's is kept (fact 57). */
+function withPlatform(config: ImageConfig, { platform }: PlanOptions): ImageConfig {
+  const { variant, "os.version": version, ...rest } = config;
+  const own = { ...(variant === undefined ? {} : { variant }), ...(version === undefined ? {} : { "os.version": version }) };
+  if (platform === undefined) return normalized({ ...rest, ...own });
+  const same = platform.os === config.os && platform.architecture === config.architecture;
+  return normalized({ ...rest, ...(same ? own : {}), ...platform });
+}
+
+function normalized(config: ImageConfig): ImageConfig {
+  const { variant: _variant, ...rest } = config;
+  return { ...rest, ...normalizePlatform(platformOf(config)) };
+}
+
+function platformOf(config: ImageConfig): Platform {
+  const { os, architecture, variant, "os.version": version, "os.features": features } = config;
+  return { os, architecture, ...(variant === undefined ? {} : { variant }), ...(version === undefined ? {} : { "os.version": version }), ...(features === undefined ? {} : { "os.features": features }) };
+}

@@ -1,0 +1,116 @@
+import { expandHeredoc, type Heredoc, parseHeredocWord, type TransferInstruction, type Word } from "@varve/dockerfile";
+import { isFileMode } from "../file-mode.ts";
+import { expandIn, type InstructionScope, placeOf, workdirOf } from "../instruction-scope.ts";
+import type { TransferSource, TransferVertex, VertexID } from "../plan.ts";
+import { excerptOf, type Place, planError } from "../plan-error.ts";
+import { remoteKind } from "../remote-source.ts";
+import type { StageNode } from "../stage-node.ts";
+import { addHistory, addLayer } from "../stage-state.ts";
+import { instructionText } from "../step-title.ts";
+import { transferDestination } from "../unix-path.ts";
+
+/** COPY and ADD. `source` is what `--from` names. */
+export function planTransfer(scope: InstructionScope, instruction: TransferInstruction, source: StageNode | undefined): void {
+  const { state, naming, titles, vertices } = scope;
+  const title = instructionText(instruction, naming.dockerfile.escape, state);
+  const chown = flagValue(scope, instruction, "chown");
+  const chmod = flagValue(scope, instruction, "chmod");
+  const checksum = flagValue(scope, instruction, "checksum");
+  const words = sourceWords(instruction);
+  const paths = words.paths.map((word) => ({ word, text: expandIn(scope, word) }));
+  const destination = expandIn(scope, instruction.destination);
+  if (chmod !== undefined && !isFileMode(chmod)) {
+    throw planError("PLAN_INVALID_INSTRUCTION", `invalid --chmod ${JSON.stringify(chmod)}`, flagPlace(scope, instruction, "chmod"), { hint: "write an octal number between 0 and 07777, or symbols such as u=rwX,go=rX" });
+  }
+  const sources = [...paths.map(({ word, text }) => pathSource(scope, instruction, { word, text, checksum })), ...words.heredocs.map((heredoc) => inlineSource(scope, heredoc))];
+  checkChecksum(scope, instruction, { checksum, sources });
+  const vertex: TransferVertex = {
+    id: scope.nextID(),
+    kind: instruction.kind,
+    title: titles.next(title, state),
+    range: scope.range,
+    parent: state.tip,
+    from: sourceTree(scope, instruction, { source, sources }),
+    keepOwner: source !== undefined && source.origin.kind !== "context",
+    sources,
+    destination: transferDestination(workdirOf(scope), destination),
+    ...(chown === undefined ? {} : { chown }),
+    ...(chmod === undefined ? {} : { chmod }),
+    link: instruction.link,
+    parents: instruction.parents,
+    exclude: instruction.exclude,
+    ...(instruction.unpack === undefined ? {} : { unpack: instruction.unpack }),
+    ...(checksum === undefined ? {} : { checksum }),
+  };
+  vertices.add(vertex);
+  addLayer(state, vertex.id);
+  const flags = [instruction.parents ? "--parents" : [], chown === undefined ? [] : `--chown=${chown}`, chmod === undefined ? [] : `--chmod=${chmod}`].flat();
+  const shown = [...flags, ...paths.map(({ text }) => text), ...words.heredocs.map(({ name }) => `<<${name}`), destination];
+  addHistory(state, `${instruction.kind.toUpperCase()} ${shown.join(" ")} # buildkit`, vertex.id);
+}
+
+/** Paths in order, then heredocs in order: as BuildKit copies them. */
+function sourceWords(instruction: TransferInstruction): { readonly paths: readonly Word[]; readonly heredocs: readonly Heredoc[] } {
+  const waiting = [...instruction.heredocs];
+  const heredocs: Heredoc[] = [];
+  const paths = instruction.sources.filter((word) => {
+    const [next] = waiting;
+    if (next === undefined || parseHeredocWord(word.value)?.name !== next.name) return true;
+    heredocs.push(next);
+    waiting.shift();
+    return false;
+  });
+  return { paths, heredocs };
+}
+
+function sourceTree(scope: InstructionScope, instruction: TransferInstruction, { source, sources }: { readonly source: StageNode | undefined; readonly sources: readonly TransferSource[] }): VertexID {
+  if (source !== undefined) return scope.sourceVertex(source, flagPlace(scope, instruction, "from"));
+  // nothing is read from the context then, so it need not be there
+  return sources.some(({ kind }) => kind === "path") ? scope.vertices.context("") : scope.vertices.scratch();
+}
+
+function pathSource(scope: InstructionScope, instruction: TransferInstruction, { word, text, checksum }: { readonly word: Word; readonly text: string; readonly checksum: string | undefined }): TransferSource {
+  const kind = remoteKind(text);
+  if (kind === undefined) return { kind: "path", pattern: text, ...(scope.trigger === undefined ? { range: word.range } : {}) };
+  if (instruction.kind === "copy") {
+    throw planError("PLAN_INVALID_INSTRUCTION", `COPY cannot fetch ${kind === "git" ? "the git repository" : "the URL"} ${text}`, placeOf(scope, word.range), { hint: "use ADD" });
+  }
+  const checked = checksum === undefined ? {} : { checksum };
+  if (kind === "git") return { kind, url: text, keepGitDir: instruction.keepGitDir, ...checked };
+  return { kind, url: text, ...checked };
+}
+
+function inlineSource(scope: InstructionScope, heredoc: Heredoc): TransferSource {
+  const { name, content, expand, range } = heredoc;
+  if (!expand) return { kind: "inline", name, content };
+  const { variables } = scope.state;
+  return { kind: "inline", name, content: expandHeredoc(content, { lookup: (variable) => variables.get(variable), source: excerptOf(placeOf(scope, range)) }).value };
+}
+
+function checkChecksum(scope: InstructionScope, instruction: TransferInstruction, given: { readonly checksum: string | undefined; readonly sources: readonly TransferSource[] }): void {
+  if (given.checksum === undefined) return;
+  const fail = (message: string): never => {
+    throw planError("PLAN_INVALID_INSTRUCTION", message, flagPlace(scope, instruction, "checksum"));
+  };
+  const paths = given.sources.filter(({ kind }) => kind !== "inline");
+  const [only] = paths;
+  if (only === undefined || paths.length !== 1) return fail("--checksum needs exactly one source");
+  if (only.kind === "path") return fail("--checksum needs an http(s) or git source");
+  if (only.kind === "http" && !/^sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/.test(given.checksum)) fail(`--checksum ${given.checksum} is not a digest such as sha256:…`);
+}
+
+/** A flag's value, expanded; an empty one is as none. */
+function flagValue(scope: InstructionScope, instruction: TransferInstruction, name: "chown" | "chmod" | "checksum"): string | undefined {
+  const value = instruction[name];
+  if (value === undefined) return undefined;
+  const expanded = expandIn(scope, { value, range: flagRange(instruction, name) });
+  return expanded === "" ? undefined : expanded;
+}
+
+function flagRange(instruction: TransferInstruction, name: string): Word["range"] | undefined {
+  return instruction.flags.find((flag) => flag.name === name)?.range;
+}
+
+function flagPlace(scope: InstructionScope, instruction: TransferInstruction, name: string): Place {
+  return placeOf(scope, flagRange(instruction, name));
+}

@@ -1,0 +1,94 @@
+import type { Dockerfile, FromInstruction, Stage } from "@varve/dockerfile";
+import { formatReference, parsePlatform, parseReference, type Platform } from "@varve/oci";
+import { findNamedContext, type NamedContext } from "./named-context.ts";
+import type { PlanOptions } from "./plan.ts";
+import { located, type Place, planError } from "./plan-error.ts";
+import type { StageNode, StageOrigin } from "./stage-node.ts";
+import { expandAt } from "./variables.ts";
+
+/** What is being named: the file, what the user gave, and the variables FROM lines see. */
+export interface Naming {
+  readonly dockerfile: Dockerfile;
+  readonly options: PlanOptions;
+  readonly globals: ReadonlyMap<string, string>;
+}
+
+/** The platform stages are for unless their FROM says another. */
+export function targetPlatform(options: PlanOptions): Platform {
+  return options.platform ?? options.buildPlatform;
+}
+
+/** All stages of the file, each with what it starts from. Throws PLAN_INVALID_BASE, DOCKERFILE_EXPANSION. */
+export function stageNodes(naming: Naming): readonly StageNode[] {
+  const nodes: StageNode[] = [];
+  const byName = new Map<string, StageNode>();
+  for (const [index, stage] of naming.dockerfile.stages.entries()) {
+    const node = stageNode(naming, { stage, index, earlier: byName });
+    nodes.push(node);
+    if (stage.name !== undefined) byName.set(stage.name, node);
+  }
+  return nodes;
+}
+
+function stageNode(naming: Naming, { stage, index, earlier }: { readonly stage: Stage; readonly index: number; readonly earlier: ReadonlyMap<string, StageNode> }): StageNode {
+  const { dockerfile, options } = naming;
+  const { from } = stage;
+  const place: Place = { dockerfile, range: from.image.range };
+  const base = expandAt(from.image.value, naming.globals, place);
+  if (base === "") throw planError("PLAN_INVALID_BASE", `the base name ${from.image.value} is blank`, place, { hint: "give the ARG a default value before the first FROM, or pass --build-arg" });
+  const platform = fromPlatform(naming, from);
+  const replacement = stage.name === undefined ? undefined : namedContext(naming, stage.name, platform, place);
+  const parent = earlier.get(base);
+  const origin: StageOrigin =
+    replacement !== undefined ? contextOrigin(replacement, platform ?? targetPlatform(options))
+    : parent !== undefined ? { kind: "stage", node: parent }
+    : sourceOrigin(naming, base, { platform, place });
+  return {
+    index,
+    label: stage.name ?? `stage-${index}`,
+    stage,
+    origin,
+    range: from.range,
+    ...(platform === undefined ? {} : { platform }),
+    replaced: replacement !== undefined,
+    instructions: [],
+    triggers: undefined,
+  };
+}
+
+function fromPlatform(naming: Naming, from: FromInstruction): Platform | undefined {
+  if (from.platform === undefined) return undefined;
+  const place: Place = { dockerfile: naming.dockerfile, range: from.flags.find((flag) => flag.name === "platform")?.range ?? from.range };
+  const text = expandAt(from.platform, naming.globals, place);
+  if (text === "") throw planError("PLAN_INVALID_BASE", `the platform ${from.platform} is blank`, place, { hint: "give the ARG a default value before the first FROM, or pass --build-arg" });
+  try {
+    return parsePlatform(text, naming.options.buildPlatform);
+  } catch (error) {
+    throw located(error, place);
+  }
+}
+
+/** What a name that is no stage means: nothing, a named context, or an image. Throws OCI_INVALID_REFERENCE. */
+export function sourceOrigin(naming: Naming, name: string, where: { readonly platform: Platform | undefined; readonly place: Place }): StageOrigin {
+  if (name === "scratch") return { kind: "scratch" };
+  const platform = where.platform ?? targetPlatform(naming.options);
+  const context = namedContext(naming, name, where.platform, where.place);
+  if (context !== undefined) return contextOrigin(context, platform);
+  try {
+    return { kind: "image", reference: formatReference(parseReference(name)), platform };
+  } catch (error) {
+    throw located(error, where.place);
+  }
+}
+
+function namedContext(naming: Naming, name: string, platform: Platform | undefined, place: Place): NamedContext | undefined {
+  try {
+    return findNamedContext(naming.options.namedContexts, name, platform ?? targetPlatform(naming.options));
+  } catch (error) {
+    throw located(error, place);
+  }
+}
+
+function contextOrigin(context: NamedContext, platform: Platform): StageOrigin {
+  return context.kind === "image" ? { ...context, platform } : context;
+}
