@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { ByteStream } from "@varve/bytes";
-import type * as UndiciModule from "undici";
+import type * as UndiciModule from "./undici-module.ts";
 import type { Dispatcher } from "undici";
 import { isPrivateAddress, isPublicHost, publicLookup, requirePublicAddress } from "./address-guard.ts";
 import { hostName } from "./host.ts";
@@ -76,7 +76,7 @@ class UndiciTransport implements Transport {
   }
 
   async send(request: HttpRequest, options: SendOptions = {}): Promise<HttpResponse> {
-    const undici = await import("undici");
+    const undici = await import("./undici-module.ts");
     // the import may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");
     const body =
