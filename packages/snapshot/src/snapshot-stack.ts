@@ -1,6 +1,6 @@
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { chainIDs, EMPTY_TREE, type FileTree } from "@varve/layer";
+import { chainIDs, EMPTY_TREE, type FileTree, mergeLayer } from "@varve/layer";
 import { digestHex, type DiffID, type IOOptions } from "@varve/oci";
 import type { Channel } from "./channel/channel.ts";
 import type { MissingParams, MissingResult, UnpackParams } from "./helper/helper-call.ts";
@@ -13,9 +13,6 @@ export interface SnapshotStacks {
   prepare(layers: readonly StackedLayer[], tree: FileTree, options?: IOOptions): Promise<readonly string[]>;
 }
 
-/** Merges the layers of one stack into the trees below each of them. */
-export type TreeMerger = (base: FileTree, layer: StackedLayer, options: IOOptions) => Promise<FileTree>;
-
 /** The name of the unpacked difference a layer makes, given the chain it ends. */
 export function snapshotName(diffIDs: readonly DiffID[]): string {
   const chain = chainIDs(diffIDs).at(-1);
@@ -24,7 +21,7 @@ export function snapshotName(diffIDs: readonly DiffID[]): string {
 }
 
 /** Creates the stacks of a helper's workspace. */
-export function createSnapshotStacks(channel: Channel, merge?: TreeMerger): SnapshotStacks {
+export function createSnapshotStacks(channel: Channel): SnapshotStacks {
   const unpacking = new Map<string, Promise<void>>();
 
   const isMissing = async (names: readonly string[], options: IOOptions): Promise<ReadonlySet<string>> => {
@@ -54,7 +51,7 @@ export function createSnapshotStacks(channel: Channel, merge?: TreeMerger): Snap
       const absent = above.filter((name) => missing.has(name));
       if (absent.length === 0 && stack.length <= LONGEST_STACK) return stack;
       const openTar = (diffID: DiffID, io?: IOOptions): Promise<ByteStream> => tarOf(layers, diffID, io);
-      const merged = stack.length > LONGEST_STACK || merge === undefined ? undefined : await treesOf(layers, tree, merge, options);
+      const merged = stack.length > LONGEST_STACK ? undefined : await treesOf(layers, tree, options);
       if (merged === undefined && layers.length > 1) {
         const flat = flatName(names.at(-1) ?? "");
         await unpack(flat, () => layerWriteStream(EMPTY_TREE, tree, openTar, options), options);
@@ -79,11 +76,11 @@ function flatName(name: string): string {
 }
 
 /** The tree after each layer but the last; `undefined` where a layer has no index. */
-async function treesOf(layers: readonly StackedLayer[], tree: FileTree, merge: TreeMerger, options: IOOptions): Promise<FileTree[] | undefined> {
+async function treesOf(layers: readonly StackedLayer[], tree: FileTree, options: IOOptions): Promise<FileTree[] | undefined> {
   const trees: FileTree[] = [];
   for (const layer of layers.slice(0, -1)) {
     if (layer.index === undefined) return undefined;
-    trees.push(await merge(trees.at(-1) ?? EMPTY_TREE, layer, options));
+    trees.push(mergeLayer(trees.at(-1) ?? EMPTY_TREE, await layer.index(options)));
   }
   return [...trees, tree];
 }

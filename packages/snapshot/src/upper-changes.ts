@@ -1,6 +1,7 @@
 import { type BytePath, comparePaths, joinPath } from "@varve/bytes";
 import { type Change, type ChangeSet, type ContentReader, type Entry, type FileTree, sameMetadata } from "@varve/layer";
 import type { Digest, IOOptions } from "@varve/oci";
+import { isKeptXattr } from "./kept-xattr.ts";
 import type { UpperEntry } from "./helper/upper-entry.ts";
 
 /** What {@link findChanges} compares with, and how. */
@@ -63,9 +64,16 @@ function entryOf(found: UpperEntry, { before, node, finder }: { readonly before:
     path, type, mode, uid, gid, mtime, size, node,
     ...(found.target === undefined ? {} : { linkTarget: found.target }),
     ...(found.major === undefined ? {} : { device: { major: found.major, minor: found.minor ?? 0 } }),
-    ...(found.xattrs === undefined ? {} : { xattrs: new Map(Object.entries(found.xattrs).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, "base64"))])) }),
+    ...xattrsOf(found, before),
     ...(type === "file" ? { content: { kind: "snapshot", snapshot: finder.snapshot, path, size } } : {}),
   };
+}
+
+/** What the disk has, and what it could not be given of the file that was there. */
+function xattrsOf(found: UpperEntry, before: Entry | undefined): Pick<Entry, "xattrs"> {
+  const xattrs = new Map(Object.entries(found.xattrs ?? {}).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, "base64"))]));
+  if (before?.type === found.type) for (const [name, value] of before.xattrs ?? []) if (!isKeptXattr(name)) xattrs.set(name, new Uint8Array(value));
+  return xattrs.size === 0 ? {} : { xattrs };
 }
 
 /** Of files that agree in all else, those whose bytes differ. */

@@ -43,7 +43,7 @@ export async function mountOverlay(launcher: string, directory: string, lowers: 
     mkdirSync(`${directory}/e`);
     settings[0] += ":e";
   }
-  settings.push("redirect_dir=off", "metacopy=off", "index=off", ...(features.userXattr ? ["userxattr"] : []));
+  settings.push("redirect_dir=nofollow", "metacopy=off", "index=off", ...(features.userXattr ? ["userxattr"] : []));
   const program = createProgram(launcherArch());
   program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(directory)));
   program.call("mount the overlay", "mount", program.string("overlay"), program.string("m"), program.string("overlay"), MS_NODEV, program.string(settings.join(",")));

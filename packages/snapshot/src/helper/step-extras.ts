@@ -32,6 +32,7 @@ export interface ExtraMaker {
   file(extras: StepExtras, params: FileParams): string;
   cache(extras: StepExtras, params: CacheParams, call: IncomingCall): Promise<string>;
   agent(extras: StepExtras, params: AgentParams): Promise<string>;
+  dispose(): Promise<void>;
 }
 
 /** Where an {@link ExtraMaker} works. */
@@ -43,6 +44,7 @@ export interface ExtraPlaces {
 
 const [LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NOW] = [1, 2, 4];
 const MS_NOSUID_NODEV = 6;
+const MNT_DETACH = 2;
 
 /** Mounts the memory that files of steps are kept in, in this mount namespace only: a secret is on no disk, and gone with this process. */
 export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker> {
@@ -98,6 +100,11 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
         closeSync(handle);
       });
       return `${directory}/s`;
+    },
+    async dispose() {
+      const off = createProgram(launcherArch());
+      off.call("unmount", "umount2", off.string(bytesOfHostPath(memory)), MNT_DETACH);
+      await runProgram(workspace.launcher, off.finish());
     },
   };
 }

@@ -171,6 +171,7 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     },
     async dispose() {
       for (const name of steps.keys()) await release(name);
+      await extras.dispose();
       await workspace.dispose();
     },
   };

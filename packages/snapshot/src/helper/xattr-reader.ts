@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import { type BytePath, displayPath } from "@varve/bytes";
 import { type Address, createProgram, launcherArch, type ProgramBuilder } from "@varve/sandbox";
+import { isKeptXattr } from "../kept-xattr.ts";
 import { runProgram } from "./program-runner.ts";
 
 const ERANGE = 34;
@@ -10,17 +11,12 @@ const LARGEST = 65_536;
 /** A failed call's report has ten words; anything longer is what the program wrote. */
 const HEAD_WORDS = 11;
 
-/** Attributes that belong to a file wherever it goes; the others are the host's, or overlayfs's own. */
-function isKept(name: string): boolean {
-  return name === "security.capability" || (name.startsWith("user.") && !name.startsWith("user.overlay."));
-}
-
 /** Extended attributes of files and directories, base64 by name; paths without any are left out. Symlinks are not followed. */
 export async function readXattrs(launcher: string, paths: readonly BytePath[]): Promise<ReadonlyMap<BytePath, Readonly<Record<string, string>>>> {
   const wanted: { path: BytePath; name: string }[] = [];
   const lists = await readAll(launcher, paths, 256, (program, path, buffer, size) => [program.string(path), buffer, size], "llistxattr");
   for (const [i, path] of paths.entries()) {
-    for (const name of (lists[i] ?? Buffer.alloc(0)).toString("latin1").split("\0")) if (name !== "" && isKept(name)) wanted.push({ path, name });
+    for (const name of (lists[i] ?? Buffer.alloc(0)).toString("latin1").split("\0")) if (name !== "" && isKeptXattr(name)) wanted.push({ path, name });
   }
   const values = await readAll(launcher, wanted, 1024, (program, { path, name }, buffer, size) => [program.string(path), program.string(name), buffer, size], "lgetxattr");
   const found = new Map<BytePath, Record<string, string>>();

@@ -1,6 +1,7 @@
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { Entry } from "@varve/layer";
+import { isKeptXattr } from "../kept-xattr.ts";
 
 /** Something to be made in a directory: data that travels to the helper, before its content when it has any. */
 export interface WriteEntry {
@@ -25,11 +26,12 @@ export interface WriteEntry {
 /** What to make for a tree's entry. */
 export function writeEntryOf(entry: Entry): WriteEntry {
   const { path, type, mode, uid, gid, mtime, size } = entry;
+  const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isKeptXattr(name));
   return {
     path, type, mode, uid, gid, mtime, size,
     ...(entry.linkTarget === undefined ? {} : { target: entry.linkTarget }),
     ...(entry.device === undefined ? {} : entry.device),
-    ...(entry.xattrs === undefined || entry.xattrs.size === 0 ? {} : { xattrs: Object.fromEntries([...entry.xattrs].map(([name, value]) => [name, Buffer.from(value).toString("base64")])) }),
+    ...(xattrs.length === 0 ? {} : { xattrs: Object.fromEntries(xattrs.map(([name, value]) => [name, Buffer.from(value).toString("base64")])) }),
   };
 }
 
