@@ -28,7 +28,7 @@ export interface Accounts {
 export interface ProcessUser {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups. */
+  /** Supplementary groups, the primary one first. */
   readonly groups: readonly number[];
   readonly home: string;
 }
@@ -55,10 +55,12 @@ export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUse
     throw new VarveError("BUILD_USER_NOT_FOUND", `user ${JSON.stringify(userText)} is not in the image's /etc/passwd`, { hint: "create the user in a RUN step before, or use a number" });
   }
   const uid = known?.uid ?? number ?? 0;
-  const home = accounts.users.find((user) => user.uid === uid)?.home ?? "/";
-  if (groupText !== undefined && groupText !== "") return { uid, gid: resolveGroup(groupText, accounts), groups: [], home: home === "" ? "/" : home };
-  const groups = known === undefined ? [] : accounts.groups.filter((group) => group.members.includes(known.name)).map((group) => group.gid);
-  return { uid, gid: known?.gid ?? 0, groups: [...new Set(groups)], home: home === "" ? "/" : home };
+  const home = accounts.users.find((user) => user.uid === uid)?.home ?? "";
+  const explicit = groupText === undefined || groupText === "" ? undefined : resolveGroup(groupText, accounts);
+  const gid = explicit ?? known?.gid ?? 0;
+  const memberships = explicit !== undefined || known === undefined ? [] : accounts.groups.filter((group) => group.members.includes(known.name));
+  // as containerd, which always has the primary group among the supplementary ones
+  return { uid, gid, groups: [...new Set([gid, ...memberships.map((group) => group.gid)])], home: home === "" ? "/" : home };
 }
 
 /** `--chown` as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays 0. */

@@ -112,11 +112,13 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     signal,
     trees: createStackTrees(),
     layers,
-    layerReader: createLayerReader(store, async (diffID) => {
-      const layer = layers.get(diffID);
-      if (layer === undefined) throw new TypeError(`layer ${diffID} is of no result of this build`);
-      return layer.stored({ signal });
-    }),
+    layerReader: resources.use(
+      createLayerReader(store, async (diffID) => {
+        const layer = layers.get(diffID);
+        if (layer === undefined) throw new TypeError(`layer ${diffID} is of no result of this build`);
+        return layer.stored({ signal });
+      }),
+    ),
     context(name) {
       const known = contexts.get(name) ?? openContext(name);
       contexts.set(name, known);

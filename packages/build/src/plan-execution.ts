@@ -1,5 +1,5 @@
 import type { Dockerfile } from "@varve/dockerfile";
-import type { Plan, RunVertex, TransferVertex, Vertex, VertexID, WorkdirVertex } from "@varve/plan";
+import { inputsOf, type Plan, type RunVertex, type TransferVertex, type Vertex, type VertexID, type WorkdirVertex } from "@varve/plan";
 import { type EventSink } from "./events.ts";
 import { createStack, EMPTY_STACK, type LayerStack } from "./layer-stack.ts";
 import { atSource } from "./source-error.ts";
@@ -20,7 +20,7 @@ export interface PlanScope {
   readonly execution: Execution;
   readonly dockerfile: Dockerfile;
   readonly events: EventSink;
-  /** Before ids and titles when there are several platforms. */
+  /** Before ids when there are several platforms; titles have it already. */
   readonly prefix: string;
   /** Called with the first failure, so that the rest stops. */
   readonly onFailure: (error: unknown) => void;
@@ -51,7 +51,7 @@ async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMa
   execution.signal.throwIfAborted();
   if (vertex.kind === "scratch") return { kind: "stack", stack: EMPTY_STACK };
   if (vertex.kind === "context") return { kind: "context", context: await execution.context(vertex.name) };
-  const events = scope.events.step(`${scope.prefix}${vertex.id}`, `${scope.prefix}${vertex.title}`);
+  const events = scope.events.step(`${scope.prefix}${vertex.id}`, vertex.title);
   try {
     const result = await carryOut({ execution, events, io: { signal: execution.signal } }, vertex, inputs);
     if (result.kind === "stack" && result.cached === true) events.cached();
@@ -94,20 +94,6 @@ function prepare(
       return Promise.resolve(workdirStep(scope, vertex, parent));
     case "run":
       return runStep(scope, vertex, parent, inputs);
-  }
-}
-
-function inputsOf(vertex: Vertex): readonly VertexID[] {
-  switch (vertex.kind) {
-    case "copy":
-    case "add":
-      return [vertex.parent, vertex.from];
-    case "workdir":
-      return [vertex.parent];
-    case "run":
-      return [vertex.parent, ...vertex.mounts.flatMap((mount) => (mount.from === undefined ? [] : [mount.from]))];
-    default:
-      return [];
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Dockerfile, parseDockerfile } from "@varve/dockerfile";
 import type { IOOptions, Platform } from "@varve/oci";
-import { type Plan, planBuild, requiredBases, type ResolvedBase } from "@varve/plan";
+import { type Plan, planBuild, type PlanOptions, type RequiredBase, requiredBases, type ResolvedBase } from "@varve/plan";
 import type { BaseImages } from "./base/base-images.ts";
 import type { BuildOptions } from "./build-options.ts";
 import type { Definition } from "./definition.ts";
@@ -14,10 +14,17 @@ export interface Planned {
   readonly plans: readonly Plan[];
 }
 
+/** What planning asks and tells. */
+export interface PlanningScope {
+  readonly images: BaseImages;
+  readonly events: EventSink;
+  readonly io: IOOptions;
+}
+
 /** Parses the Dockerfile, resolves the configs of its bases and plans it. Nothing but manifests and configs is read. */
-export async function planAll(definition: Definition, options: BuildOptions, platforms: readonly (Platform | undefined)[], scope: { readonly images: BaseImages; readonly events: EventSink; readonly io: IOOptions }): Promise<Planned> {
+export async function planAll(definition: Definition, options: BuildOptions, platforms: readonly (Platform | undefined)[], scope: PlanningScope): Promise<Planned> {
   const dockerfile = parseDockerfile(definition.text, { file: definition.file });
-  const plans = await Promise.all(platforms.map((platform) => planOne(dockerfile, options, platform, scope)));
+  const plans = await Promise.all(platforms.map((platform) => planOne(dockerfile, { ...planOptionsOf(options, platform), withPlatform: platforms.length > 1 }, scope)));
   const seen = new Set<string>();
   for (const warning of [...dockerfile.warnings, ...plans.flatMap((plan) => plan.warnings)]) {
     const key = JSON.stringify(warning);
@@ -27,21 +34,24 @@ export async function planAll(definition: Definition, options: BuildOptions, pla
   return { dockerfile, plans };
 }
 
-async function planOne(dockerfile: Dockerfile, options: BuildOptions, platform: Platform | undefined, scope: { readonly images: BaseImages; readonly events: EventSink; readonly io: IOOptions }): Promise<Plan> {
-  const planOptions = planOptionsOf(options, platform);
-  const bases = new Map<string, ResolvedBase>();
-  await Promise.all(
-    requiredBases(dockerfile, planOptions).map(async ({ key, reference, platform: wanted, range }) => {
-      const events = scope.events.step(`metadata ${key}`, `[internal] load metadata for ${reference}`);
-      try {
-        const { image } = await scope.images.resolve(reference, wanted, scope.io);
-        bases.set(key, { config: image.config, digest: image.descriptor.digest });
-        events.done();
-      } catch (error) {
-        events.failed(error);
-        throw atSource(error, dockerfile, range);
-      }
-    }),
-  );
-  return planBuild(dockerfile, planOptions, Object.fromEntries(bases));
+async function planOne(dockerfile: Dockerfile, planOptions: PlanOptions, scope: PlanningScope): Promise<Plan> {
+  const bases: Record<string, ResolvedBase> = {};
+  // a base's ONBUILD triggers may start from images of their own
+  for (let missing = requiredBases(dockerfile, planOptions, bases); missing.length > 0; ) {
+    await Promise.all(missing.map(async (base) => (bases[base.key] = await resolveBase(dockerfile, base, scope))));
+    missing = requiredBases(dockerfile, planOptions, bases).filter((base) => bases[base.key] === undefined);
+  }
+  return planBuild(dockerfile, planOptions, bases);
+}
+
+async function resolveBase(dockerfile: Dockerfile, { key, reference, platform, range }: RequiredBase, scope: PlanningScope): Promise<ResolvedBase> {
+  const events = scope.events.step(`metadata ${key}`, `[internal] load metadata for ${reference}`);
+  try {
+    const { image } = await scope.images.resolve(reference, platform, scope.io);
+    events.done();
+    return { config: image.config, digest: image.descriptor.digest };
+  } catch (error) {
+    events.failed(error);
+    throw atSource(error, dockerfile, range);
+  }
 }
