@@ -56,7 +56,10 @@ test("line endings and a byte order mark", () => {
 
 test.each(["[", "a[", "[]", "[]a]", "[a-]", "[-a]", "[^]", "a\\", "x/[b", "![", "!"])("%s is no pattern", (pattern) => {
   expect(() => parseIgnore(`ok\n  ${pattern}\n`)).toThrow(
-    expect.objectContaining({ code: "DOCKERFILE_IGNORE_PATTERN", source: expect.objectContaining({ range: expect.objectContaining({ start: { line: 2, column: 3, offset: 5 } }) }) }),
+    expect.objectContaining({
+      code: "DOCKERFILE_IGNORE_PATTERN",
+      source: expect.objectContaining({ range: expect.objectContaining({ start: { line: 2, column: 3, offset: 5 } }) }),
+    }),
   );
 });
 
@@ -99,8 +102,15 @@ function reference(patterns: readonly string[]): (path: string) => boolean {
 }
 
 const component = fc.stringMatching(/^[ab.*?]{1,4}$/).filter((text) => text !== "." && text !== ".." && !text.includes("***"));
-const pattern = fc.tuple(fc.constantFrom("", "!"), fc.array(fc.oneof(component, fc.constant("**")), { minLength: 1, maxLength: 3 })).map(([bang, parts]) => bang + parts.join("/"));
-const path = fc.array(fc.stringMatching(/^[ab.]{1,3}$/).filter((text) => text !== "." && text !== ".."), { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
+const pattern = fc
+  .tuple(fc.constantFrom("", "!"), fc.array(fc.oneof(component, fc.constant("**")), { minLength: 1, maxLength: 3 }))
+  .map(([bang, parts]) => bang + parts.join("/"));
+const path = fc
+  .array(
+    fc.stringMatching(/^[ab.]{1,3}$/).filter((text) => text !== "." && text !== ".."),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((parts) => parts.join("/"));
 
 test("decides as Docker's matcher", () => {
   fc.assert(
@@ -139,7 +149,14 @@ test("any text is an ignore file or a VarveError", () => {
 test("hostile patterns end", () => {
   const name = "a".repeat(255);
   const deep = Array.from({ length: 400 }, () => "a").join("/");
-  for (const hostile of [`${"*a".repeat(30)}b`, `${"a*".repeat(60)}b`, `${"?*".repeat(60)}b`, `${"**/a/".repeat(20)}b`, `${"a**".repeat(12)}b`, `${"**/*a*/".repeat(20)}b`]) {
+  for (const hostile of [
+    `${"*a".repeat(30)}b`,
+    `${"a*".repeat(60)}b`,
+    `${"?*".repeat(60)}b`,
+    `${"**/a/".repeat(20)}b`,
+    `${"a**".repeat(12)}b`,
+    `${"**/*a*/".repeat(20)}b`,
+  ]) {
     const matcher = parseIgnore(hostile);
     expect([matcher.matches(name), matcher.matches(deep)]).toEqual([false, false]);
   }

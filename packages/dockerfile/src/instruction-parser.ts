@@ -49,6 +49,6 @@ export function typeInstruction(context: InstructionContext): Instruction {
   return fail(context, `unknown instruction ${JSON.stringify(shown)}`, {
     at: keyword,
     code: "DOCKERFILE_UNKNOWN_INSTRUCTION",
-    hint: didYouMean(keyword.value, KEYWORDS),
+    hint: didYouMean(keyword.value, KEYWORDS) ?? "if this belongs to the line above, end that one with the escape character",
   });
 }

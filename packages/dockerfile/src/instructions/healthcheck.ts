@@ -12,10 +12,10 @@ const MOST_RETRIES = 2 ** 31 - 1;
 /** `HEALTHCHECK [flags] CMD command` or `HEALTHCHECK NONE`. Flags before NONE are not looked at, as in BuildKit. */
 export function healthcheckInstruction(context: InstructionContext): HealthcheckInstruction {
   const { args } = context.node;
-  if (args.kind !== "health") fail(context, "HEALTHCHECK takes CMD and a command, or NONE");
+  if (args.kind !== "health") fail(context, "HEALTHCHECK has no arguments", { hint: "write HEALTHCHECK CMD command, or HEALTHCHECK NONE" });
   const type = args.type.value.toUpperCase();
   if (type === "NONE") {
-    if (args.command.kind !== "none") fail(context, "HEALTHCHECK NONE takes no arguments");
+    if (args.command.kind !== "none") fail(context, "HEALTHCHECK NONE has arguments", { hint: "NONE stands alone; a command follows CMD" });
     return { kind: "healthcheck", ...instructionHead(context), flags: uncheckedFlags(context), none: true };
   }
   const flags = parseFlags(context, { interval: "value", timeout: "value", "start-period": "value", "start-interval": "value", retries: "value" });
@@ -25,7 +25,8 @@ export function healthcheckInstruction(context: InstructionContext): Healthcheck
       hint: didYouMean(type, ["CMD", "NONE"]) ?? "it is CMD or NONE",
     });
   const test = commandForm(args.command);
-  if (args.command.kind === "none" || (test.form === "exec" && test.args.length === 0)) fail(context, "HEALTHCHECK CMD has no command");
+  if (args.command.kind === "none" || (test.form === "exec" && test.args.length === 0))
+    fail(context, "HEALTHCHECK CMD has no command", { hint: "write HEALTHCHECK CMD command, or HEALTHCHECK NONE" });
   return { kind: "healthcheck", ...instructionHead(context), flags: flags.flags, none: false, test, ...durations(context, flags), ...retries(context, flags) };
 }
 

@@ -9,7 +9,7 @@ export type TypeInstruction = (context: InstructionContext) => Instruction;
 /** `ONBUILD instruction`. The trigger is kept as text; it is parsed anew where it is used. */
 export function onbuildInstruction(context: InstructionContext, type: TypeInstruction): OnbuildInstruction {
   const { args, line } = context.node;
-  if (args.kind !== "onbuild") fail(context, "ONBUILD takes an instruction");
+  if (args.kind !== "onbuild") fail(context, "ONBUILD has no instruction", { hint: "write ONBUILD and the instruction a build on this image runs" });
   const { flags } = parseFlags(context, {});
   const { child } = args;
   if (child.keyword.value === "ONBUILD") fail(context, "ONBUILD cannot trigger ONBUILD", { at: child.keyword });

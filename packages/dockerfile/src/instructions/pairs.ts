@@ -26,7 +26,8 @@ function keyValues(context: InstructionContext): readonly KeyValue[] {
     });
   }
   return args.pairs.map(({ key, value }) => {
-    if (key.value === "") fail(context, `${keyword.value} has a value without a name`, { at: { ...key, end: value.end } });
+    if (key.value === "")
+      fail(context, `${keyword.value} has a value without a name`, { at: { ...key, end: value.end }, hint: "write name=value, without blanks around =" });
     return { key: toWord(context, key), value: toWord(context, value) };
   });
 }
@@ -42,7 +43,7 @@ export function argInstruction(context: InstructionContext): ArgInstruction {
     args: args.words.map((word) => {
       const equals = word.value.indexOf("=");
       if (equals === -1) return { name: toWord(context, word) };
-      if (equals === 0) fail(context, "ARG has a value without a name", { at: word });
+      if (equals === 0) fail(context, "ARG has a value without a name", { at: word, hint: "write name=value, without blanks around =" });
       const { key, value } = splitPair(word, equals);
       return { name: toWord(context, key), value: toWord(context, value) };
     }),

@@ -13,6 +13,16 @@ import { parseFlags, uncheckedFlags } from "../flag-set.ts";
 import { fail, instructionHead, type InstructionContext, nodeRange, toWord } from "../instruction-context.ts";
 import type { Token } from "../logical-line.ts";
 
+/** What the arguments are, for hints. */
+const WHAT: Readonly<Record<string, string>> = {
+  WORKDIR: "path",
+  USER: "user[:group]",
+  STOPSIGNAL: "signal",
+  MAINTAINER: "name",
+  EXPOSE: "port[/protocol]...",
+  VOLUME: "path...",
+};
+
 /** `CMD` and `ENTRYPOINT`. */
 export function commandInstruction(context: InstructionContext): CommandInstruction {
   const { flags } = parseFlags(context, {});
@@ -84,12 +94,12 @@ export function shellInstruction(context: InstructionContext): ShellInstruction 
 function wholeText(context: InstructionContext): Token {
   const { args, keyword } = context.node;
   if (args.kind === "text") return args.text;
-  fail(context, `${keyword.value} takes exactly one argument`);
+  fail(context, `${keyword.value} has no argument`, { hint: `write ${keyword.value} ${WHAT[keyword.value] ?? "value"}` });
 }
 
 function someWords(context: InstructionContext): readonly Token[] {
   const { args, keyword } = context.node;
   const words = args.kind === "words" ? args.words : args.kind === "json" ? args.items : [];
-  if (words.length === 0) fail(context, `${keyword.value} takes at least one argument`);
+  if (words.length === 0) fail(context, `${keyword.value} has no arguments`, { hint: `write ${keyword.value} ${WHAT[keyword.value] ?? "value"}` });
   return words;
 }
