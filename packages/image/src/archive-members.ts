@@ -1,11 +1,9 @@
 import { createReadStream } from "node:fs";
 import path from "node:path";
-import { Readable } from "node:stream";
-import { decompress, sniffCompression } from "@varve/archive";
-import { type ByteStream, collectBytes } from "@varve/bytes";
-import { VarveError } from "@varve/errors";
+import { decompress, readTar, sniffCompression } from "@varve/archive";
+import { type ByteStream, collectBytes, displayPath } from "@varve/bytes";
+import { isVarveError, VarveError } from "@varve/errors";
 import { DOCUMENT_LIMIT, type IOOptions } from "@varve/oci";
-import { extract } from "tar-stream";
 import { openFileAccess, type RandomAccess } from "./file-access.ts";
 import { spoolStream } from "./spool.ts";
 
@@ -94,27 +92,20 @@ async function* disposing(owner: AsyncDisposable, stream: ByteStream): AsyncGene
 
 async function findMembers(tar: RandomAccess, options: IOOptions): Promise<ReadonlyMap<string, Place>> {
   const places = new Map<string, Place>();
-  const parser = extract();
-  const source = Readable.from(tar.read(0, tar.size, options), { objectMode: false });
-  source.on("error", (error) => parser.destroy(error));
-  source.pipe(parser as unknown as NodeJS.WritableStream);
   try {
-    for await (const entry of parser) {
-      const { name, type, linkname, size } = entry.header;
-      const key = normalizeName(name);
-      if (type === "file" || type === "contiguous-file") places.set(key, { offset: entry.offset, size });
-      else if (type === "symlink") places.set(key, { offset: 0, size: 0, target: path.posix.join(path.posix.dirname(key), linkname) });
-      else if (type === "link") places.set(key, { offset: 0, size: 0, target: linkname });
+    // our own codec, since it tells where contents start
+    for await (const { header, offset } of readTar(tar.read(0, tar.size, options), options)) {
+      const key = normalizeName(displayPath(header.name));
+      const link = displayPath(header.linkName);
+      if (header.type === "file") places.set(key, { offset, size: header.size });
+      else if (header.type === "symlink") places.set(key, { offset: 0, size: 0, target: path.posix.join(path.posix.dirname(key), link) });
+      else if (header.type === "hardlink") places.set(key, { offset: 0, size: 0, target: link });
       if (places.size > MEMBERS_LIMIT) throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive has more than ${MEMBERS_LIMIT} members`);
-      entry.resume();
     }
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (error instanceof VarveError) throw error;
-    throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive is no readable tar: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  } finally {
-    source.destroy();
-    parser.destroy();
+    if (!isVarveError(error) || error.code === "IMAGE_INVALID_ARCHIVE") throw error;
+    throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive is no readable tar: ${error.message}`, { cause: error });
   }
   return places;
 }
