@@ -35,10 +35,15 @@ interface Open {
 
 /** Creates a {@link Runner}. Nothing is started or written before the first call. */
 export function createRunner(options: RunnerOptions): Runner {
+  return createRunnerWith(DRIVERS, options);
+}
+
+/** As {@link createRunner}, with a ladder of its own: strongest first. */
+export function createRunnerWith(drivers: readonly SandboxDriver[], options: RunnerOptions): Runner {
   let opening: Promise<Open> | undefined;
   const open = (io: IOOptions): Promise<Open> => {
     // one that could not be started is tried again by the next call, which may have another signal
-    opening ??= start(options, io).catch((error: unknown) => {
+    opening ??= start(drivers, options, io).catch((error: unknown) => {
       opening = undefined;
       throw error;
     });
@@ -59,10 +64,10 @@ export function createRunner(options: RunnerOptions): Runner {
   };
 }
 
-async function start(options: RunnerOptions, io: IOOptions): Promise<Open> {
-  const wanted = options.sandbox === "auto" ? DRIVERS : DRIVERS.filter((driver) => driver.name === options.sandbox);
+async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, io: IOOptions): Promise<Open> {
+  const wanted = options.sandbox === "auto" ? drivers : drivers.filter((driver) => driver.name === options.sandbox);
   if (wanted.length === 0) {
-    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(options.sandbox)}`, { hint: `one of auto, ${DRIVERS.map((driver) => driver.name).join(", ")}` });
+    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(options.sandbox)}`, { hint: `one of auto, ${drivers.map((driver) => driver.name).join(", ")}` });
   }
   const failures: VarveError[] = [];
   for (const driver of wanted) {
