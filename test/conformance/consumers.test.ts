@@ -86,8 +86,8 @@ describeWithTools(["docker-registry", "skopeo", "umoci", "buildah", "podman", "r
       "run",
       "--rm",
       // raising limits takes CAP_SYS_RESOURCE, which not every machine gives
-      "--ulimit",
-      "host",
+      "--ulimit=nofile=1024:1024",
+      "--ulimit=nproc=1024:1024",
       "--network",
       "none",
       name,
