@@ -18,7 +18,8 @@ function readTable(name: string): Row[] {
   const rows: Row[] = [];
   for (const line of text.split("\n")) {
     if (line === "" || line.startsWith("# ")) continue;
-    const [directive = "", rest = ""] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
+    const directive = line.slice(0, line.indexOf(" "));
+    const rest = line.slice(line.indexOf(" ") + 1);
     const set = new Map(variables);
     if (directive === "ENV") variables.set(rest.slice(0, rest.indexOf("=")), decode(rest.slice(rest.indexOf("=") + 1)));
     else if (directive === "UNSET") variables.delete(rest);

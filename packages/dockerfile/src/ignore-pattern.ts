@@ -14,8 +14,12 @@ const OPTIONS = { dot: true, nobrace: true, noext: true, nocomment: true, nonega
 /** Compiles a clean pattern (no `.`/`..` components, no slash at either end). `undefined` when its syntax is wrong. */
 export function compileIgnorePattern(pattern: string): IgnorePattern | undefined {
   if (!isValid(pattern)) return undefined;
-  const forms = alternatives(pattern).map((form) => new Minimatch(escapeClassBangs(form), OPTIONS));
-  const partial = alternatives(pattern).map((form) => new Minimatch(escapeClassBangs(form), { ...OPTIONS, partial: true }));
+  // no clean path has a component `.` or `..`, but minimatch would resolve them in the pattern (`.**.` has the form `..`)
+  const texts = alternatives(pattern)
+    .filter((form) => !/(^|\/)\.\.?(\/|$)/.test(form))
+    .map(escapeClassBangs);
+  const forms = texts.map((form) => new Minimatch(form, OPTIONS));
+  const partial = texts.map((form) => new Minimatch(form, { ...OPTIONS, partial: true }));
   return {
     matches: (path) => forms.some((form) => form.match(path)),
     mayMatchBelow: (directory) => partial.some((form) => form.match(directory)),

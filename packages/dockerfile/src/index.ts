@@ -1,4 +1,32 @@
-export type * from "./ast.ts";
+export type {
+  ArgInstruction,
+  CommandForm,
+  CommandInstruction,
+  Directive,
+  Dockerfile,
+  EnvInstruction,
+  ExposeInstruction,
+  Flag,
+  FromInstruction,
+  HealthcheckInstruction,
+  Heredoc,
+  Instruction,
+  KeyValue,
+  LabelInstruction,
+  MaintainerInstruction,
+  OnbuildInstruction,
+  RunInstruction,
+  RunMount,
+  ShellInstruction,
+  Stage,
+  StopSignalInstruction,
+  TransferInstruction,
+  UserInstruction,
+  VolumeInstruction,
+  Warning,
+  Word,
+  WorkdirInstruction,
+} from "./ast.ts";
 export { DOCKERFILE_LIMIT, parseDockerfile, parseDockerfileTolerant, parseOnbuild, type ParseOptions, type TolerantResult } from "./parser.ts";
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";

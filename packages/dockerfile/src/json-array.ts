@@ -16,7 +16,7 @@ export function readJsonArray(line: LogicalLine, start: number, end: number): Js
   }
   if (!Array.isArray(value)) return { kind: "none" };
   if (!value.every((item) => typeof item === "string")) return { kind: "mixed" };
-  return { kind: "strings", items: locate(line.text, open, value as readonly string[]) };
+  return { kind: "strings", items: locate(line.text, open, value) };
 }
 
 /** The JSON is known to be valid and flat, so every quote that isn't escaped opens or closes an item. */

@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as api from "./index.ts";
+
+/** Each `expression; // value` line of the README's example, with what stands before it. */
+test("the README's example does what it says", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const code = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const lines = code.split("\n").filter((line) => line !== "" && !line.startsWith("import "));
+  const names = Object.keys(api).join(", ");
+  const declarations = lines.filter((line) => line.startsWith("const ")).join("\n");
+  const results = lines
+    .filter((line) => !line.startsWith("const "))
+    .map((line) => {
+      const [expression = "", said = ""] = line.split("; // ");
+      // oxlint-disable-next-line typescript/no-implied-eval -- the README's own text
+      const value: unknown = new Function("d", `const { ${names} } = d; ${declarations}\nreturn [${expression}, ${/^[{t]/.test(said) ? said : "undefined"}];`)(
+        api,
+      );
+      return value as readonly [unknown, unknown];
+    });
+  expect(results).toHaveLength(4);
+  const [expanded, script, printed, ignored] = results;
+  expect(expanded?.[0]).toEqual(expanded?.[1]);
+  expect(script?.[0]).toEqual(script?.[1]);
+  expect(printed?.[0]).toContain("FROM debian:13 AS app\n");
+  expect(ignored?.[0]).toBe(true);
+});
