@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadArchive } from "./archive-loader.ts";
 import { writeDockerArchive, writeOciArchive } from "./archive-writer.ts";
 import { openImage } from "./image-opener.ts";
-import { storeImage } from "./image-writer.ts";
+import { storeImage, storeIndex } from "./image-writer.ts";
 import { imageTree } from "./layer-index-store.ts";
 import { createLayer } from "./layer-writer.ts";
 import { writeOciLayout } from "./oci-layout-writer.ts";
@@ -105,6 +105,32 @@ describe("loadArchive", () => {
     const loaded = await loadArchive(other, file);
     expect(loaded.map(({ names }) => names)).toEqual([[NAME], []]);
     for (const each of loaded) await expectSame(each.descriptor, descriptor);
+  });
+
+  it("takes what is there of an index that was saved in part", async () => {
+    const here = await sampleImage();
+    const image = await openImage(store, here);
+    const second = await storeImage(store, { config: { ...image.config, architecture: "arm64" }, layers: image.manifest.layers });
+    const absent = await storeImage(store, { config: { ...image.config, architecture: "s390x" }, layers: image.manifest.layers });
+    const platform = (architecture: string) => ({ os: "linux", architecture });
+    const root = await storeIndex(store, [
+      { descriptor: here, platform: platform("amd64") },
+      { descriptor: second, platform: platform("arm64") },
+      { descriptor: absent, platform: platform("s390x") },
+    ]);
+    const layout = path.join(directory, "layout");
+    await writeOciLayout(store, [{ descriptor: root, names: [NAME] }], layout);
+    const remove = (descriptor: Descriptor) => rm(path.join(layout, "blobs", "sha256", descriptor.digest.slice(7)));
+    await remove(absent);
+    const [both] = await loadArchive(other, layout);
+    const of = async (architecture: string) => (await openImage(other, both?.descriptor ?? root, { platform: platform(architecture) })).descriptor;
+    expect(both?.names).toEqual([NAME]);
+    expect(await of("amd64")).toEqual(here);
+    expect(await of("arm64")).toEqual(second);
+    await remove(second);
+    expect(await loadArchive(other, layout)).toEqual([{ descriptor: here, names: [NAME] }]);
+    await remove(here);
+    await expect(loadArchive(other, layout)).rejects.toMatchObject({ code: "IMAGE_INVALID_ARCHIVE" });
   });
 
   it.each([

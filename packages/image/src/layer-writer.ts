@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
@@ -126,7 +127,9 @@ async function storeSegments(store: Store, tar: SegmentedTar, options: IOOptions
   const writer = await store.ingest(options);
   try {
     const reuse = await segmentReuse(store, options.previous ?? [], options);
-    const compressed = compressLayer(tar, { signal: options.signal, ...(reuse === undefined ? {} : { reuse }) });
+    // the cores, and one that waits its turn; not more, since reading contents needs libuv's threads too, and the next step waits for that
+    const concurrency = availableParallelism() + 1;
+    const compressed = compressLayer(tar, { signal: options.signal, concurrency, ...(reuse === undefined ? {} : { reuse }) });
     for await (const piece of compressed.stream) await writer.write(piece);
     const { index } = await tar.finished;
     const { digest, size } = await writer.commit();

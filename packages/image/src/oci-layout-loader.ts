@@ -11,7 +11,9 @@ import {
 import type { Store } from "@varve/store";
 import { type ArchiveMembers, readMember } from "./archive-members.ts";
 import type { LoadOptions } from "./archive-loader.ts";
+import { fetchDocument } from "./document.ts";
 import { copyGraph } from "./graph-copier.ts";
+import { storeIndex } from "./image-writer.ts";
 import { blobPath, IMAGE_NAME_ANNOTATION, type NamedImage, REF_NAME_ANNOTATION } from "./layout-index.ts";
 import { verifiedStream } from "./verified-stream.ts";
 
@@ -30,10 +32,40 @@ export async function loadLayout(store: Store, members: ArchiveMembers, options:
   }
   if (roots.size === 0) throw new VarveError("IMAGE_INVALID_ARCHIVE", "the layout's index.json names no image");
   const source = createLayoutFetcher(members);
-  for (const { descriptor } of roots.values()) {
-    await copyGraph(source, store, descriptor, { signal: options.signal, onProgress: options.onProgress });
+  const loaded: NamedImage[] = [];
+  for (const { descriptor: root, names } of roots.values()) {
+    const descriptor = isIndexType(root.mediaType) ? await presentImages(store, members, root, options) : root;
+    await copyGraph(fallingBack(source, store), store, descriptor, { signal: options.signal, onProgress: options.onProgress });
+    loaded.push({ descriptor, names });
   }
-  return [...roots.values()];
+  return loaded;
+}
+
+/**
+ * Docker saves an index as it was pulled, also when it has the images of some platforms only. Then what there is stands for it: the one
+ * image, or an index of those there are.
+ */
+async function presentImages(store: Store, members: ArchiveMembers, root: Descriptor, options: LoadOptions): Promise<Descriptor> {
+  const source = createLayoutFetcher(members);
+  const index = parseIndex(await fetchDocument(source, root, options), root.mediaType);
+  const present: Descriptor[] = [];
+  for (const entry of index.manifests) if (await members.has(blobPath(entry))) present.push(entry);
+  if (present.length === index.manifests.length) return root;
+  const images = present.filter((entry) => entry.platform?.os !== "unknown");
+  const [only] = images;
+  if (only === undefined) throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive has none of the images of index ${root.digest}`);
+  if (images.length === 1) return { mediaType: only.mediaType, digest: only.digest, size: only.size };
+  for (const { mediaType, digest, size } of images) await copyGraph(source, store, { mediaType, digest, size }, { signal: options.signal });
+  return storeIndex(store, images.map(({ platform, mediaType, digest, size }) => ({ platform, descriptor: { mediaType, digest, size } })), options);
+}
+
+/** An index made here is in the store only. */
+function fallingBack(source: Fetcher, store: Store): Fetcher {
+  return {
+    async fetch(descriptor, options) {
+      return (await store.has(descriptor, options)) ? store.fetch(descriptor, options) : source.fetch(descriptor, options);
+    },
+  };
 }
 
 /** Reads an OCI layout's blobs, verified. */

@@ -9,8 +9,8 @@ import { blobPath, IMAGE_NAME_ANNOTATION, layoutEntries, layoutIndex, type Named
 
 /**
  * Writes images into an OCI image layout directory, made when missing. Into a layout that is there already they are added: equal blobs
- * are not written again, and an entry of the same name gives way. Throws IMAGE_OUTPUT when the directory holds something else or cannot
- * be written.
+ * are not written again, and an entry of the same name gives way. Throws IMAGE_OUTPUT when the directory or its index cannot be
+ * read or written.
  */
 export async function writeOciLayout(source: Fetcher, images: readonly NamedImage[], directory: string, options: CopyOptions = {}): Promise<void> {
   const present = await openLayout(directory);
