@@ -1,116 +1,72 @@
 import { posix } from "node:path";
-import { VarveError } from "@varve/errors";
-import type { PlannedMount, RunVertex, VertexID } from "@varve/plan";
+import type { PlannedMount, VertexID } from "@varve/plan";
 
-interface MountBase {
-  /** Absolute, clean. */
-  readonly target: string;
+/** Who owns what a mount shows, and how it may be used. */
+interface Ownership {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
-/** A RUN mount with defaults applied and values checked (fact 41); what it reads is not looked at yet. */
+/** A RUN mount as typed data; what it reads is not looked at yet. `target` is absolute and clean. */
 export type MountOptions =
-  | (MountBase & { readonly type: "bind"; readonly from: VertexID | undefined; readonly source: string; readonly readonly: boolean })
-  | (MountBase & {
+  | { readonly type: "bind"; readonly target: string; readonly from: VertexID | undefined; readonly source: string; readonly readonly: boolean }
+  | ({
       readonly type: "cache";
+      readonly target: string;
       readonly from: VertexID | undefined;
       readonly source: string;
       readonly id: string;
       readonly sharing: "shared" | "private" | "locked";
       readonly readonly: boolean;
-      readonly mode: number;
-      readonly uid: number;
-      readonly gid: number;
-    })
-  | (MountBase & { readonly type: "tmpfs"; readonly size: number | undefined })
-  /** `target` is there even when only `env` is wanted; `file` tells. */
-  | (MountBase & { readonly type: "secret"; readonly id: string; readonly required: boolean; readonly file: boolean; readonly env: string | undefined; readonly mode: number; readonly uid: number; readonly gid: number })
-  | (MountBase & { readonly type: "ssh"; readonly id: string; readonly required: boolean; readonly env: string | undefined; readonly mode: number; readonly uid: number; readonly gid: number });
+    } & Ownership)
+  | { readonly type: "tmpfs"; readonly target: string; readonly size: number | undefined }
+  /** Without `target` the value is only in the environment, under `env`. */
+  | ({ readonly type: "secret"; readonly target: string | undefined; readonly id: string; readonly required: boolean; readonly env: string | undefined } & Ownership)
+  | ({ readonly type: "ssh"; readonly target: string; readonly id: string; readonly required: boolean } & Ownership);
 
-type Fields = Readonly<Record<string, string>>;
-
-const KEYS: Readonly<Record<string, readonly string[]>> = {
-  bind: ["type", "target", "source", "from", "readonly", "readwrite"],
-  cache: ["type", "target", "source", "from", "readonly", "readwrite", "id", "sharing", "mode", "uid", "gid"],
-  tmpfs: ["type", "target", "size"],
-  secret: ["type", "target", "id", "required", "mode", "uid", "gid", "env"],
-  ssh: ["type", "target", "id", "required", "mode", "uid", "gid"],
-};
-const ALIASES: Readonly<Record<string, string>> = { dst: "target", destination: "target", src: "source", ro: "readonly", rw: "readwrite" };
-
-/** Reads the fields of one mount. Throws BUILD_MOUNT_INVALID. */
-export function parseMountOptions(mount: PlannedMount, vertex: RunVertex, position: number): MountOptions {
-  const fields = canonicalFields(mount.fields);
-  const type = fields["type"] ?? "bind";
-  const keys = KEYS[type];
-  if (keys === undefined) throw invalid(`mount type ${JSON.stringify(type)} is not known`, "known types: bind, cache, tmpfs, secret, ssh");
-  for (const key of Object.keys(fields)) if (!keys.includes(key)) throw invalid(`a ${type} mount takes no ${key}`, `it takes ${keys.join(", ")}`);
-  const target = fields["target"] === undefined ? undefined : posix.resolve("/", vertex.workdir, fields["target"]);
-  switch (type) {
+/** Types the fields of one planned mount (fact 41); the plan has checked them. `position` numbers the agents' default targets. */
+export function mountOptions(mount: PlannedMount, position: number): MountOptions {
+  const { fields, from } = mount;
+  const target = fields["target"];
+  const required = fields["required"] === "true";
+  switch (fields["type"]) {
+    case "bind":
+      return { type: "bind", target: present(target), from, source: fields["source"] ?? "/", readonly: fields["readonly"] !== "false" };
+    case "cache":
+      return {
+        type: "cache",
+        target: present(target),
+        from,
+        source: fields["source"] ?? "/",
+        id: present(fields["id"]),
+        sharing: fields["sharing"] === "private" || fields["sharing"] === "locked" ? fields["sharing"] : "shared",
+        readonly: fields["readonly"] === "true",
+        ...ownership(fields, 0o755),
+      };
+    case "tmpfs":
+      return { type: "tmpfs", target: present(target), size: fields["size"] === undefined ? undefined : bytesOf(fields["size"]) };
     case "secret":
-      return secret(fields, target);
+      return { type: "secret", target, id: present(fields["id"]), required, env: fields["env"], ...ownership(fields, 0o400) };
     case "ssh":
-      return { type, id: fields["id"] ?? "default", target: target ?? `/run/buildkit/ssh_agent.${position}`, required: flag(fields, "required"), env: "SSH_AUTH_SOCK", ...owner(fields, 0o600) };
+      return { type: "ssh", target: target ?? posix.join("/run/buildkit", `ssh_agent.${position}`), id: fields["id"] ?? "default", required, ...ownership(fields, 0o600) };
     default:
-      return directory(type as "bind" | "cache" | "tmpfs", fields, mount, required(type, target));
+      throw new TypeError(`the plan let a mount of type ${String(fields["type"])} pass`);
   }
 }
 
-function directory(type: "bind" | "cache" | "tmpfs", fields: Fields, mount: PlannedMount, target: string): MountOptions {
-  if (type === "tmpfs") return { type, target, size: fields["size"] === undefined ? undefined : bytes(fields["size"]) };
-  const source = posix.resolve("/", fields["source"] ?? "/");
-  const writable = flag(fields, "readwrite") || ("readonly" in fields && !flag(fields, "readonly"));
-  if (type === "bind") return { type, target, from: mount.from, source, readonly: !writable };
-  const sharing = fields["sharing"] ?? "shared";
-  if (sharing !== "shared" && sharing !== "private" && sharing !== "locked") throw invalid(`sharing ${JSON.stringify(sharing)} is not known`, "known: shared, private, locked");
-  return { type, target, from: mount.from, source, id: fields["id"] ?? target, sharing, readonly: flag(fields, "readonly") && !flag(fields, "readwrite"), ...owner(fields, 0o755) };
-}
-
-function secret(fields: Fields, target: string | undefined): MountOptions {
-  const id = fields["id"] ?? (target === undefined ? undefined : posix.basename(target));
-  if (id === undefined || id === "") throw invalid("a secret mount needs an id or a target", "for example --mount=type=secret,id=token");
-  const env = fields["env"];
-  return { type: "secret", id, target: target ?? `/run/secrets/${posix.basename(id)}`, required: flag(fields, "required"), file: env === undefined || target !== undefined, env, ...owner(fields, 0o400) };
-}
-
-function canonicalFields(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [ALIASES[key.toLowerCase()] ?? key.toLowerCase(), value]));
-}
-
-function required(type: string, target: string | undefined): string {
-  if (target === undefined) throw invalid(`a ${type} mount needs a target`, "add target=/path");
-  if (target === "/") throw invalid("a mount cannot be on /", "name a directory below /");
-  return target;
-}
-
-function owner(fields: Fields, mode: number): { readonly mode: number; readonly uid: number; readonly gid: number } {
+function ownership(fields: PlannedMount["fields"], mode: number): Ownership {
   const given = fields["mode"];
-  if (given !== undefined && !/^[0-7]{1,5}$/.test(given)) throw invalid(`mode ${JSON.stringify(given)} is not octal`, "for example mode=0400");
-  return { mode: given === undefined ? mode : Number.parseInt(given, 8) & 0o7777, uid: id(fields, "uid"), gid: id(fields, "gid") };
-}
-
-function id(fields: Fields, key: "uid" | "gid"): number {
-  const text = fields[key];
-  if (text === undefined) return 0;
-  if (!/^[0-9]{1,10}$/.test(text) || Number(text) > 0xffff_ffff) throw invalid(`${key} ${JSON.stringify(text)} is not a number`, `for example ${key}=1000`);
-  return Number(text);
-}
-
-/** A bare `rw` or `required` is true. */
-function flag(fields: Fields, key: string): boolean {
-  const text = fields[key];
-  if (text === undefined) return false;
-  if (text === "" || /^true$/i.test(text) || text === "1") return true;
-  if (/^false$/i.test(text) || text === "0") return false;
-  throw invalid(`${key} ${JSON.stringify(text)} is neither true nor false`, `write ${key}=true or ${key}=false`);
+  return { mode: given === undefined ? mode : Number.parseInt(given, 8) & 0o7777, uid: Number(fields["uid"] ?? 0), gid: Number(fields["gid"] ?? 0) };
 }
 
 /** `64m`, `1GiB`, `1000`: powers of 1024, as Docker's sizes. */
-function bytes(text: string): number {
-  const [, number = "", unit = ""] = /^([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?$/i.exec(text) ?? [];
-  if (number === "") throw invalid(`size ${JSON.stringify(text)} is not a number of bytes`, "for example size=64m");
-  return Math.floor(Number(number) * 1024 ** " kmgtp".indexOf(unit === "" ? " " : unit.toLowerCase()));
+function bytesOf(text: string): number {
+  const [, number = "0", unit = ""] = /^([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)/i.exec(text) ?? [];
+  return Math.floor(Number(number) * 1024 ** (unit === "" ? 0 : "kmgtp".indexOf(unit.toLowerCase()) + 1));
 }
 
-function invalid(message: string, hint: string): VarveError {
-  return new VarveError("BUILD_MOUNT_INVALID", message, { hint });
+function present(value: string | undefined): string {
+  if (value === undefined) throw new TypeError("the plan left a mount's field out");
+  return value;
 }

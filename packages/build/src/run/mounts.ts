@@ -7,7 +7,7 @@ import type { RunMountSource } from "@varve/snapshot";
 import { digestSelection } from "../copy/selection-digest.ts";
 import { selectSource } from "../copy/selection.ts";
 import { openResult, type StepScope, type VertexResult } from "../step/execution.ts";
-import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { type MountOptions, mountOptions } from "./mount-options.ts";
 import { readSecret, sshSocket } from "./secrets.ts";
 
 /** The mounts of a RUN: what they do to its key, and what the runner is given when it misses. */
@@ -25,7 +25,8 @@ export interface OpenedMounts {
 
 /** Checks the mounts of a step and digests what they show to it. Caches, secrets and agents are not part of the key. */
 export async function prepareMounts(scope: StepScope, vertex: RunVertex, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<PreparedMounts> {
-  const mounts = vertex.mounts.map((mount, at) => parseMountOptions(mount, vertex, at));
+  let agents = 0;
+  const mounts = vertex.mounts.map((mount) => mountOptions(mount, mount.fields["type"] === "ssh" ? agents++ : 0));
   const components: KeyComponent[] = [];
   for (const [at, mount] of mounts.entries()) {
     components.push({ name: `mount ${at + 1}`, value: describe(mount) });
@@ -37,8 +38,7 @@ export async function prepareMounts(scope: StepScope, vertex: RunVertex, inputs:
 
 /** All that matters of a mount but for contents; ids of secrets and caches are names, not values. */
 function describe(mount: MountOptions): string {
-  const { ...fields } = mount;
-  return JSON.stringify("from" in fields ? { ...fields, from: undefined } : fields);
+  return JSON.stringify("from" in mount ? { ...mount, from: undefined } : mount);
 }
 
 async function contentDigest(scope: StepScope, mount: Extract<MountOptions, { type: "bind" }>, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<string> {
@@ -88,7 +88,7 @@ async function openMount(scope: StepScope, mount: MountOptions, inputs: Readonly
         return undefined;
       }
       if (mount.env !== undefined) env.set(mount.env, new TextDecoder().decode(value));
-      if (!mount.file) return undefined;
+      if (mount.target === undefined) return undefined;
       return { kind: "file", target: mount.target, content: value, mode: mount.mode, uid: mount.uid, gid: mount.gid };
     }
     case "ssh": {
@@ -97,7 +97,7 @@ async function openMount(scope: StepScope, mount: MountOptions, inputs: Readonly
         if (mount.required) throw new VarveError("BUILD_SECRET_MISSING", `ssh agent ${mount.id} is required but was not given`, { hint: `add --ssh ${mount.id}` });
         return undefined;
       }
-      if (mount.env !== undefined) env.set(mount.env, mount.target);
+      env.set("SSH_AUTH_SOCK", mount.target);
       return { kind: "ssh", target: mount.target, agentSocket, mode: mount.mode, uid: mount.uid, gid: mount.gid };
     }
   }

@@ -5,12 +5,9 @@ export const BUILD_CODES = {
   BUILD_UNSUPPORTED: "The build asks for something varve does not do yet.",
   BUILD_RUN_FAILED: "A RUN step ended with a non-zero exit code.",
   BUILD_USER_NOT_FOUND: "A user or group that a step names is not in the image.",
-  BUILD_MOUNT_INVALID: "A RUN mount cannot be made.",
   BUILD_SECRET_MISSING: "A secret or ssh agent that a step requires was not given.",
   BUILD_COPY_SOURCE_NOT_FOUND: "A COPY or ADD source does not exist.",
   BUILD_COPY_CONFLICT: "A COPY or ADD would replace a directory with a file, or the reverse.",
-  BUILD_BASE_UNAVAILABLE: "A base image cannot be resolved.",
   BUILD_NO_COMMAND: "An image to run names no command, and none was given.",
-  BUILD_OUTPUT_FAILED: "A result could not be written where it should go.",
   BUILD_CANCELLED: "The build was cancelled.",
 } as const;
