@@ -31,5 +31,4 @@ export { DOCKERFILE_LIMIT, parseDockerfile, parseDockerfileTolerant, parseOnbuil
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
 export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore } from "./ignore.ts";
-export { inlineSource, type InlineSource, runScript, type RunScript } from "./heredoc-use.ts";
 export { type Edit, printDockerfile } from "./print.ts";

@@ -1,15 +1,13 @@
 import { VarveError } from "@varve/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CommandForm, Dockerfile, RunInstruction, TransferInstruction } from "./ast.ts";
+import type { CommandForm, Dockerfile, RunInstruction } from "./ast.ts";
 import { parseDuration } from "./duration.ts";
-import { inlineSource, runScript } from "./heredoc-use.ts";
 import { parseDockerfile, parseDockerfileTolerant, parseOnbuild } from "./parser.ts";
 import { printDockerfile } from "./print.ts";
 
 const text = (command: CommandForm): unknown => (command.form === "shell" ? command.text : command.args);
 const run = (source: string): RunInstruction => parseDockerfile(`FROM x\n${source}`).stages[0]!.instructions[0] as RunInstruction;
-const copy = (source: string): TransferInstruction => parseDockerfile(`FROM x\n${source}`).stages[0]!.instructions[0] as TransferInstruction;
 
 describe("parseOnbuild", () => {
   test("parses what the config stores", () => {
@@ -40,33 +38,6 @@ describe("parseOnbuild", () => {
     ["RUN <<EOF", "DOCKERFILE_HEREDOC"],
   ])("%j is refused", (trigger, code) => {
     expect(() => parseOnbuild(trigger)).toThrow(expect.objectContaining({ code, source: expect.objectContaining({ file: "ONBUILD trigger" }) }));
-  });
-});
-
-describe("where heredocs go", () => {
-  test.each<[string, unknown]>([
-    ["RUN a b", { kind: "shell", text: "a b" }],
-    ['RUN ["a"]', { kind: "exec", args: ["a"] }],
-    ["RUN <<EOF\na\n\tb\nEOF", { kind: "shell", text: "a\n\tb\n" }],
-    ["RUN <<-EOF\na\n\tb\n\tEOF", { kind: "shell", text: "a\nb\n" }],
-    ["RUN <<EOF\n#!/bin/x\na\nEOF", { kind: "file", name: "EOF", content: "#!/bin/x\na\n" }],
-    ["RUN <<-EOF\n\t#!/bin/x\n\tEOF", { kind: "shell", text: "#!/bin/x\n" }],
-    ["RUN cat <<-A <<'B'\n\ta\n\tA\nb\nB", { kind: "shell", text: "cat <<-A <<'B'\n\ta\nA\nb\nB" }],
-    ["RUN <<EOF\nEOF", { kind: "shell", text: "" }],
-  ])("%j", (source, expected) => {
-    expect(runScript(run(source))).toEqual(expected);
-  });
-
-  test("the sources of COPY that are in the Dockerfile", () => {
-    const instruction = copy("COPY <<A b <<-'C' <<A /d/\n$1\nA\n\tc\n\tC\n$2\nA");
-    expect(instruction.sources.map((source) => inlineSource(instruction, source))).toEqual([
-      { name: "A", content: "$2\n", expand: true },
-      undefined,
-      { name: "C", content: "c\n", expand: false },
-      { name: "A", content: "$2\n", expand: true },
-    ]);
-    const json = copy('COPY ["<<A", "/d/"]');
-    expect(json.sources.map((source) => inlineSource(json, source))).toEqual([{ name: "A", content: "", expand: true }]);
   });
 });
 

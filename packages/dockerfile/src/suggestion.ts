@@ -1,5 +1,5 @@
 /** The candidate nearest to `word` (case ignored), if it is near enough to be what was meant. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+function nearest(word: string, candidates: readonly string[]): string | undefined {
   // no candidate is that long, and the distance costs |word| × |candidate|
   if (word.length > 40) return undefined;
   const wanted = word.toLowerCase();
