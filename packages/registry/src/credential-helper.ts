@@ -76,19 +76,35 @@ async function findProgram(name: string, env: Environment): Promise<string | und
 
 function run(program: string, { server, env, signal }: HelperQuestion): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ["get"], { env: { ...env }, stdio: ["pipe", "pipe", "ignore"], signal });
+    signal?.throwIfAborted();
+    // a group of its own, so that what it starts ends with it
+    const child = spawn(program, ["get"], { env: { ...env }, stdio: ["pipe", "pipe", "ignore"], detached: true });
+    const stop = (): void => {
+      child.stdout.destroy();
+      if (child.pid !== undefined && child.exitCode === null) killGroup(child.pid);
+    };
+    signal?.addEventListener("abort", stop, { once: true });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
-      if (output.length > OUTPUT_LIMIT) child.kill();
+      if (output.length > OUTPUT_LIMIT) stop();
     });
-    child.once("error", (cause) => {
-      if (signal?.aborted === true) reject(cause);
-      else reject(new VarveError("REGISTRY_CREDENTIALS", `cannot run ${program}`, { cause }));
+    child.once("error", (cause) => reject(new VarveError("REGISTRY_CREDENTIALS", `cannot run ${program}`, { cause })));
+    child.once("close", (code) => {
+      signal?.removeEventListener("abort", stop);
+      if (signal?.aborted === true) reject(signal.reason instanceof Error ? signal.reason : new Error("aborted", { cause: signal.reason }));
+      else resolve({ code, output });
     });
-    child.once("close", (code) => resolve({ code, output }));
     // a helper that ends without reading is judged by its exit code
     child.stdin.on("error", () => {});
     child.stdin.end(server);
   });
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // it has ended meanwhile
+  }
 }

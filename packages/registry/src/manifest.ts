@@ -1,11 +1,10 @@
-import { collectBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type Descriptor, isDigest, isIndexType, isManifestType, MEDIA_TYPES } from "@varve/oci";
+import { readBody } from "./response-body.ts";
 import { responseError } from "./response-error.ts";
-import { TransientFailure, withRetries } from "./retry.ts";
+import { withRetries } from "./retry.ts";
 import type { ApiRequest, RegistrySession } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
-import { networkFailure } from "./failure.ts";
 import { digestOf, mismatch } from "./verify.ts";
 
 /** hardening.md, "Limits". */
@@ -32,7 +31,7 @@ export async function fetchManifest(session: RegistrySession, request: ApiReques
       const response = await session.exchange({ ...request, method: "GET", headers: { accept: expected?.mediaType ?? ACCEPT } });
       if (response.status !== 200) throw await responseError(response, what);
       const mediaType = mediaTypeOf(response) ?? expected?.mediaType;
-      const bytes = await readManifest(response, request);
+      const bytes = await readBody(response, { limit: MANIFEST_LIMIT, what, signal });
       const digest = digestOf(bytes);
       const announced = expected?.digest ?? announcedDigest(response, request);
       const size = expected?.size ?? bytes.length;
@@ -60,25 +59,6 @@ export async function resolveManifest(session: RegistrySession, request: ApiRequ
   // also for an error: HEAD has no body to say what is wrong
   if (!isWhole || !isKnown(mediaType)) return (await fetchManifest(session, request)).descriptor;
   return { mediaType, digest, size };
-}
-
-async function readManifest(response: HttpResponse, { what, signal }: ApiRequest): Promise<Uint8Array> {
-  const tooLarge = (): VarveError => new VarveError("REGISTRY_TOO_LARGE", `${what}: a manifest of more than ${MANIFEST_LIMIT} bytes`);
-  const length = Number(response.header("content-length") ?? Number.NaN);
-  if (length > MANIFEST_LIMIT) {
-    await response.discard();
-    throw tooLarge();
-  }
-  try {
-    const bytes = await collectBytes(response.body, MANIFEST_LIMIT, tooLarge);
-    if (bytes.length < length)
-      throw new TransientFailure(new VarveError("REGISTRY_UNREACHABLE", `${what}: the answer ended ${length - bytes.length} bytes early`));
-    return bytes;
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof VarveError || error instanceof TransientFailure) throw error;
-    throw networkFailure(error, { url: response.url, known: true });
-  }
 }
 
 /** The digest asked for by, or the one the registry names; `undefined` when neither is (a sha256). */

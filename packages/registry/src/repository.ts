@@ -1,5 +1,5 @@
 import { type ByteStream, collectBytes, streamOf } from "@varve/bytes";
-import { VarveError } from "@varve/errors";
+import { isVarveError, VarveError } from "@varve/errors";
 import { type Descriptor, isDigest, isIndexType, isManifestType, type IOOptions } from "@varve/oci";
 import type { RemoteRepository } from "./client.ts";
 import { download } from "./download.ts";
@@ -8,7 +8,6 @@ import { fetchManifest, type RemoteManifest, resolveManifest } from "./manifest.
 import { responseError } from "./response-error.ts";
 import type { ApiRequest, RegistrySession } from "./session.ts";
 import { listTags } from "./tag-list.ts";
-import type { HttpResponse } from "./transport.ts";
 import { upload, type UploadSession, uploadSession } from "./upload.ts";
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -61,10 +60,7 @@ export class HttpRepository implements RemoteRepository {
   }
 
   async has(descriptor: Descriptor, options?: IOOptions): Promise<boolean> {
-    const request = isManifest(descriptor) ? this.#manifestRequest("HEAD", descriptor.digest, options) : this.#blobRequest("HEAD", descriptor, options);
-    const response = await this.#session.send(request);
-    await response.discard();
-    const there = await isThere(response, request);
+    const there = await this.#isThere(descriptor, options);
     if (there) this.#missing.delete(descriptor.digest);
     else this.#missing.add(descriptor.digest);
     return there;
@@ -118,6 +114,26 @@ export class HttpRepository implements RemoteRepository {
 
   async tags(options?: IOOptions): Promise<readonly string[]> {
     return listTags(this.#session, { repository: this.repository, scopes: this.#scopes("pull"), what: this.#name(), signal: options?.signal });
+  }
+
+  async #isThere(descriptor: Descriptor, options: IOOptions | undefined, access: Access = "pull"): Promise<boolean> {
+    const request = isManifest(descriptor)
+      ? { ...this.#manifestRequest("HEAD", descriptor.digest, options, access), headers: { accept: descriptor.mediaType } }
+      : this.#blobRequest("HEAD", descriptor, options, access);
+    try {
+      const response = await this.#session.send(request);
+      if (response.status === 200 || response.status === 404) {
+        await response.discard();
+        return response.status === 200;
+      }
+      throw await responseError(response, request.what);
+    } catch (error) {
+      // some registries let nobody read a repository that is yet to be made, but those who may write make it
+      if (access === "push" || !isVarveError(error, "REGISTRY_UNAUTHORIZED", "REGISTRY_DENIED")) throw error;
+      return this.#isThere(descriptor, options, "push").catch(() => {
+        throw error;
+      });
+    }
   }
 
   async #pushManifest(descriptor: Descriptor, open: () => Promise<ByteStream>, options: IOOptions | undefined): Promise<void> {
@@ -192,10 +208,4 @@ function isManifest(descriptor: Descriptor): boolean {
 function checkedReference(reference: string): string {
   if (isDigest(reference) || TAG.test(reference)) return reference;
   throw new VarveError("REGISTRY_NOT_FOUND", `${JSON.stringify(reference.slice(0, 200))} is neither a tag nor a digest`);
-}
-
-async function isThere(response: HttpResponse, request: ApiRequest): Promise<boolean> {
-  if (response.status === 200) return true;
-  if (response.status === 404) return false;
-  throw await responseError(response, request.what);
 }

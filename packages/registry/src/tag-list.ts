@@ -1,6 +1,6 @@
-import { collectBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { resolveLocation } from "./redirect.ts";
+import { readBody } from "./response-body.ts";
 import { responseError } from "./response-error.ts";
 import { withRetries } from "./retry.ts";
 import type { ApiRequest, RegistrySession } from "./session.ts";
@@ -42,18 +42,14 @@ function fetchPage(session: RegistrySession, request: TagListRequest, target: st
     async () => {
       const response = await session.exchange({ method: "GET", target, scopes, what, signal });
       if (response.status !== 200) throw await responseError(response, what);
-      return { tags: await readTags(response, what), next: nextPage(response) };
+      const bytes = await readBody(response, { limit: PAGE_LIMIT, what, signal });
+      return { tags: parseTags(bytes, what), next: nextPage(response) };
     },
     signal,
   );
 }
 
-async function readTags(response: HttpResponse, what: string): Promise<readonly string[]> {
-  const bytes = await collectBytes(
-    response.body,
-    PAGE_LIMIT,
-    () => new VarveError("REGISTRY_TOO_LARGE", `${what}: a page of tags of more than ${PAGE_LIMIT} bytes`),
-  );
+function parseTags(bytes: Uint8Array, what: string): readonly string[] {
   try {
     const body: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (typeof body === "object" && body !== null && "tags" in body) {

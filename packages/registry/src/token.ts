@@ -1,7 +1,7 @@
-import { collectBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { Credentials } from "./client.ts";
 import type { FollowedRequest } from "./redirect.ts";
+import { readBody } from "./response-body.ts";
 import { isPassingStatus, responseError } from "./response-error.ts";
 import type { HttpResponse } from "./transport.ts";
 
@@ -43,12 +43,7 @@ export async function fetchToken(request: TokenRequest, send: (request: Followed
     if (isPassingStatus(response.status)) throw error;
     throw refused(request, response.status, error);
   }
-  const bytes = await collectBytes(
-    response.body,
-    TOKEN_LIMIT,
-    () => new VarveError("REGISTRY_TOO_LARGE", `${what}: ${request.realm.host} sent more than ${TOKEN_LIMIT} bytes`),
-  );
-  return parseToken(bytes, request);
+  return parseToken(await readBody(response, { limit: TOKEN_LIMIT, what }), request);
 }
 
 function plainRequest({ realm, service, scopes, credentials }: TokenRequest): FollowedRequest {

@@ -192,6 +192,8 @@ class Upload {
     const { descriptor, open, signal } = this.#request;
     const verifier = new Verifier(descriptor, "as it was to be uploaded");
     let verified = false;
+    // a stream that is destroyed throws into its generator where it yields: that is not the source's failure
+    let isYielding = false;
     try {
       for await (const piece of await open()) {
         signal?.throwIfAborted();
@@ -203,12 +205,14 @@ class Upload {
           verifier.finish();
           verified = true;
         }
+        isYielding = true;
         if (part.length > 0) yield part;
+        isYielding = false;
         if (end < descriptor.size && verifier.size >= end) return;
       }
       if (!verified) verifier.finish();
     } catch (error) {
-      onFailure(error);
+      if (!isYielding) onFailure(error);
       throw error;
     }
   }
