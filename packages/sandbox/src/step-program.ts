@@ -2,7 +2,8 @@ import { VarveError } from "@varve/errors";
 import { DEFAULT_CAPABILITIES, LAST_CAPABILITY } from "./capability.ts";
 import { createProgram, type Program, type ProgramBuilder } from "./launcher/program.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
-import { AT_FDCWD } from "./mounting.ts";
+import { REPORT, reportExecutions, reportWord } from "./launcher/report.ts";
+import { AT_FDCWD, MOUNT } from "./mounting.ts";
 import { resourceLimitNumber } from "./resource-limit.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
 import { buildWorld, openProcSelf, type WorldFeatures } from "./world.ts";
@@ -18,24 +19,35 @@ const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
 const CLONE_NEWUSER = 0x1000_0000;
+const CLONE_NEWNET = 0x4000_0000;
+/** CLONE_NEWNS, NEWUTS, NEWIPC, NEWPID. */
+export const NEW_NAMESPACES: number = 0x0002_0000 | 0x0400_0000 | 0x0800_0000 | 0x2000_0000;
+/** What a parent is told by. */
+export const SIGCHLD = 17;
+const SIGKILL = 9;
+const PR_SET_PDEATHSIG = 1;
 const F_SETFD = 2;
 const O_WRONLY = 1;
-const REPORT = 3;
 /** Open descriptors when a step's program starts: 0, 1, 2 and the report; the next to be opened is this. */
 const FREE = 4;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** Words before the results of the execve calls, so that their report is longer than that of a failed call. */
-const EXEC_REPORT_HEAD = 11;
 
 /**
- * The program of one step: build its world, enter it, take its limits, capabilities, ids and directory, and execute it. For a
- * launcher started in new mount, pid, uts, ipc (and network, for `none`) namespaces.
+ * The program of one step: a process in namespaces of its own builds its world, enters it, takes its limits, capabilities, ids and
+ * directory, and executes the command as the namespaces' first process; the launcher waits for it and reports how it ended. The kernel
+ * ends that first process only when all others of its pid namespace are dead.
  */
 export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arch: LauncherArch): Program {
   const program = createProgram(arch);
   const { uid, gid } = step.user;
   const mapped = features.ids === "one" && (uid !== 0 || gid !== 0);
   program.call({ label: "close descriptors", onError: "ignore" }, "close_range", FREE, 0xffff_ffff, 0);
+  const parent = program.branch();
+  const child = reportWord(program, "child");
+  const namespaces = NEW_NAMESPACES | (step.network === "none" ? CLONE_NEWNET : 0);
+  program.call({ label: "make namespaces", onPositive: parent, result: child.result }, "clone", namespaces | SIGCHLD, 0, 0, 0, 0);
+  program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
+  program.call("keep mounts private", "mount", 0, program.string("/"), 0, MOUNT.recursive | MOUNT.private, 0);
   if (mapped) openProcSelf(program);
   buildWorld(program, step, features, mapped ? FREE + 1 : FREE);
   const hostname = bytesOf(step.hostname, "host name");
@@ -59,8 +71,24 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   }
   if (!step.insecure && uid === 0) setCapabilities(program);
   program.call("close the report on exec", "fcntl", REPORT, F_SETFD, 1);
+  // changed ids forget it, so it comes last
+  program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
   execute(program, step);
+  program.mark(parent);
+  child.send();
+  awaitChild(program);
   return program.finish();
+}
+
+/** The launcher's own process: out of reach of the terminal, since its end must not come before the step's. */
+function awaitChild(program: ProgramBuilder): void {
+  const all = program.words([0x7fff_ffff_ffff_ffffn]);
+  program.call("block signals", "rt_sigprocmask", 0, all, 0, 8);
+  // standard streams are the step's alone
+  for (const descriptor of [0, 1, 2]) program.call({ label: "close", onError: "ignore" }, "close", descriptor);
+  const status = reportWord(program, "status");
+  program.call("wait for the step", "wait4", -1, status.result, 0, 0);
+  status.send();
 }
 
 function raiseLoopback(program: ProgramBuilder, descriptor: number): void {
@@ -124,12 +152,11 @@ function execute(program: ProgramBuilder, step: SandboxProcess): void {
   const envp = program.words([...env.map((text) => program.string(text)), 0]);
   const path = env.findLast((variable) => variable.startsWith("PATH="))?.slice(5) || DEFAULT_PATH;
   const candidates = name.includes("/") ? [name] : path.split(":").map((directory) => `${directory === "" ? "." : directory}/${name}`);
-  const head = program.buffer(8 * EXEC_REPORT_HEAD);
-  const results = candidates.map(() => program.buffer(8));
+  const { results, send } = reportExecutions(program, candidates.length);
   for (const [i, candidate] of candidates.entries()) {
     program.call({ label: `execute ${candidate}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) }, "execve", program.string(candidate), argv, envp);
   }
-  program.call("report", "write", REPORT, head, 8 * (EXEC_REPORT_HEAD + candidates.length));
+  send();
   program.call("leave", "exit_group", 127);
 }
 
@@ -138,12 +165,9 @@ function bytesOf(text: string, what: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** The errno a report of execve calls tells of: that of a program found but not executable before "not found". `undefined` when it is none. */
-export function execErrno(report: Uint8Array): number | undefined {
-  if (report.length < 8 * EXEC_REPORT_HEAD) return undefined;
-  const view = Buffer.from(report);
-  const errnos: number[] = [];
-  for (let at = 8 * EXEC_REPORT_HEAD; at + 8 <= view.length; at += 8) errnos.push(-Number(view.readBigInt64LE(at)));
+/** The errno of a command that no execve call could start: that of a program found but not executable before "not found". */
+export function execErrno(results: readonly number[]): number {
   const [ENOENT, EACCES, ENOTDIR] = [2, 13, 20];
+  const errnos = results.map((result) => -result);
   return errnos.find((e) => e !== ENOENT && e !== EACCES && e !== ENOTDIR) ?? errnos.find((e) => e === EACCES) ?? ENOENT;
 }

@@ -1,14 +1,17 @@
 import { VarveError } from "@varve/errors";
 import type { SandboxDriver } from "../driver.ts";
 import { requireHostTool } from "../host-tool.ts";
-import { errorName, launch } from "../launcher/launcher.ts";
+import { launch } from "../launcher/launcher.ts";
 import { createProgram } from "../launcher/program.ts";
+import { errorName, reportExecutions } from "../launcher/report.ts";
 import { launcherArch } from "../launcher/system-call.ts";
 import { MOUNT } from "../mounting.ts";
-import { stepProgram } from "../step-program.ts";
+import { NEW_NAMESPACES, SIGCHLD, stepProgram } from "../step-program.ts";
 import { userNamespace } from "../user-namespace.ts";
 
-const STEP_NAMESPACES = ["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"];
+/** What a step's world may hold, with the options it would have. */
+const ATTEMPTS = [["tmpfs", ""], ["proc", ""], ["sysfs", ""], ["mqueue", ""], ["devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"], ["mount_setattr", ""]] as const;
+type Attempt = (typeof ATTEMPTS)[number][0];
 
 /**
  * The rung `namespace`: mount, pid, ipc and uts namespaces, with all ids where CAP_SYS_ADMIN is, and one id in a user namespace
@@ -29,42 +32,32 @@ export const namespaceDriver: SandboxDriver = {
   async probe(launcher) {
     const arch = launcherArch();
     const program = createProgram(arch);
-    const results = program.buffer(8 * 16);
-    const attempts: string[] = [];
-    const attempt = (label: string, name: Parameters<typeof program.call>[1], ...args: readonly (number | { readonly address: number })[]): void => {
-      program.call({ label, onError: "ignore", result: { address: results.address + 8 * attempts.length } }, name, ...args);
-      attempts.push(label);
-    };
-    const mount = (type: string, data = ""): void => attempt(type, "mount", program.string(type), program.string("/tmp"), program.string(type), MOUNT.nosuid, program.string(data));
+    const namespaces = NEW_NAMESPACES | SIGCHLD;
+    const parent = program.branch();
+    program.call({ label: "make namespaces", onPositive: parent }, "clone", namespaces, 0, 0, 0, 0);
+    const { results, send } = reportExecutions(program, ATTEMPTS.length);
     // mounted over each other on a directory every host has, in a namespace of their own
-    mount("tmpfs");
-    mount("proc");
-    mount("sysfs");
-    mount("mqueue");
-    mount("devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5");
-    attempt("mount_setattr", "mount_setattr", -1, 0, 0, 0, 0);
-    program.call("report", "write", 3, results, 8 * 16);
-    const unshare = requireHostTool("unshare", "util-linux");
-    const { ended } = launch({ command: [unshare, ...STEP_NAMESPACES, "--", launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] });
-    const { report, failure } = await ended;
-    if (failure !== undefined || report.length !== 8 * 16) {
-      throw new VarveError("SANDBOX_UNAVAILABLE", "new mount, pid, uts and ipc namespaces cannot be made", { hint: "run with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed" });
+    for (const [i, [type, data]] of ATTEMPTS.entries()) {
+      const about = { label: `try ${type}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) } as const;
+      if (type === "mount_setattr") program.call(about, "mount_setattr", -1, 0, 0, 0, 0);
+      else program.call(about, "mount", program.string(type), program.string("/tmp"), program.string(type), MOUNT.nosuid, program.string(data));
     }
-    const view = Buffer.from(report);
-    const errno = (label: string): number => Math.max(0, -Number(view.readBigInt64LE(8 * attempts.indexOf(label))));
+    send();
+    program.call("leave", "exit_group", 0);
+    program.mark(parent);
+    program.call("wait", "wait4", -1, 0, 0, 0);
+    const { report } = await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
+    if (report.execute === undefined) {
+      throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure?.label ?? "start a process"} (${report.failure?.code ?? "killed"})`, { hint: "run with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed" });
+    }
+    const errnos = new Map(ATTEMPTS.map(([type], i) => [type, Math.max(0, -(report.execute?.[i] ?? 0))]));
+    const errno = (type: Attempt): number => errnos.get(type) ?? 0;
     if (errno("tmpfs") !== 0) throw new VarveError("SANDBOX_UNAVAILABLE", `a tmpfs cannot be mounted (${errorName(errno("tmpfs"))})`);
     const [ENOSYS] = [38];
     return { proc: errno("proc") === 0, sysfs: errno("sysfs") === 0, mqueue: errno("mqueue") === 0, ttyGroup: errno("devpts") === 0, setattr: errno("mount_setattr") !== ENOSYS, ids: userNamespace().ids };
   },
   start(step, { place, stdio, foreground }) {
-    const unshare = requireHostTool("unshare", "util-linux");
-    const network = step.network === "none" ? ["--net"] : [];
-    return launch({
-      command: [unshare, ...STEP_NAMESPACES, ...network, "--", place.launcher],
-      program: stepProgram(step, place, launcherArch()),
-      stdio,
-      detached: !foreground,
-    });
+    return launch({ command: [place.launcher], program: stepProgram(step, place, launcherArch()), stdio, detached: !foreground });
   },
   losses(features) {
     return [

@@ -79,7 +79,9 @@ function x64Code(): Uint8Array {
     0x49, 0x89, 0x04, 0x24, // mov [r12], rax
     0x48, 0x85, 0xc0, // test rax, rax
   ];
-  const mayFail = [0x48, 0x83, 0x7b, 56, 0]; // cmp qword [rbx+56], 0
+  const branch = [0x48, 0x8b, 0x4b, 56, 0x48, 0x83, 0xf9, 1]; // mov rcx, [rbx+56]; cmp rcx, 1
+  const follow = [0x48, 0x89, 0xcb]; // mov rbx, rcx
+  const mayFail = [0x48, 0x83, 0x7b, 56, 1]; // cmp qword [rbx+56], 1
   const report = [
     0x48, 0x89, 0x03, // mov [rbx], rax
     0xbf, ...u32(3), // mov edi, 3
@@ -91,14 +93,16 @@ function x64Code(): Uint8Array {
   const leave = [0xbf, ...u32(125), 0xb8, ...u32(231), ...syscall]; // exit_group(125)
   const next = [0x48, 0x83, 0xc3, 80]; // add rbx, 80
 
-  // in order: map begin read js>leave jz>start advance jmp>read start call jns>next mayFail jne>next report leave next jmp>call;
+  // in order: map begin read js>leave jz>start advance jmp>read start call js>negative jz>next branch jbe>next follow jmp>call
+  // negative: mayFail je>next report leave next jmp>call;
   // a failed mmap shows as a failed read
   const begin = [0xbb, ...u32(PROGRAM_BASE)];
   const jump = 2;
   const atRead = map.length + begin.length;
   const atStart = atRead + read.length + jump + jump + advance.length + jump;
   const atCall = atStart + start.length;
-  const atLeave = atCall + call.length + jump + mayFail.length + jump + report.length;
+  const atNegative = atCall + call.length + jump + jump + branch.length + jump + follow.length + jump;
+  const atLeave = atNegative + mayFail.length + jump + report.length;
   const atNext = atLeave + leave.length;
   const code: number[] = [];
   const jumpIf = (opcode: number, target: number): void => {
@@ -110,9 +114,14 @@ function x64Code(): Uint8Array {
   code.push(...advance);
   jumpIf(0xeb, atRead);
   code.push(...start, ...call);
-  jumpIf(0x79, atNext);
+  jumpIf(0x78, atNegative);
+  jumpIf(0x74, atNext);
+  code.push(...branch);
+  jumpIf(0x76, atNext);
+  code.push(...follow);
+  jumpIf(0xeb, atCall);
   code.push(...mayFail);
-  jumpIf(0x75, atNext);
+  jumpIf(0x74, atNext);
   code.push(...report, ...leave, ...next);
   jumpIf(0xeb, atCall);
   return Uint8Array.from(code);
@@ -138,7 +147,8 @@ function arm64Code(): Uint8Array {
   const advance = 0x8b00_0273; // add x19, x19, x0
   const start = [...move(x0, 4), ...move(x8, 57), svc, ...move(x19, PROGRAM_BASE), load(x19, x19, 0)];
   const call = [load(x8, x19, 0), ...[0, 1, 2, 3, 4, 5].map((i) => load(i, x19, 8 + 8 * i)), svc, load(x20, x19, 64), store(x0, x20, 0)];
-  const mayFail = load(x1, x19, 56);
+  const branch = load(x1, x19, 56);
+  const isIgnore = 0xf100_043f; // cmp x1, 1
   const report = [store(x0, x19, 0), ...move(x0, 3), copy(x1, x19), ...move(x2, 80), ...move(x8, 64), svc];
   const leave = [...move(x0, 125), ...move(x8, 94), svc];
   const next = 0x9101_4273; // add x19, x19, 80
@@ -146,13 +156,14 @@ function arm64Code(): Uint8Array {
   const atRead = before.length;
   const atStart = atRead + read.length + 4;
   const atCall = atStart + start.length;
-  const atLeave = atCall + call.length + 3 + report.length;
+  const atNegative = atCall + call.length + 7;
+  const atLeave = atNegative + 3 + report.length;
   const atNext = atLeave + leave.length;
   const code: number[] = [];
   const ifNegative = (target: number): number => (0xb7f8_0000 | (((target - code.length) & 0x3fff) << 5)) >>> 0; // tbnz x0, 63
-  const ifPositive = (target: number): number => (0xb6f8_0000 | (((target - code.length) & 0x3fff) << 5)) >>> 0; // tbz x0, 63
   const ifZero = (target: number): number => (0xb400_0000 | (((target - code.length) & 0x7ffff) << 5)) >>> 0; // cbz x0
-  const ifSet = (target: number): number => (0xb500_0001 | (((target - code.length) & 0x7ffff) << 5)) >>> 0; // cbnz x1
+  const ifEqual = (target: number): number => (0x5400_0000 | (((target - code.length) & 0x7ffff) << 5)) >>> 0; // b.eq
+  const ifBelowOrSame = (target: number): number => (0x5400_0009 | (((target - code.length) & 0x7ffff) << 5)) >>> 0; // b.ls
   const always = (target: number): number => (0x1400_0000 | ((target - code.length) & 0x3ff_ffff)) >>> 0;
   code.push(...before, ...read);
   code.push(ifNegative(atLeave));
@@ -160,9 +171,14 @@ function arm64Code(): Uint8Array {
   code.push(advance);
   code.push(always(atRead));
   code.push(...start, ...call);
-  code.push(ifPositive(atNext));
-  code.push(mayFail);
-  code.push(ifSet(atNext));
+  code.push(ifNegative(atNegative));
+  code.push(ifZero(atNext));
+  code.push(branch, isIgnore);
+  code.push(ifBelowOrSame(atNext));
+  code.push(copy(x19, x1));
+  code.push(always(atCall));
+  code.push(branch, isIgnore);
+  code.push(ifEqual(atNext));
   code.push(...report, ...leave, next);
   code.push(always(atCall));
   const bytes = new DataView(new ArrayBuffer(code.length * 4));

@@ -1,19 +1,9 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { chmodSync, closeSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { getSystemErrorName } from "node:util";
 import { launcherExecutable } from "./executable.ts";
-import { type Program, RECORD_WORDS } from "./program.ts";
+import type { Program } from "./program.ts";
+import { type LauncherReport, parseReport } from "./report.ts";
 import { launcherArch } from "./system-call.ts";
-
-/** The first call that failed. */
-export interface LauncherFailure {
-  /** Of the call, e.g. `mount /proc`. */
-  readonly label: string;
-  /** Linux errno, positive. */
-  readonly errno: number;
-  /** Its name, e.g. `EPERM`. */
-  readonly code: string;
-}
 
 /** Writes the launcher to `path`, which must not exist. The directory must be one nobody else can write to. */
 export function writeLauncher(path: string): void {
@@ -34,10 +24,7 @@ export type LaunchStdio = "pipe" | "ignore" | number;
 export interface LaunchEnd {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** The call that failed, when one did. */
-  readonly failure?: LauncherFailure;
-  /** What the program itself wrote to its report. */
-  readonly report: Uint8Array;
+  readonly report: LauncherReport;
 }
 
 /** How to start a program: the command is the launcher's path, or another that ends in it (`unshare … launcher`). */
@@ -55,7 +42,9 @@ export interface LaunchOptions {
 /** A started launcher. */
 export interface Launched {
   readonly child: ChildProcess;
-  /** Resolves when the process has ended and all output was read; `failure` when a call of the program failed. Rejects when the command cannot be started. */
+  /** What the program has told until now. */
+  report(): LauncherReport;
+  /** Resolves when the process has ended and all output was read. Rejects when the command cannot be started. */
   readonly ended: Promise<LaunchEnd>;
 }
 
@@ -69,35 +58,15 @@ export function launch(options: LaunchOptions): Launched {
     detached: options.detached ?? false,
   });
   const reports: Buffer[] = [];
-  const report = child.stdio[3] as NodeJS.ReadableStream | null;
-  report?.on("data", (chunk: Buffer) => reports.push(chunk));
+  (child.stdio[3] as NodeJS.ReadableStream | null)?.on("data", (chunk: Buffer) => reports.push(chunk));
+  const report = (): LauncherReport => parseReport(Buffer.concat(reports), options.program);
   const input = child.stdio[4] as NodeJS.WritableStream | null;
   // the launcher may be gone before it read all: its exit tells, not the pipe
   input?.on("error", () => {});
   input?.end(options.program.bytes);
   const ended = new Promise<LaunchEnd>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (exitCode, signal) => {
-      const report = Buffer.concat(reports);
-      const failure = parseReport(report, options.program);
-      resolve({ exitCode, signal, report, ...(failure === undefined ? {} : { failure }) });
-    });
+    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, report: report() }));
   });
-  return { child, ended };
-}
-
-function parseReport(bytes: Buffer, program: Program): LauncherFailure | undefined {
-  if (bytes.length !== RECORD_WORDS * 8) return undefined;
-  const errno = -Number(bytes.readBigInt64LE(0));
-  const label = program.labels[Number(bytes.readBigUInt64LE(72))] ?? "start";
-  return { label, errno, code: errorName(errno) };
-}
-
-/** Name of a Linux errno, e.g. `ENOENT`. */
-export function errorName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
+  return { child, report, ended };
 }

@@ -12,11 +12,18 @@ export type OnError =
   /** The next call is made. */
   | "ignore";
 
+/** A place in a program that a call can go on from. */
+export interface Branch {
+  readonly branch: number;
+}
+
 /** One system call with what people call it. */
 export interface ProgramCall {
   /** Shown when it fails, e.g. `mount /proc`. */
   readonly label: string;
   readonly onError?: OnError;
+  /** Where to go on when the result is above zero, as for the parent after `clone`. Such a call must not fail. */
+  readonly onPositive?: Branch;
   /** Where its result (8 bytes, little-endian, negative errno) is kept for a later call. */
   readonly result?: Address;
 }
@@ -41,6 +48,10 @@ export interface ProgramBuilder {
   words(values: readonly (number | bigint | Address)[]): Address;
   /** Zeroed memory that is not sent with the program. */
   buffer(size: number): Address;
+  /** A place that is not known yet. */
+  branch(): Branch;
+  /** Puts it before the next call. */
+  mark(branch: Branch): void;
   /** Ends with `exit_group(0)`. */
   finish(): Program;
 }
@@ -50,8 +61,9 @@ export const PROGRAM_BASE = 0x1000_0000;
 export const PROGRAM_SIZE = 0x1000_0000;
 /** Buffers start here; what is below travels through the descriptor. */
 const BUFFERS = PROGRAM_BASE + PROGRAM_SIZE / 2;
-/** nr, six arguments, on error, result address, label index. */
+/** nr, six arguments, on error (0 fail, 1 ignore, else the record to go on with when positive), result address, label index. */
 export const RECORD_WORDS = 10;
+const ON_ERROR = 7;
 /** Exit code of a launcher that could not make a call. */
 export const LAUNCHER_FAILED = 125;
 
@@ -61,6 +73,10 @@ export function createProgram(arch: LauncherArch): ProgramBuilder {
   const records: bigint[] = [];
   const labels: string[] = [];
   const strings = new Map<string, Address>();
+  /** Record index of each branch. */
+  const branches: number[] = [];
+  /** Branch by the record that goes there. */
+  const jumps = new Map<number, number>();
   let size = 16;
   let buffers = BUFFERS + 8;
   const scratch = BUFFERS;
@@ -77,7 +93,8 @@ export function createProgram(arch: LauncherArch): ProgramBuilder {
   const builder: ProgramBuilder = {
     arch,
     call(about, name, ...args) {
-      const { label, onError = "fail", result } = typeof about === "string" ? { label: about } as ProgramCall : about;
+      const { label, onError = "fail", result, onPositive } = typeof about === "string" ? ({ label: about } as ProgramCall) : about;
+      if (onPositive !== undefined) jumps.set(labels.length, onPositive.branch);
       records.push(BigInt(systemCallNumber(name, arch)));
       for (let i = 0; i < 6; i++) records.push(word(args[i] ?? 0));
       records.push(onError === "fail" ? 0n : 1n, BigInt(result?.address ?? scratch), BigInt(labels.length));
@@ -97,8 +114,14 @@ export function createProgram(arch: LauncherArch): ProgramBuilder {
       buffers += (length + 7) & ~7;
       return { address };
     },
+    branch: () => ({ branch: branches.push(-1) - 1 }),
+    mark({ branch }) {
+      branches[branch] = labels.length;
+    },
     finish() {
       builder.call("exit", "exit_group", 0);
+      const start = PROGRAM_BASE + size + (-size & 7);
+      for (const [record, branch] of jumps) records[record * RECORD_WORDS + ON_ERROR] = BigInt(start + (branches[branch] ?? 0) * RECORD_WORDS * 8);
       const first = place(wordBytes(records));
       if (PROGRAM_BASE + size > BUFFERS || buffers > PROGRAM_BASE + PROGRAM_SIZE) throw new RangeError("a launcher program is larger than its memory");
       return { bytes: Buffer.concat([wordBytes([BigInt(first.address), 0n]), ...chunks]), labels };

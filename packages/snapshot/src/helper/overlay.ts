@@ -47,9 +47,9 @@ export async function mountOverlay(launcher: string, directory: string, lowers: 
   const program = createProgram(launcherArch());
   program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(directory)));
   program.call("mount the overlay", "mount", program.string("overlay"), program.string("m"), program.string("overlay"), MS_NODEV, program.string(settings.join(",")));
-  const { failure } = await runProgram(launcher, program.finish());
-  if (failure !== undefined) {
-    throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${failure.label}: ${failure.code}`, { hint: "the data directory must be on a file system that overlayfs can use, such as ext4, xfs or tmpfs" });
+  const { report } = await runProgram(launcher, program.finish());
+  if (report.failure !== undefined) {
+    throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`, { hint: "the data directory must be on a file system that overlayfs can use, such as ext4, xfs or tmpfs" });
   }
   const merged = `${directory}/m`;
   return {

@@ -53,8 +53,8 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
   mkdirSync(memory, { mode: 0o700 });
   const program = createProgram(launcherArch());
   program.call("mount memory for secrets", "mount", program.string("tmpfs"), program.string(bytesOfHostPath(memory)), program.string("tmpfs"), MS_NOSUID_NODEV, program.string("mode=700"));
-  const { failure } = await runProgram(workspace.launcher, program.finish());
-  if (failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`);
+  const { report } = await runProgram(workspace.launcher, program.finish());
+  if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label}: ${report.failure.code}`);
   let serial = 0;
   const own = (path: string, { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number }): void => {
     if (ids === "real") lchownSync(path, uid, gid);

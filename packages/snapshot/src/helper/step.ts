@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { BytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { errorName, execErrno, type Launched, type LaunchStdio, type Place, type SandboxDriver, type SandboxProcess } from "@varve/sandbox";
@@ -12,8 +13,6 @@ export interface StepEnd {
   readonly exitCode: number;
   readonly signal?: string;
 }
-
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGTRAP: 5, SIGABRT: 6, SIGBUS: 7, SIGFPE: 8, SIGKILL: 9, SIGUSR1: 10, SIGSEGV: 11, SIGUSR2: 12, SIGPIPE: 13, SIGALRM: 14, SIGTERM: 15 };
 
 /** What {@link runStep} needs beside the process. */
 export interface RunStepOptions {
@@ -31,23 +30,29 @@ export async function runStep(step: StepProcess, options: RunStepOptions): Promi
   const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", "pipe", "pipe"];
   options.signal.throwIfAborted();
   const launched = options.driver.start({ ...step, root: bytesOfHostPath(options.overlay.merged) as BytePath }, { place: options.place, stdio, foreground: options.inherit !== undefined });
-  const kill = (): void => killGroup(launched, options.inherit === undefined);
+  const kill = (): void => killStep(launched);
   options.signal.addEventListener("abort", kill, { once: true });
   try {
     const outputs = [deliver(launched, 1, options), deliver(launched, 2, options)];
     const end = await launched.ended;
     await Promise.all(outputs);
     options.signal.throwIfAborted();
-    if (end.failure !== undefined) {
-      throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${end.failure.label} for the step: ${end.failure.code}`);
-    }
-    const errno = execErrno(end.report);
-    if (errno !== undefined) throw commandError(step, errno);
-    if (end.signal !== null) return { exitCode: 128 + (SIGNALS[end.signal] ?? 0), signal: end.signal };
-    return { exitCode: end.exitCode ?? 1 };
+    const { failure, execute, status } = end.report;
+    if (failure !== undefined) throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${failure.label} for the step: ${failure.code}`);
+    if (execute !== undefined) throw commandError(step, execErrno(execute));
+    if (status === undefined) throw new VarveError("SANDBOX_SETUP_FAILED", "the step's launcher was killed");
+    return endOf(status);
   } finally {
     options.signal.removeEventListener("abort", kill);
   }
+}
+
+/** Reads the status of wait(2). */
+function endOf(status: number): StepEnd {
+  const signal = status & 0x7f;
+  if (signal === 0) return { exitCode: (status >> 8) & 0xff };
+  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+  return { exitCode: 128 + signal, signal: name ?? `signal ${signal}` };
 }
 
 function commandError(step: StepProcess, errno: number): VarveError {
@@ -59,13 +64,14 @@ function commandError(step: StepProcess, errno: number): VarveError {
   return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} cannot be executed (${errorName(errno)})`);
 }
 
-/** Ends a step: its command and its first process, with which all others of its pid namespace die. */
-function killGroup(launched: Launched, ownGroup: boolean): void {
-  const { pid } = launched.child;
-  if (pid === undefined) return;
+/** Ends a step's first process; the kernel ends all others of its pid namespace before it says so. */
+function killStep(launched: Launched): void {
+  const { child } = launched.report();
   try {
-    // alone, the command's death kills the first process too, a moment later
-    process.kill(ownGroup ? -pid : pid, "SIGKILL");
+    if (child !== undefined) process.kill(child, "SIGKILL");
+    // it has not been told of yet, and is in the launcher's process group, or dies with it
+    else if (!launched.child.kill("SIGKILL") || launched.child.pid === undefined) return;
+    else process.kill(-launched.child.pid, "SIGKILL");
   } catch {
     // already dead
   }
@@ -78,7 +84,7 @@ async function deliver(launched: Launched, stream: 1 | 2, options: RunStepOption
     for await (const chunk of pipe) await options.output(stream, chunk);
   } catch (error) {
     // nobody listens any more: the process must not wait for a reader that will not come
-    killGroup(launched, true);
+    killStep(launched);
     throw error;
   }
 }

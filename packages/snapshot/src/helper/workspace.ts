@@ -93,6 +93,6 @@ async function sweep(unfinished: string, own: string, launcher: string): Promise
 async function tryLock(launcher: string, file: number): Promise<boolean> {
   const program = createProgram(launcherArch());
   program.call("lock", "flock", 5, LOCK_EXCLUSIVE_NOW);
-  const { failure } = await runProgram(launcher, program.finish(), [file]);
-  return failure === undefined;
+  const { report } = await runProgram(launcher, program.finish(), [file]);
+  return report.failure === undefined;
 }

@@ -1,6 +1,6 @@
 import { VarveError } from "@varve/errors";
 import { type BytePath, displayPath } from "@varve/bytes";
-import { type Address, createProgram, launcherArch, type ProgramBuilder } from "@varve/sandbox";
+import { type Address, createProgram, launcherArch, type ProgramBuilder, reportData } from "@varve/sandbox";
 import { isKeptXattr } from "../kept-xattr.ts";
 import { runProgram } from "./program-runner.ts";
 
@@ -8,8 +8,6 @@ const ERANGE = 34;
 const PATHS_PER_PROGRAM = 4000;
 /** The kernel's own limits of a list and of a value. */
 const LARGEST = 65_536;
-/** A failed call's report has ten words; anything longer is what the program wrote. */
-const HEAD_WORDS = 11;
 
 /** Extended attributes of files and directories, base64 by name; paths without any are left out. Symlinks are not followed. */
 export async function readXattrs(launcher: string, paths: readonly BytePath[]): Promise<ReadonlyMap<BytePath, Readonly<Record<string, string>>>> {
@@ -37,18 +35,19 @@ async function readAll<T>(launcher: string, items: readonly T[], size: number, a
   for (let at = 0; at < items.length; at += perProgram) {
     const part = items.slice(at, at + perProgram);
     const program = createProgram(launcherArch());
-    const head = program.buffer(8 * (HEAD_WORDS + part.length));
-    const results = { address: head.address + 8 * HEAD_WORDS };
+    const results = program.buffer(8 * part.length);
     const buffers = program.buffer(part.length * size);
     for (const [i, item] of part.entries()) {
       program.call({ label: name, onError: "ignore", result: { address: results.address + 8 * i } }, name, ...args(program, item, { address: buffers.address + i * size }, size));
     }
-    program.call("report", "write", 3, head, 8 * (HEAD_WORDS + part.length) + part.length * size);
-    const { report } = await runProgram(launcher, program.finish());
-    const bytes = Buffer.from(report.buffer, report.byteOffset, report.length);
+    // results and buffers lie side by side
+    reportData(program, results, part.length * (8 + size));
+    const { data } = (await runProgram(launcher, program.finish())).report;
+    if (data === undefined) throw new VarveError("SNAPSHOT_READ_FAILED", "extended attributes cannot be read");
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
     for (const [i, item] of part.entries()) {
-      const result = Number(bytes.readBigInt64LE(8 * (HEAD_WORDS + i)));
-      const start = 8 * (HEAD_WORDS + part.length) + i * size;
+      const result = Number(bytes.readBigInt64LE(8 * i));
+      const start = 8 * part.length + i * size;
       if (result >= 0) out.push(bytes.subarray(start, start + result));
       else if (result === -ERANGE && size < LARGEST) out.push(...(await readAll(launcher, [item], LARGEST, args, name)));
       else if (result === -ERANGE) throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item as BytePath)} are larger than 64 KiB`);

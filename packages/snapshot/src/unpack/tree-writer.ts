@@ -151,8 +151,8 @@ async function inPrograms(entries: readonly WriteEntry[], options: TreeWriterOpt
     options.signal?.throwIfAborted();
     const program = createProgram(launcherArch());
     for (const entry of entries.slice(at, at + CALLS_PER_PROGRAM)) add(program, entry);
-    const { failure } = await runProgram(options.launcher, program.finish());
-    if (failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot ${failure.label}: ${failure.code}`);
+    const { report } = await runProgram(options.launcher, program.finish());
+    if (report.failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`);
   }
 }
 

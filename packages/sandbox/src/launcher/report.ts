@@ -1,0 +1,90 @@
+import { getSystemErrorName } from "node:util";
+import type { Address, Program, ProgramBuilder } from "./program.ts";
+import { RECORD_WORDS } from "./program.ts";
+
+/** The descriptor programs tell about themselves on. */
+export const REPORT = 3;
+
+/** First word of each message; that of a failed call is its record, which starts with a negative result. */
+const TAG = { child: 1, status: 2, execute: 3, data: 4 } as const;
+
+/** The first call that failed. */
+export interface LauncherFailure {
+  /** Of the call, e.g. `mount /proc`. */
+  readonly label: string;
+  /** Linux errno, positive. */
+  readonly errno: number;
+  /** Its name, e.g. `EPERM`. */
+  readonly code: string;
+}
+
+/** Everything a program told. */
+export interface LauncherReport {
+  readonly failure?: LauncherFailure;
+  /** The process it made, as this process's pid namespace numbers it. */
+  readonly child?: number;
+  /** How that ended, as wait(2) tells it. */
+  readonly status?: number;
+  /** Results of the execve calls that failed, negative errnos in order. */
+  readonly execute?: readonly number[];
+  readonly data?: Uint8Array;
+}
+
+/** Adds a message whose value is stored at `result` by an earlier call; gives where. */
+export function reportWord(program: ProgramBuilder, kind: "child" | "status"): { readonly result: Address; send(): void } {
+  const message = program.words([TAG[kind], 0]);
+  return { result: { address: message.address + 8 }, send: () => program.call("report", "write", REPORT, message, 16) };
+}
+
+/** As {@link reportWord} for the results of several execve calls. */
+export function reportExecutions(program: ProgramBuilder, count: number): { readonly results: readonly Address[]; send(): void } {
+  const message = program.words([TAG.execute, count, ...Array.from({ length: count }, () => 0)]);
+  return {
+    results: Array.from({ length: count }, (_, i) => ({ address: message.address + 16 + 8 * i })),
+    send: () => program.call("report", "write", REPORT, message, 16 + 8 * count),
+  };
+}
+
+/** Sends `size` bytes of a buffer. */
+export function reportData(program: ProgramBuilder, buffer: Address, size: number): void {
+  program.call("report", "write", REPORT, program.words([TAG.data, size]), 16);
+  program.call("report", "write", REPORT, buffer, size);
+}
+
+/** Reads what a program told; what is incomplete (its process was killed) is left out. */
+export function parseReport(bytes: Uint8Array, program: Pick<Program, "labels">): LauncherReport {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const report: { -readonly [K in keyof LauncherReport]: LauncherReport[K] } = {};
+  for (let at = 0; at + 16 <= view.length; ) {
+    const tag = Number(view.readBigInt64LE(at));
+    const value = Number(view.readBigInt64LE(at + 8));
+    const left = view.length - at;
+    if (tag < 0) {
+      if (left < 8 * RECORD_WORDS) break;
+      const label = program.labels[Number(view.readBigUInt64LE(at + 8 * (RECORD_WORDS - 1)))] ?? "start";
+      report.failure = { label, errno: -tag, code: errorName(-tag) };
+      at += 8 * RECORD_WORDS;
+    } else if (tag === TAG.child || tag === TAG.status) {
+      report[tag === TAG.child ? "child" : "status"] = value;
+      at += 16;
+    } else if (tag === TAG.execute) {
+      if (left < 16 + 8 * value) break;
+      report.execute = Array.from({ length: value }, (_, i) => Number(view.readBigInt64LE(at + 16 + 8 * i)));
+      at += 16 + 8 * value;
+    } else {
+      if (left < 16 + value) break;
+      report.data = view.subarray(at + 16, at + 16 + value);
+      at += 16 + value;
+    }
+  }
+  return report;
+}
+
+/** Name of a Linux errno, e.g. `ENOENT`. */
+export function errorName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `errno ${errno}`;
+  }
+}
