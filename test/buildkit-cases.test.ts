@@ -67,7 +67,9 @@ describe.skipIf(!present)(present ? "BuildKit's outcomes" : "BuildKit's outcomes
 });
 
 function folders(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
 }
 
 /** The image `busybox-base.sh` describes: one layer, every time 1700000000. */
@@ -121,7 +123,8 @@ async function prepareContext(stage: string, context: string): Promise<void> {
   await normaliseModes(context);
   const setup = join(stage, "setup.sh");
   // plain `sh` keeps files 0644 whatever this process's umask is
-  if (existsSync(setup)) execFileSync("bash", ["-c", `umask 022; . ${JSON.stringify(setup)}`], { cwd: context, env: { ...process.env, STAGE: stage }, stdio: "ignore" });
+  if (existsSync(setup))
+    execFileSync("bash", ["-c", `umask 022; . ${JSON.stringify(setup)}`], { cwd: context, env: { ...process.env, STAGE: stage }, stdio: "ignore" });
   const dockerfile = await readFile(join(context, "Dockerfile"), "utf8");
   await writeFile(join(context, "Dockerfile"), dockerfile.replaceAll("@BB@", BASE));
 }
@@ -166,7 +169,11 @@ function parseArguments(words: readonly string[], expand: (text: string) => stri
 }
 
 function describeError(error: unknown): string {
-  return isVarveError(error) ? `${error.code}: ${error.message}${error.details.map((line) => `\n  ${line}`).join("")}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return isVarveError(error)
+    ? `${error.code}: ${error.message}${error.details.map((line) => `\n  ${line}`).join("")}`
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
 }
 
 async function describeImage(result: BuildResult, expected: Outcome): Promise<unknown> {
@@ -213,4 +220,3 @@ async function describeEntry(entry: Entry): Promise<unknown> {
     ...(content === undefined ? {} : { size: entry.size, sha256: (await reader.digest(content)).slice("sha256:".length, "sha256:".length + 16) }),
   };
 }
-

@@ -40,10 +40,15 @@ describe.each([
 ] as const)("gzip, %s", (_, platform) => {
   test("any bytes at any level, as any number of members, in pieces of any size", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 4 }), fc.integer({ min: 0, max: 9 }), fc.integer({ min: 1, max: 4000 }), async (parts, level, size) => {
-        const members = await Promise.all(parts.map((part) => platform.compressGzip(part, level)));
-        expect(Buffer.from(await collect(platform.inflateGzip(cut(concatBytes(members), size)))).equals(concatBytes(parts))).toBe(true);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 0, max: 9 }),
+        fc.integer({ min: 1, max: 4000 }),
+        async (parts, level, size) => {
+          const members = await Promise.all(parts.map((part) => platform.compressGzip(part, level)));
+          expect(Buffer.from(await collect(platform.inflateGzip(cut(concatBytes(members), size)))).equals(concatBytes(parts))).toBe(true);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -58,16 +63,21 @@ describe.each([
     const whole = gzipSync(text.subarray(0, 500)).length;
     for (let length = 0; length < sound.length; length++) {
       if (length === whole) continue;
-      await expect(collect(platform.inflateGzip(cut(sound.subarray(0, length), 16))), `${length} bytes`).rejects.toThrow(expect.objectContaining({ code: "ARCHIVE_MALFORMED_COMPRESSION" }));
+      await expect(collect(platform.inflateGzip(cut(sound.subarray(0, length), 16))), `${length} bytes`).rejects.toThrow(
+        expect.objectContaining({ code: "ARCHIVE_MALFORMED_COMPRESSION" }),
+      );
     }
   });
 
-  test.each([[[0]], [[0, 0, 0, 0]], [[1]], [[0x1f]], [[0x1f, 0x8b]], [[...Buffer.from("garbage after the end")]], [Array<number>(600).fill(0)]])("followed by %j", async (garbage) => {
-    for (const size of [1, 7, 100_000]) {
-      const bytes = concatBytes([gzipSync("hello"), Uint8Array.from(garbage)]);
-      await expect(collect(platform.inflateGzip(cut(bytes, size)))).rejects.toThrow(expect.objectContaining({ code: "ARCHIVE_MALFORMED_COMPRESSION" }));
-    }
-  });
+  test.each([[[0]], [[0, 0, 0, 0]], [[1]], [[0x1f]], [[0x1f, 0x8b]], [[...Buffer.from("garbage after the end")]], [Array<number>(600).fill(0)]])(
+    "followed by %j",
+    async (garbage) => {
+      for (const size of [1, 7, 100_000]) {
+        const bytes = concatBytes([gzipSync("hello"), Uint8Array.from(garbage)]);
+        await expect(collect(platform.inflateGzip(cut(bytes, size)))).rejects.toThrow(expect.objectContaining({ code: "ARCHIVE_MALFORMED_COMPRESSION" }));
+      }
+    },
+  );
 
   test("a wrong checksum, a wrong length", async () => {
     for (const at of [-8, -4]) {
@@ -81,7 +91,9 @@ describe.each([
     // RFC 1952, 2.3.1: FEXTRA, FNAME, FCOMMENT
     const header = [0x1f, 0x8b, 8, 4 | 8 | 16, 1, 2, 3, 4, 0, 3, 3, 0, 9, 9, 9, ...Buffer.from("name\0comment\0")];
     const trailer = gzipSync("hello").subarray(-8);
-    expect(Buffer.from(await collect(platform.inflateGzip(streamOf(concatBytes([Uint8Array.from(header), deflateRawSync("hello"), trailer]))))).toString()).toBe("hello");
+    expect(
+      Buffer.from(await collect(platform.inflateGzip(streamOf(concatBytes([Uint8Array.from(header), deflateRawSync("hello"), trailer]))))).toString(),
+    ).toBe("hello");
   });
 
   test("what the source throws is what the reader throws, and a reader that leaves frees the source", async () => {
@@ -124,7 +136,9 @@ describe("decompress", () => {
     ["bzip2", "425a68393141"],
     ["xz", "fd377a585a00"],
   ])("%s is named", async (name, hex) => {
-    await expect(collect(decompress(streamOf(Buffer.from(hex, "hex"))))).rejects.toThrow(expect.objectContaining({ code: "ARCHIVE_UNSUPPORTED_COMPRESSION", message: expect.stringContaining(name) as string }));
+    await expect(collect(decompress(streamOf(Buffer.from(hex, "hex"))))).rejects.toThrow(
+      expect.objectContaining({ code: "ARCHIVE_UNSUPPORTED_COMPRESSION", message: expect.stringContaining(name) as string }),
+    );
   });
 
   test("a reader that leaves frees the source", async () => {
@@ -150,7 +164,9 @@ describe("gzipMember", () => {
   test("no time, no system, whatever made it", async () => {
     for (const level of [1, 6, 9]) {
       // the byte before the last tells whether the level was the fastest or the best (RFC 1952, XFL)
-      expect(Buffer.from((await gzipMember(text, level)).subarray(0, 10)).toString("hex")).toBe(`1f8b080000000000${level === 1 ? "04" : level === 9 ? "02" : "00"}ff`);
+      expect(Buffer.from((await gzipMember(text, level)).subarray(0, 10)).toString("hex")).toBe(
+        `1f8b080000000000${level === 1 ? "04" : level === 9 ? "02" : "00"}ff`,
+      );
     }
   });
 
@@ -202,7 +218,8 @@ describeWithTools(["zstd"], "zstd's own output", () => {
 
   test.each([["-1"], ["-3"], ["-19"], ["--no-check"], ["--long=24"], ["--single-thread"]])("%s", async (...args) => {
     const packed = zstd(bytes, ...args);
-    for (const decode of [decodeZstdPortably, node.decodeZstd]) expect(sha256Hex(await collect(decode(readZstdFrames(cut(packed, 10_000), 1 << 25))))).toBe(sha256Hex(bytes));
+    for (const decode of [decodeZstdPortably, node.decodeZstd])
+      expect(sha256Hex(await collect(decode(readZstdFrames(cut(packed, 10_000), 1 << 25))))).toBe(sha256Hex(bytes));
   });
 
   test("several frames, empty ones among them", async () => {

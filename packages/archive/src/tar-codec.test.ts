@@ -12,7 +12,10 @@ const byteString = (constraints: { minLength?: number; maxLength: number }) =>
   fc.uint8Array({ ...constraints, min: 1 }).map((bytes) => String.fromCharCode(...bytes));
 // half of them long enough to need a prefix or a PAX record
 const byteName = fc
-  .oneof(byteString({ minLength: 1, maxLength: 99 }), fc.array(byteString({ minLength: 1, maxLength: 80 }), { minLength: 1, maxLength: 8 }).map((parts) => parts.join("/")))
+  .oneof(
+    byteString({ minLength: 1, maxLength: 99 }),
+    fc.array(byteString({ minLength: 1, maxLength: 80 }), { minLength: 1, maxLength: 8 }).map((parts) => parts.join("/")),
+  )
   .map((name) => name as BytePath);
 const number = (limit: number) => fc.oneof(fc.nat(4096), fc.integer({ min: 0, max: limit }), fc.constantFrom(limit, 2_097_151, 2_097_152));
 const time = fc.oneof(fc.integer({ min: -(2 ** 40), max: 2 ** 40 }), fc.constantFrom(0, 8 ** 11 - 1, 8 ** 11, 1.5, -0.25, 1_700_000_000.123));
@@ -90,7 +93,16 @@ describe("what is written is read", () => {
   });
 
   test("an entry's content can't be read once the next was asked for", async () => {
-    const reader = readTar(streamOf(pack(fc.sample(member.filter(({ content }) => content.length > 0), { numRuns: 2, seed: 1 }))));
+    const reader = readTar(
+      streamOf(
+        pack(
+          fc.sample(
+            member.filter(({ content }) => content.length > 0),
+            { numRuns: 2, seed: 1 },
+          ),
+        ),
+      ),
+    );
     const first = await reader.next();
     await reader.next();
     await expect(collectBytes(first.value!.content, 1e9, () => new Error())).rejects.toThrow(/after the next entry/);

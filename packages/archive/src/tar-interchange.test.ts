@@ -22,7 +22,9 @@ async function readAll(tar: Uint8Array): Promise<(TarHeader & { readonly content
 }
 
 function packAll(members: readonly (readonly [Partial<TarHeader>, string?])[]): Uint8Array {
-  const parts = members.map(([header, content = ""]) => concatBytes([encodeTarHeader({ ...PLAIN, ...header, size: content.length }), Buffer.from(content, "latin1"), tarPadding(content.length)]));
+  const parts = members.map(([header, content = ""]) =>
+    concatBytes([encodeTarHeader({ ...PLAIN, ...header, size: content.length }), Buffer.from(content, "latin1"), tarPadding(content.length)]),
+  );
   return concatBytes([...parts, TAR_END]);
 }
 
@@ -32,29 +34,49 @@ const name = fc.stringMatching(/^[a-zA-Zéλ🙂._ -]{1,60}(\/[a-zA-Zéλ._ -]{1
 describe("tar-stream", () => {
   test("reads what we write", async () => {
     await fc.assert(
-      fc.asyncProperty(name, fc.integer({ min: 1, max: 0o7777 }), fc.nat(2_000_000), fc.nat(2_000_000_000), fc.stringMatching(/^[a-z]{0,700}$/), async (path, mode, uid, mtime, content) => {
-        const seen: unknown[] = [];
-        const reader = extract();
-        reader.end(Buffer.from(packAll([[{ name: toBytePath(path), mode, uid, mtime }, content]])));
-        for await (const entry of reader) {
-          seen.push([entry.header.name, entry.header.mode, entry.header.uid, entry.header.mtime?.getTime(), Buffer.from(await collect(entry as AsyncIterable<Uint8Array>)).toString()]);
-        }
-        expect(seen).toEqual([[path, mode, uid, mtime * 1000, content]]);
-      }),
+      fc.asyncProperty(
+        name,
+        fc.integer({ min: 1, max: 0o7777 }),
+        fc.nat(2_000_000),
+        fc.nat(2_000_000_000),
+        fc.stringMatching(/^[a-z]{0,700}$/),
+        async (path, mode, uid, mtime, content) => {
+          const seen: unknown[] = [];
+          const reader = extract();
+          reader.end(Buffer.from(packAll([[{ name: toBytePath(path), mode, uid, mtime }, content]])));
+          for await (const entry of reader) {
+            seen.push([
+              entry.header.name,
+              entry.header.mode,
+              entry.header.uid,
+              entry.header.mtime?.getTime(),
+              Buffer.from(await collect(entry as AsyncIterable<Uint8Array>)).toString(),
+            ]);
+          }
+          expect(seen).toEqual([[path, mode, uid, mtime * 1000, content]]);
+        },
+      ),
       { numRuns: 100 },
     );
   });
 
   test("is read as what it wrote", async () => {
     await fc.assert(
-      fc.asyncProperty(name, fc.integer({ min: 1, max: 0o7777 }), fc.nat(262_143), fc.nat(2_000_000_000), fc.stringMatching(/^[a-z]{0,700}$/), async (path, mode, uid, mtime, content) => {
-        const writer = pack();
-        writer.entry({ name: path, mode, uid, mtime: new Date(mtime * 1000), pax: { "SCHILY.xattr.user.x": "y" } }, content);
-        writer.finalize();
-        const [entry] = await readAll(await collect(writer as AsyncIterable<Uint8Array>));
-        expect(entry).toMatchObject({ name: toBytePath(path), mode, uid, mtime, content });
-        expect(entry?.xattrs.get("user.x")).toEqual(Uint8Array.of(0x79));
-      }),
+      fc.asyncProperty(
+        name,
+        fc.integer({ min: 1, max: 0o7777 }),
+        fc.nat(262_143),
+        fc.nat(2_000_000_000),
+        fc.stringMatching(/^[a-z]{0,700}$/),
+        async (path, mode, uid, mtime, content) => {
+          const writer = pack();
+          writer.entry({ name: path, mode, uid, mtime: new Date(mtime * 1000), pax: { "SCHILY.xattr.user.x": "y" } }, content);
+          writer.finalize();
+          const [entry] = await readAll(await collect(writer as AsyncIterable<Uint8Array>));
+          expect(entry).toMatchObject({ name: toBytePath(path), mode, uid, mtime, content });
+          expect(entry?.xattrs.get("user.x")).toEqual(Uint8Array.of(0x79));
+        },
+      ),
       { numRuns: 100 },
     );
   });
@@ -84,7 +106,8 @@ describeWithTools(["tar"], "GNU tar", () => {
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  const list = (format: string, ...names: string[]) => execFileSync("tar", ["-C", `${directory}/tree`, `--format=${format}`, "--sort=name", "-cf", "-", ...names], { maxBuffer: 1e8 });
+  const list = (format: string, ...names: string[]) =>
+    execFileSync("tar", ["-C", `${directory}/tree`, `--format=${format}`, "--sort=name", "-cf", "-", ...names], { maxBuffer: 1e8 });
 
   test.each([["gnu"], ["posix"], ["oldgnu"]])("%s: every entry is read as it lies on disk", async (format) => {
     writeFileSync(Buffer.from(`${directory}/tree/${long}`), "deep");
@@ -152,7 +175,9 @@ describeWithTools(["tar"], "GNU tar", () => {
   });
 
   test("lists numbers that need PAX records", () => {
-    const out = execFileSync("tar", ["--numeric-owner", "--utc", "-tvf", "-"], { input: packAll([[{ uid: 4_000_000_000, gid: 3_000_000, mtime: 8 ** 11 + 5 }, "abc"]]) });
+    const out = execFileSync("tar", ["--numeric-owner", "--utc", "-tvf", "-"], {
+      input: packAll([[{ uid: 4_000_000_000, gid: 3_000_000, mtime: 8 ** 11 + 5 }, "abc"]]),
+    });
     expect(out.toString()).toMatch(/4000000000\/3000000\s+3 2242-03-16 12:56 file/);
   });
 });

@@ -96,17 +96,27 @@ describe("refused", () => {
   });
 
   test("nothing but a header, an entry or a typed error comes of any bytes", async () => {
-    const sound = concatBytes([extension("x", record("path", "a") + record("mtime", "1.5")), block({}, { size: 600 }), new Uint8Array(1024), block({ 156: "2", 157: "t" }), TAR_END]);
+    const sound = concatBytes([
+      extension("x", record("path", "a") + record("mtime", "1.5")),
+      block({}, { size: 600 }),
+      new Uint8Array(1024),
+      block({ 156: "2", 157: "t" }),
+      TAR_END,
+    ]);
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }), fc.nat(sound.length), async (flips, length) => {
-        const bytes = sound.slice(0, length);
-        for (const [at, value] of flips) if (at < length) bytes[at] = value;
-        try {
-          await read(bytes);
-        } catch (error) {
-          expect((error as { code?: string }).code).toMatch(/^ARCHIVE_/);
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+        fc.nat(sound.length),
+        async (flips, length) => {
+          const bytes = sound.slice(0, length);
+          for (const [at, value] of flips) if (at < length) bytes[at] = value;
+          try {
+            await read(bytes);
+          } catch (error) {
+            expect((error as { code?: string }).code).toMatch(/^ARCHIVE_/);
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });

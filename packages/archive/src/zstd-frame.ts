@@ -49,14 +49,15 @@ async function* readFrame(reader: StreamReader, magic: Uint8Array, windowLimit: 
       hint: "compress without --long, or with a smaller window",
     });
   }
-  if (readLittleEndian(rest, singleSegment ? 0 : 1, dictionaryBytes) !== 0) throw new VarveError("ARCHIVE_UNSUPPORTED_COMPRESSION", "a zstd frame needs a dictionary");
+  if (readLittleEndian(rest, singleSegment ? 0 : 1, dictionaryBytes) !== 0)
+    throw new VarveError("ARCHIVE_UNSUPPORTED_COMPRESSION", "a zstd frame needs a dictionary");
   yield { bytes: magic, last: false };
   yield { bytes: Uint8Array.of(descriptor, ...rest), last: false };
   yield* readBlocks(reader, (descriptor & 0x04) !== 0);
 }
 
 async function* readBlocks(reader: StreamReader, hasChecksum: boolean): AsyncGenerator<ZstdPart, void, undefined> {
-  for (let last = false; !last; ) {
+  for (let last = false; !last;) {
     const header = await exactly(reader, 3);
     const bits = readLittleEndian(header, 0, 3);
     last = (bits & 1) === 1;

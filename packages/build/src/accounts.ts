@@ -52,7 +52,9 @@ export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUse
   const number = parseID(userText);
   const known = accounts.users.find((user) => (userText === "" ? user.uid === 0 : user.name === userText || (number !== undefined && user.uid === number)));
   if (known === undefined && number === undefined && userText !== "") {
-    throw new VarveError("BUILD_USER_NOT_FOUND", `user ${JSON.stringify(userText)} is not in the image's /etc/passwd`, { hint: "create the user in a RUN step before, or use a number" });
+    throw new VarveError("BUILD_USER_NOT_FOUND", `user ${JSON.stringify(userText)} is not in the image's /etc/passwd`, {
+      hint: "create the user in a RUN step before, or use a number",
+    });
   }
   const uid = known?.uid ?? number ?? 0;
   const home = accounts.users.find((user) => user.uid === uid)?.home ?? "";
@@ -82,7 +84,9 @@ function resolveGroup(text: string, accounts: Accounts): number {
   const number = parseID(text);
   const known = accounts.groups.find((group) => group.name === text || (number !== undefined && group.gid === number));
   if (known === undefined && number === undefined) {
-    throw new VarveError("BUILD_USER_NOT_FOUND", `group ${JSON.stringify(text)} is not in the image's /etc/group`, { hint: "create the group in a RUN step before, or use a number" });
+    throw new VarveError("BUILD_USER_NOT_FOUND", `group ${JSON.stringify(text)} is not in the image's /etc/group`, {
+      hint: "create the group in a RUN step before, or use a number",
+    });
   }
   return known?.gid ?? number ?? 0;
 }
@@ -92,7 +96,10 @@ async function readLines(tree: FileTree, reader: ContentReader, path: string, op
   if (entry?.type !== "file" || entry.content === undefined) return [];
   const tooLarge = (): VarveError => new VarveError("BUILD_USER_NOT_FOUND", `the image's /${path} is larger than ${LIMIT} bytes`);
   const bytes = await collectBytes(await reader.open(entry.content, options), LIMIT, tooLarge);
-  return new TextDecoder().decode(bytes).split("\n").map((line) => line.trim());
+  return new TextDecoder()
+    .decode(bytes)
+    .split("\n")
+    .map((line) => line.trim());
 }
 
 function parsePasswd(line: string): PasswdEntry[] {
@@ -118,4 +125,3 @@ function splitOnce(spec: string): [string, string | undefined] {
   const colon = spec.indexOf(":");
   return colon < 0 ? [spec, undefined] : [spec.slice(0, colon), spec.slice(colon + 1)];
 }
-

@@ -9,5 +9,11 @@ export type BuildEvent =
   | { readonly type: "step-progress"; readonly step: string; readonly name: string; readonly current: number; readonly total?: number; readonly time: number }
   /** Something the step says of itself, one line. */
   | { readonly type: "step-note"; readonly step: string; readonly message: string; readonly time: number }
-  | { readonly type: "step-finished"; readonly step: string; readonly outcome: "done" | "cached" | "failed" | "cancelled"; readonly error?: string; readonly time: number }
+  | {
+      readonly type: "step-finished";
+      readonly step: string;
+      readonly outcome: "done" | "cached" | "failed" | "cancelled";
+      readonly error?: string;
+      readonly time: number;
+    }
   | { readonly type: "warning"; readonly rule: string; readonly message: string; readonly range?: SourceRange; readonly time: number };

@@ -4,7 +4,12 @@ import type { BuildEvent } from "./build-event.ts";
 /** Where a build's result goes; the names are buildx's (`-o type=…`). */
 export type Output =
   | { readonly type: "image"; readonly names: readonly string[]; readonly push: boolean }
-  | { readonly type: "oci" | "docker"; /** A file; `-` is stdout. Without it the archive goes nowhere (docker: an error). */ readonly dest: string; readonly tar: boolean; readonly names: readonly string[] }
+  | {
+      readonly type: "oci" | "docker";
+      /** A file; `-` is stdout. Without it the archive goes nowhere (docker: an error). */ readonly dest: string;
+      readonly tar: boolean;
+      readonly names: readonly string[];
+    }
   | { readonly type: "tar"; readonly dest: string }
   | { readonly type: "local"; readonly dest: string };
 

@@ -45,7 +45,8 @@ async function run(dockerfile: string, options: Partial<BuildOptions> = {}): Pro
   const events: BuildEvent[] = [];
   const result = await build({ context, dockerfile, home, onProgress: (event) => events.push(event), ...options });
   const titles = new Map(events.flatMap((event) => (event.type === "step-started" ? [[event.step, event.title] as const] : [])));
-  const ended = (outcome: string): string[] => events.flatMap((event) => (event.type === "step-finished" && event.outcome === outcome ? [titles.get(event.step) ?? ""] : []));
+  const ended = (outcome: string): string[] =>
+    events.flatMap((event) => (event.type === "step-finished" && event.outcome === outcome ? [titles.get(event.step) ?? ""] : []));
   return { ...result, events, cachedTitles: ended("cached"), doneTitles: ended("done") };
 }
 
@@ -57,7 +58,10 @@ async function inspect(result: BuildResult): Promise<{ readonly config: ImageCon
 }
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  return work.then(() => undefined, (error: unknown) => error);
+  return work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 describe("a build without RUN", () => {
@@ -121,7 +125,7 @@ describe("a build without RUN", () => {
   });
 
   test("stages nobody needs are not built, nor is their context read", async () => {
-    const result = await run("FROM scratch AS unneeded\nCOPY missing /\nFROM scratch\nCMD [\"x\"]");
+    const result = await run('FROM scratch AS unneeded\nCOPY missing /\nFROM scratch\nCMD ["x"]');
     expect(result.steps.total).toBe(0);
   });
 
@@ -138,7 +142,7 @@ describe("a build without RUN", () => {
 
   test("with SOURCE_DATE_EPOCH gives one digest everywhere", async () => {
     await put({ a: "A" });
-    const dockerfile = "FROM scratch\nCOPY a /p/q/\nWORKDIR /w\nCOPY <<EOF /h\nhello\nEOF\nCMD [\"x\"]";
+    const dockerfile = 'FROM scratch\nCOPY a /p/q/\nWORKDIR /w\nCOPY <<EOF /h\nhello\nEOF\nCMD ["x"]';
     const first = await run(dockerfile, { sourceDateEpoch: 1_600_000_000 });
     const second = await run(dockerfile, { sourceDateEpoch: 1_600_000_000, home: join(root, "other") });
     expect(second.descriptor).toEqual(first.descriptor);
@@ -159,9 +163,15 @@ describe("a build without RUN", () => {
 describe("several platforms", () => {
   test("make an index, and what they share is made once", async () => {
     await put({ a: "A" });
-    const result = await run("FROM --platform=$BUILDPLATFORM scratch AS s\nCOPY a /a\nFROM scratch\nCOPY --from=s /a /b", { platforms: ["linux/amd64", "linux/arm64", "linux/amd64"], tags: ["multi"] });
+    const result = await run("FROM --platform=$BUILDPLATFORM scratch AS s\nCOPY a /a\nFROM scratch\nCOPY --from=s /a /b", {
+      platforms: ["linux/amd64", "linux/arm64", "linux/amd64"],
+      tags: ["multi"],
+    });
     const index = parseIndex(await readFile(join(home, "blobs/sha256", digestHex(result.descriptor.digest))));
-    expect(index.manifests.map((manifest) => manifest.platform)).toEqual([{ os: "linux", architecture: "amd64" }, { os: "linux", architecture: "arm64" }]);
+    expect(index.manifests.map((manifest) => manifest.platform)).toEqual([
+      { os: "linux", architecture: "amd64" },
+      { os: "linux", architecture: "arm64" },
+    ]);
     const records = await readdir(join(home, "cache/steps"));
     expect(records).toHaveLength(2);
   });
@@ -200,7 +210,9 @@ describe("outputs", () => {
   });
 
   test("a docker layout directory is BUILD_UNSUPPORTED", async () => {
-    expect(await failureOf(run(DOCKERFILE, { outputs: [{ type: "docker", dest: join(root, "x"), tar: false, names: [] }] }))).toMatchObject({ code: "BUILD_UNSUPPORTED" });
+    expect(await failureOf(run(DOCKERFILE, { outputs: [{ type: "docker", dest: join(root, "x"), tar: false, names: [] }] }))).toMatchObject({
+      code: "BUILD_UNSUPPORTED",
+    });
   });
 });
 
@@ -300,7 +312,10 @@ describe("failures", () => {
   });
 
   test("a base that is no image is told at its line", async () => {
-    expect(await failureOf(run("FROM scratch AS a\nFROM inv@lid"))).toMatchObject({ code: expect.stringMatching(/^(OCI|PLAN)_INVALID/) as string, source: { range: { start: { line: 2 } } } });
+    expect(await failureOf(run("FROM scratch AS a\nFROM inv@lid"))).toMatchObject({
+      code: expect.stringMatching(/^(OCI|PLAN)_INVALID/) as string,
+      source: { range: { start: { line: 2 } } },
+    });
   });
 });
 

@@ -66,7 +66,9 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
   try {
     signal.throwIfAborted();
     const store = resources.use(await openStore({ root: homeOf(options), signal }));
-    const registries = resources.use(createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: options.insecureRegistries ?? [] }));
+    const registries = resources.use(
+      createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: options.insecureRegistries ?? [] }),
+    );
     const events = createEventSink(options.onProgress);
     const images = createBaseImages({ store, registries, pull: options.pull === true });
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts") };
@@ -75,7 +77,8 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), { images, events, io: { signal } });
     return await use({ options, store, registries, events, signal, execution, plan, abort: (reason) => controller.abort(reason) });
   } catch (error) {
-    if (options.signal?.aborted === true && !(isVarveError(error) && !isCancellation(error))) throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
+    if (options.signal?.aborted === true && !(isVarveError(error) && !isCancellation(error)))
+      throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
     throw error;
   }
 }

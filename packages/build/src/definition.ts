@@ -27,7 +27,8 @@ const NAMES = ["Dockerfile", "dockerfile"];
 
 /** Finds and reads the Dockerfile and opens the main context (nothing of which is listed yet). The caller disposes the context. */
 export async function openDefinition(options: BuildOptions, folders: DefinitionFolders, io: IOOptions): Promise<Definition> {
-  if (options.context === "-" && options.file === "-") throw new VarveError("BUILD_INVALID_OPTION", "the context and the Dockerfile cannot both come from stdin", { hint: "give one of them as a path" });
+  if (options.context === "-" && options.file === "-")
+    throw new VarveError("BUILD_INVALID_OPTION", "the context and the Dockerfile cannot both come from stdin", { hint: "give one of them as a path" });
   if (options.context === "-" || isContextURL(options.context)) return openRemote(options, folders, io);
   const given = options.dockerfile ?? (options.file === "-" ? await readStdin() : undefined);
   if (given !== undefined) {
@@ -46,7 +47,9 @@ export async function openNamedContext(source: string, folders: DefinitionFolder
 }
 
 async function openDirectory(path: string, dockerfile: string | undefined, folders: DefinitionFolders, io: IOOptions): Promise<BuildContext> {
-  const id = createHash("sha256").update(isAbsolute(path) ? path : join(process.cwd(), path)).digest("hex");
+  const id = createHash("sha256")
+    .update(isAbsolute(path) ? path : join(process.cwd(), path))
+    .digest("hex");
   const opened = await openContext({ kind: "directory", path, dockerfile, statCache: join(folders.contexts, `${id}.stat`) }, io);
   return opened.context;
 }
@@ -78,7 +81,13 @@ async function withDockerfile(options: BuildOptions, opened: OpenedContext, io: 
 async function findDockerfile(context: string): Promise<string> {
   for (const name of NAMES) {
     const path = normalize(join(context, name));
-    if (await stat(path).then(() => true, () => false)) return path;
+    if (
+      await stat(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   await requireDirectory(context);
   throw notFound("Dockerfile", `in ${context}`);
@@ -97,7 +106,12 @@ async function readDockerfile(path: string, options: BuildOptions): Promise<stri
   } catch (cause) {
     if (cause instanceof VarveError) throw cause;
     const inContext = join(options.context, path);
-    const there = !isAbsolute(path) && (await stat(inContext).then(() => true, () => false));
+    const there =
+      !isAbsolute(path) &&
+      (await stat(inContext).then(
+        () => true,
+        () => false,
+      ));
     throw notFound(path, "", there ? `the path is relative to the current directory; write -f ${inContext}` : (cause as Error).message);
   }
 }
@@ -114,4 +128,3 @@ async function readStdin(): Promise<string> {
 function decode(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
-

@@ -32,7 +32,8 @@ export function createEventSink(listener: ((event: BuildEvent) => void) | undefi
       };
       return {
         output: (stream, chunk) => ended || emit({ type: "step-output", step, stream, chunk, time: Date.now() }),
-        progress: (name, current, total) => ended || emit({ type: "step-progress", step, name, current, ...(total === undefined ? {} : { total }), time: Date.now() }),
+        progress: (name, current, total) =>
+          ended || emit({ type: "step-progress", step, name, current, ...(total === undefined ? {} : { total }), time: Date.now() }),
         note: (message) => ended || emit({ type: "step-note", step, message, time: Date.now() }),
         done: () => finish("done"),
         cached: () => finish("cached"),

@@ -64,7 +64,11 @@ async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMa
   }
 }
 
-async function carryOut(scope: StepScope, vertex: Exclude<Vertex, { kind: "scratch" | "context" }>, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<VertexResult> {
+async function carryOut(
+  scope: StepScope,
+  vertex: Exclude<Vertex, { kind: "scratch" | "context" }>,
+  inputs: ReadonlyMap<VertexID, VertexResult>,
+): Promise<VertexResult> {
   const { execution } = scope;
   if (vertex.kind === "image") {
     const base = await execution.images.resolve(vertex.reference, vertex.platform, scope.io);

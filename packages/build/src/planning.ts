@@ -22,9 +22,16 @@ export interface PlanningScope {
 }
 
 /** Parses the Dockerfile, resolves the configs of its bases and plans it. Nothing but manifests and configs is read. */
-export async function planAll(definition: Definition, options: BuildOptions, platforms: readonly (Platform | undefined)[], scope: PlanningScope): Promise<Planned> {
+export async function planAll(
+  definition: Definition,
+  options: BuildOptions,
+  platforms: readonly (Platform | undefined)[],
+  scope: PlanningScope,
+): Promise<Planned> {
   const dockerfile = parseDockerfile(definition.text, { file: definition.file });
-  const plans = await Promise.all(platforms.map((platform) => planOne(dockerfile, { ...planOptionsOf(options, platform), withPlatform: platforms.length > 1 }, scope)));
+  const plans = await Promise.all(
+    platforms.map((platform) => planOne(dockerfile, { ...planOptionsOf(options, platform), withPlatform: platforms.length > 1 }, scope)),
+  );
   const seen = new Set<string>();
   for (const warning of [...dockerfile.warnings, ...plans.flatMap((plan) => plan.warnings)]) {
     const key = JSON.stringify(warning);
@@ -37,7 +44,7 @@ export async function planAll(definition: Definition, options: BuildOptions, pla
 async function planOne(dockerfile: Dockerfile, planOptions: PlanOptions, scope: PlanningScope): Promise<Plan> {
   const bases: Record<string, ResolvedBase> = {};
   // a base's ONBUILD triggers may start from images of their own
-  for (let missing = requiredBases(dockerfile, planOptions, bases); missing.length > 0; ) {
+  for (let missing = requiredBases(dockerfile, planOptions, bases); missing.length > 0;) {
     await Promise.all(missing.map(async (base) => (bases[base.key] = await resolveBase(dockerfile, base, scope))));
     missing = requiredBases(dockerfile, planOptions, bases).filter((base) => bases[base.key] === undefined);
   }

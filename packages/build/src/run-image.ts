@@ -80,7 +80,10 @@ async function findImage(store: Store, options: RunImageOptions): Promise<Image>
   const known = (await store.refs(io(options))).find((ref) => ref.name === name);
   if (known !== undefined) return await openImage(store, known.descriptor, { platform, ...io(options) });
   const repository = options.registries.repository(reference);
-  const { descriptor } = await openImage(repository, await repository.resolve(reference.digest ?? reference.tag ?? "latest", io(options)), { platform, ...io(options) });
+  const { descriptor } = await openImage(repository, await repository.resolve(reference.digest ?? reference.tag ?? "latest", io(options)), {
+    platform,
+    ...io(options),
+  });
   await copyGraph(repository, store, descriptor, io(options));
   await store.tag(descriptor, name, io(options));
   return await openImage(store, descriptor, io(options));

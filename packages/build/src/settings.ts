@@ -20,7 +20,10 @@ export function epochOf(options: Pick<BuildOptions, "sourceDateEpoch" | "buildAr
   const text = options.buildArgs?.["SOURCE_DATE_EPOCH"] ?? process.env["SOURCE_DATE_EPOCH"];
   if (text === undefined || text === "") return undefined;
   // the last time a Date can hold
-  if (!/^[0-9]+$/.test(text) || Number(text) > 8.64e12) throw new VarveError("BUILD_INVALID_OPTION", `SOURCE_DATE_EPOCH ${JSON.stringify(text)} is not a number of seconds`, { hint: "for example SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)" });
+  if (!/^[0-9]+$/.test(text) || Number(text) > 8.64e12)
+    throw new VarveError("BUILD_INVALID_OPTION", `SOURCE_DATE_EPOCH ${JSON.stringify(text)} is not a number of seconds`, {
+      hint: "for example SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+    });
   return Number(text);
 }
 

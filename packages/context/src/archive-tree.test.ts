@@ -24,7 +24,22 @@ async function tarOf(...flags: readonly string[]): Promise<Uint8Array> {
 }
 
 function header(name: string, more: Partial<TarHeader> = {}): TarHeader {
-  return { name: toBytePath(name), type: "file", mode: 0o644, uid: 7, gid: 8, size: 0, mtime: 1, linkName: toBytePath(""), deviceMajor: 0, deviceMinor: 0, userName: "", groupName: "", xattrs: new Map(), ...more };
+  return {
+    name: toBytePath(name),
+    type: "file",
+    mode: 0o644,
+    uid: 7,
+    gid: 8,
+    size: 0,
+    mtime: 1,
+    linkName: toBytePath(""),
+    deviceMajor: 0,
+    deviceMinor: 0,
+    userName: "",
+    groupName: "",
+    xattrs: new Map(),
+    ...more,
+  };
 }
 
 describe("openArchive", () => {
@@ -106,6 +121,8 @@ describe("openContext of a stream", () => {
   });
 
   test("refuses anything else", async () => {
-    await expect(openContext({ kind: "stream", title: "-", stream: streamOf(Uint8Array.of(0, 1, 2, 3)), directory })).rejects.toMatchObject({ code: "CONTEXT_INVALID_ARCHIVE" });
+    await expect(openContext({ kind: "stream", title: "-", stream: streamOf(Uint8Array.of(0, 1, 2, 3)), directory })).rejects.toMatchObject({
+      code: "CONTEXT_INVALID_ARCHIVE",
+    });
   });
 });

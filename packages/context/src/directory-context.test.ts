@@ -128,7 +128,9 @@ describe("contents", () => {
     await using context = await openDirectoryContext({ path: root });
     const { content } = entryAt(await context.tree(), "f");
     await appendFile(join(root, "f"), "more");
-    await expect((async () => collectBytes(await context.reader.open(content as never), 1e9, () => new Error("too long")))()).rejects.toMatchObject({ code: "CONTEXT_CHANGED" });
+    await expect((async () => collectBytes(await context.reader.open(content as never), 1e9, () => new Error("too long")))()).rejects.toMatchObject({
+      code: "CONTEXT_CHANGED",
+    });
     await expect(context.reader.digest(content as never)).rejects.toMatchObject({ code: "CONTEXT_CHANGED" });
   });
 

@@ -50,7 +50,11 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
 export function emptyContext(title: string): BuildContext {
   return {
     title,
-    reader: { owns: () => false, open: () => Promise.reject(new TypeError("an empty context has no contents")), digest: () => Promise.reject(new TypeError("an empty context has no contents")) },
+    reader: {
+      owns: () => false,
+      open: () => Promise.reject(new TypeError("an empty context has no contents")),
+      digest: () => Promise.reject(new TypeError("an empty context has no contents")),
+    },
     tree: () => Promise.resolve(createTreeBuilder().finish()),
     readFile: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),

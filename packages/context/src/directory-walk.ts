@@ -87,7 +87,12 @@ async function listDirectory(walk: Walk, directory: OpenDirectory, pending: Omit
   }
 }
 
-async function enter(walk: Walk, directory: { readonly path: BytePath; readonly access: string }, pending: Omit<Entry, "node">[], depth: number): Promise<void> {
+async function enter(
+  walk: Walk,
+  directory: { readonly path: BytePath; readonly access: string },
+  pending: Omit<Entry, "node">[],
+  depth: number,
+): Promise<void> {
   let opened: OpenDirectory;
   try {
     opened = openDirectory(walk, directory.path, directory.access, DIRECTORY_FLAGS);

@@ -19,7 +19,8 @@ export function parseGitReference(text: string): GitReference | undefined {
   if (SCP.test(address)) return withFragment(address, fragment, new URLSearchParams());
   if (!URL.canParse(address)) return undefined;
   const url = new URL(address);
-  const isGit = url.protocol === "git:" || url.protocol === "ssh:" || ((url.protocol === "http:" || url.protocol === "https:") && url.pathname.endsWith(".git"));
+  const isGit =
+    url.protocol === "git:" || url.protocol === "ssh:" || ((url.protocol === "http:" || url.protocol === "https:") && url.pathname.endsWith(".git"));
   if (!isGit) return undefined;
   const query = new URLSearchParams(url.search);
   return withFragment(address.split("?", 1)[0] ?? address, fragment, query);

@@ -60,7 +60,10 @@ async function fetchCommit(checkout: string, reference: GitReference, signal: Ab
   const ref = reference.ref ?? "HEAD";
   await git(checkout, ["init", "--quiet", "--template="], signal);
   await git(checkout, ["remote", "add", "--", "origin", reference.remote], signal);
-  const shallow = await git(checkout, ["fetch", "--quiet", "--depth=1", "--no-tags", "origin", "--", ref], signal).then(() => true, () => false);
+  const shallow = await git(checkout, ["fetch", "--quiet", "--depth=1", "--no-tags", "origin", "--", ref], signal).then(
+    () => true,
+    () => false,
+  );
   if (!shallow) await git(checkout, ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"], signal);
   const wanted = shallow ? "FETCH_HEAD" : await resolveRef(checkout, ref, signal);
   await git(checkout, ["-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", wanted], signal);
@@ -91,11 +94,18 @@ function git(directory: string, args: readonly string[], signal: AbortSignal | u
     child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
     child.once("error", (cause: NodeJS.ErrnoException) => {
       if (signal?.aborted === true) reject(cause);
-      else reject(new VarveError("CONTEXT_GIT_FAILED", "cannot start git", { cause, hint: cause.code === "ENOENT" ? "install git, it fetches repositories" : cause.message }));
+      else
+        reject(
+          new VarveError("CONTEXT_GIT_FAILED", "cannot start git", {
+            cause,
+            hint: cause.code === "ENOENT" ? "install git, it fetches repositories" : cause.message,
+          }),
+        );
     });
     child.once("close", (code) => {
       if (code === 0) resolve(Buffer.concat(out).toString().trim());
-      else reject(new VarveError("CONTEXT_GIT_FAILED", `git ${args[0] ?? ""} failed`, { details: Buffer.concat(errors).toString().trim().split("\n").slice(-5) }));
+      else
+        reject(new VarveError("CONTEXT_GIT_FAILED", `git ${args[0] ?? ""} failed`, { details: Buffer.concat(errors).toString().trim().split("\n").slice(-5) }));
     });
   });
 }

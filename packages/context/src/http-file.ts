@@ -29,7 +29,12 @@ export async function httpFile(url: string, options: HttpFileOptions): Promise<H
   const dispatcher = new EnvHttpProxyAgent();
   const spool = await createSpool(options.directory);
   try {
-    const response = await fetch(url, { dispatcher, redirect: "follow", headers: { "accept-encoding": "identity", "user-agent": "varve" }, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+    const response = await fetch(url, {
+      dispatcher,
+      redirect: "follow",
+      headers: { "accept-encoding": "identity", "user-agent": "varve" },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
     if (!response.ok) {
       await response.body?.cancel();
       throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `${shown(url)} answered ${response.status} ${response.statusText}`.trimEnd());
@@ -38,7 +43,9 @@ export async function httpFile(url: string, options: HttpFileOptions): Promise<H
     for await (const piece of spool.keep((response.body ?? emptyBody()) as ByteStream)) hash?.update(piece);
     const found = hash?.digest("hex");
     if (checksum !== undefined && found !== checksum.hex) {
-      throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${shown(url)} has the checksum ${checksum.algorithm}:${found ?? ""}`, { hint: `expected ${options.checksum ?? ""}` });
+      throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${shown(url)} has the checksum ${checksum.algorithm}:${found ?? ""}`, {
+        hint: `expected ${options.checksum ?? ""}`,
+      });
     }
     const modified = Date.parse(response.headers.get("last-modified") ?? "");
     const entry: Omit<Entry, "node"> = {

@@ -60,7 +60,7 @@ async function openStream(title: string, stream: ByteStream, directory: string, 
   const iterator = stream[Symbol.asyncIterator]();
   const pieces: Uint8Array[] = [];
   let ended = false;
-  for (let read = 0; read < HEAD && !ended; ) {
+  for (let read = 0; read < HEAD && !ended;) {
     const next = await iterator.next();
     ended = next.done === true;
     if (next.done === true) break;
@@ -75,7 +75,9 @@ async function openStream(title: string, stream: ByteStream, directory: string, 
   }
   const archive = await openArchive(resume(head, iterator, ended), { directory, signal: options?.signal });
   if (archive === undefined) {
-    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `${title} is neither a tar nor a Dockerfile`, { hint: "give a tar (compressed or not) as context, or the text of a Dockerfile" });
+    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `${title} is neither a tar nor a Dockerfile`, {
+      hint: "give a tar (compressed or not) as context, or the text of a Dockerfile",
+    });
   }
   return { context: archiveContext(title, archive) };
 }

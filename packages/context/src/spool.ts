@@ -68,7 +68,7 @@ function createSpoolReader(handle: FileHandle, own: () => Digest): OwningReader 
 async function* readStretch(handle: FileHandle, ref: ContentRef, options: IOOptions | undefined): AsyncGenerator<Uint8Array, void, undefined> {
   if (ref.kind !== "layer") throw new TypeError(`a spool cannot open a ${ref.kind} reference`);
   const end = ref.offset + ref.size;
-  for (let at = ref.offset; at < end; ) {
+  for (let at = ref.offset; at < end;) {
     options?.signal?.throwIfAborted();
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(PIECE, end - at)), 0, Math.min(PIECE, end - at), at);
     if (bytesRead === 0) throw new TypeError("a spool is shorter than a reference into it");
@@ -78,7 +78,7 @@ async function* readStretch(handle: FileHandle, ref: ContentRef, options: IOOpti
 }
 
 async function writeAll(handle: FileHandle, piece: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < piece.length; ) {
+  for (let written = 0; written < piece.length;) {
     const { bytesWritten } = await handle.write(piece, written, piece.length - written, position + written);
     written += bytesWritten;
   }

@@ -137,10 +137,13 @@ describe("loadArchive", () => {
     ["no tar", async (file: string) => writeFile(file, "this is text, and quite a bit of it ".repeat(40))],
     ["an empty file", async (file: string) => writeFile(file, "")],
     ["a root filesystem", async (file: string) => void execFileSync("tar", ["-cf", file, "-C", "/etc", "hostname"])],
-    ["a truncated archive", async (file: string) => {
-      await writeOciArchive(store, [{ descriptor: await sampleImage(), names: [] }], file);
-      await writeFile(file, (await readFile(file)).subarray(0, 3000));
-    }],
+    [
+      "a truncated archive",
+      async (file: string) => {
+        await writeOciArchive(store, [{ descriptor: await sampleImage(), names: [] }], file);
+        await writeFile(file, (await readFile(file)).subarray(0, 3000));
+      },
+    ],
     ["nothing at all", async () => {}],
   ])("refuses %s", async (_, write) => {
     const file = path.join(directory, "bad.tar");
@@ -190,14 +193,18 @@ describeWithTools(["umoci", "skopeo"], "a layer varve wrote", () => {
     const bundle = path.join(directory, "bundle");
     const root = process.getuid?.() === 0;
     execFileSync("umoci", ["unpack", ...(root ? [] : ["--rootless"]), "--image", `${layout}:v1`, bundle], { stdio: "pipe" });
-    const listing = execFileSync("find", [".", "-mindepth", "1", "-printf", "%P %y %m %U:%G %n %l\n"], { cwd: path.join(bundle, "rootfs"), encoding: "latin1" });
+    const listing = execFileSync("find", [".", "-mindepth", "1", "-printf", "%P %y %m %U:%G %n %l\n"], {
+      cwd: path.join(bundle, "rootfs"),
+      encoding: "latin1",
+    });
     const owner = root ? "7:8" : `${process.getuid?.()}:${process.getgid?.()}`;
     const top = root ? "0:0" : owner;
-    expect(listing.trim().split("\n").map((line) => line.trim()).toSorted()).toEqual([
-      `bin d 755 ${top} 2`,
-      `bin/hello f 4755 ${owner} 2`,
-      `bin/twin f 4755 ${owner} 2`,
-      `caf\xe9 l 777 ${top} 1 bin/hello`,
-    ]);
+    expect(
+      listing
+        .trim()
+        .split("\n")
+        .map((line) => line.trim())
+        .toSorted(),
+    ).toEqual([`bin d 755 ${top} 2`, `bin/hello f 4755 ${owner} 2`, `bin/twin f 4755 ${owner} 2`, `caf\xe9 l 777 ${top} 1 bin/hello`]);
   });
 });

@@ -26,7 +26,9 @@ export async function loadArchive(store: Store, input: string | ByteStream, opti
     if (await members.has("manifest.json")) return await loadDockerArchive(store, members, options);
     const old = await members.has("repositories");
     throw new VarveError("IMAGE_INVALID_ARCHIVE", `${typeof input === "string" ? input : "the archive"} has neither index.json nor manifest.json`, {
-      hint: old ? "archives of Docker before 1.10 are not supported" : "an image archive is what docker save, podman save or skopeo copy write; a root filesystem's tar is not one",
+      hint: old
+        ? "archives of Docker before 1.10 are not supported"
+        : "an image archive is what docker save, podman save or skopeo copy write; a root filesystem's tar is not one",
     });
   } finally {
     await members[Symbol.asyncDispose]();

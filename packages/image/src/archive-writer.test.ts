@@ -120,11 +120,18 @@ describe("writeOciLayout", () => {
     const first = await sampleImage();
     const image = await openImage(store, first);
     const second = await storeImage(store, { config: { ...image.config, author: "me" }, layers: image.manifest.layers });
-    const index = async () => parseIndex(await readFile(path.join(layout, "index.json"))).manifests.map((entry) => [entry.digest, entry.annotations?.["io.containerd.image.name"]]);
+    const index = async () =>
+      parseIndex(await readFile(path.join(layout, "index.json"))).manifests.map((entry) => [entry.digest, entry.annotations?.["io.containerd.image.name"]]);
     await writeOciLayout(store, [{ descriptor: first, names: NAMES }], layout);
-    expect(await index()).toEqual([[first.digest, NAMES[0]], [first.digest, NAMES[1]]]);
+    expect(await index()).toEqual([
+      [first.digest, NAMES[0]],
+      [first.digest, NAMES[1]],
+    ]);
     await writeOciLayout(store, [{ descriptor: second, names: [NAMES[0] ?? ""] }], layout);
-    expect(await index()).toEqual([[first.digest, NAMES[1]], [second.digest, NAMES[0]]]);
+    expect(await index()).toEqual([
+      [first.digest, NAMES[1]],
+      [second.digest, NAMES[0]],
+    ]);
   });
 
   it("refuses a directory that holds something else by that name", async () => {

@@ -37,9 +37,13 @@ function dockerArchive(source: Fetcher, images: readonly NamedImage[], options: 
       const image = await openImage(source, descriptor, options);
       const foreign = image.layers.find((layer) => isForeignLayer(layer.descriptor));
       if (foreign !== undefined) {
-        throw new VarveError("IMAGE_OUTPUT", `${names[0] ?? descriptor.digest} has the foreign layer ${foreign.descriptor.digest}, which a docker-archive cannot hold`, {
-          hint: "write type=oci instead",
-        });
+        throw new VarveError(
+          "IMAGE_OUTPUT",
+          `${names[0] ?? descriptor.digest} has the foreign layer ${foreign.descriptor.digest}, which a docker-archive cannot hold`,
+          {
+            hint: "write type=oci instead",
+          },
+        );
       }
       single.push({ descriptor: image.descriptor, names });
       rows.push({

@@ -7,8 +7,7 @@ export const INDEX_DEPTH_LIMIT = 3;
 
 /** Fetches a manifest, index or config whole: verified, at most 4 MiB (else OCI_TOO_LARGE). */
 export async function fetchDocument(source: Fetcher, descriptor: Descriptor, options: IOOptions = {}): Promise<Uint8Array> {
-  const tooLarge = (): VarveError =>
-    new VarveError("OCI_TOO_LARGE", `${descriptor.digest} (${descriptor.mediaType}) is larger than ${DOCUMENT_LIMIT} bytes`);
+  const tooLarge = (): VarveError => new VarveError("OCI_TOO_LARGE", `${descriptor.digest} (${descriptor.mediaType}) is larger than ${DOCUMENT_LIMIT} bytes`);
   if (descriptor.size > DOCUMENT_LIMIT) throw tooLarge();
   const stream: ByteStream = await source.fetch(descriptor, options);
   return collectBytes(stream, DOCUMENT_LIMIT, tooLarge);

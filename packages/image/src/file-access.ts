@@ -17,7 +17,7 @@ const PIECE = 256 * 1024;
 /** Pieces of an open file's range; throws IMAGE_INVALID_ARCHIVE when the file is shorter. */
 export async function* readRange(handle: FileHandle, offset: number, length: number, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const end = offset + length;
-  for (let at = offset; at < end; ) {
+  for (let at = offset; at < end;) {
     options.signal?.throwIfAborted();
     const buffer = new Uint8Array(Math.min(PIECE, end - at));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);

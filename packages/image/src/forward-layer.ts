@@ -49,7 +49,10 @@ class ForwardLayer implements LayerContent {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dropCursor();
-    await this.#spool?.then((spool) => spool[Symbol.asyncDispose](), () => {});
+    await this.#spool?.then(
+      (spool) => spool[Symbol.asyncDispose](),
+      () => {},
+    );
   }
 
   #putAside(): Promise<Spool> {

@@ -139,7 +139,16 @@ describe("copyGraph", () => {
     const source = new Memory();
     const target = new Memory();
     target.gate = () => new Promise((resolve) => setImmediate(resolve));
-    await copyGraph(source, target, image(source, "a", Array.from({ length: 20 }, (_, i) => `layer ${i}`)), { concurrency: 3 });
+    await copyGraph(
+      source,
+      target,
+      image(
+        source,
+        "a",
+        Array.from({ length: 20 }, (_, i) => `layer ${i}`),
+      ),
+      { concurrency: 3 },
+    );
     expect(target.mostRunning).toBe(3);
   });
 

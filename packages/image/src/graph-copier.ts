@@ -89,7 +89,10 @@ async function copyManifest(copy: Copy, descriptor: Descriptor, depth: number): 
   if (exists && copy.trustExisting) return finish(copy, descriptor, "exists");
   const bytes = await semaphore.run(() => fetchDocument(source, descriptor, { signal }));
   const children = childrenOf(descriptor, bytes, depth);
-  await allSettled(copy, children.map((child) => copyNode(copy, child, depth + 1)));
+  await allSettled(
+    copy,
+    children.map((child) => copyNode(copy, child, depth + 1)),
+  );
   if (exists) return finish(copy, descriptor, "exists");
   copy.options.onProgress?.({ type: "started", descriptor });
   await semaphore.run(() => target.push(descriptor, async () => streamOf(bytes), { signal }));
@@ -128,7 +131,10 @@ async function copyBlob(copy: Copy, descriptor: Descriptor): Promise<void> {
   inFlight.set(copy.target, flights);
   // what another copy began may fail for reasons of its own; then this one goes for itself
   for (let other = flights.get(descriptor.digest); other !== undefined; other = flights.get(descriptor.digest)) {
-    const arrived = await other.then(() => true, () => false);
+    const arrived = await other.then(
+      () => true,
+      () => false,
+    );
     copy.signal.throwIfAborted();
     if (arrived) return finish(copy, descriptor, "exists");
   }

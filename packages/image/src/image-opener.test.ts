@@ -24,7 +24,11 @@ function memory(): Fetcher & { add(mediaType: string, value: unknown): Descripto
 const diffID = `sha256:${"d".repeat(64)}`;
 const layer = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: `sha256:${"1".repeat(64)}`, size: 3 };
 
-function imageOf(source: ReturnType<typeof memory>, platform: Platform, options: { diffIDs?: readonly string[]; layer?: unknown; configType?: string; docker?: boolean } = {}): Descriptor {
+function imageOf(
+  source: ReturnType<typeof memory>,
+  platform: Platform,
+  options: { diffIDs?: readonly string[]; layer?: unknown; configType?: string; docker?: boolean } = {},
+): Descriptor {
   const { docker = false } = options;
   const config = source.add(options.configType ?? (docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.ociConfig), {
     ...platform,

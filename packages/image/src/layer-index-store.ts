@@ -62,7 +62,10 @@ export async function readStoredIndex(store: Store, diffID: DiffID, options: IOO
 
 async function makeIndex(store: Store, layer: ImageLayer, options: IOOptions): Promise<LayerIndex> {
   const blob = (await store.has(layer.descriptor, options)) ? await store.fetch(layer.descriptor, options) : fetchThrough(store, layer, options);
-  const index = await indexLayer(limitInflation(blob, decompress, () => layer.descriptor.size), options);
+  const index = await indexLayer(
+    limitInflation(blob, decompress, () => layer.descriptor.size),
+    options,
+  );
   if (index.diffID !== layer.diffID) {
     throw new VarveError("IMAGE_LAYER_MISMATCH", `layer ${layer.descriptor.digest} holds ${index.diffID}, but its image's config says ${layer.diffID}`);
   }

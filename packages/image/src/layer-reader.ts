@@ -51,7 +51,11 @@ export function createLayerReader(store: Store, resolveBlob: (diffID: DiffID, op
     async [Symbol.asyncDispose]() {
       const open_ = [...layers.values()];
       layers.clear();
-      for (const layer of open_) await layer.then((content) => content[Symbol.asyncDispose](), () => {});
+      for (const layer of open_)
+        await layer.then(
+          (content) => content[Symbol.asyncDispose](),
+          () => {},
+        );
     },
   };
 }
@@ -75,7 +79,8 @@ async function* checked(stream: ByteStream, ref: Extract<ContentRef, { readonly 
     yield piece;
   }
   const wrong = size !== ref.size ? `it has ${size} bytes instead of ${ref.size}` : wrongDigest(hash?.digest("hex"), ref.digest);
-  if (wrong !== undefined) throw new VarveError("IMAGE_LAYER_MISMATCH", `a file at byte ${ref.offset} of layer ${ref.diffID} is not what the index says: ${wrong}`);
+  if (wrong !== undefined)
+    throw new VarveError("IMAGE_LAYER_MISMATCH", `a file at byte ${ref.offset} of layer ${ref.diffID} is not what the index says: ${wrong}`);
 }
 
 function wrongDigest(hex: string | undefined, expected: Digest | undefined): string | undefined {

@@ -46,7 +46,9 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   // a failure of either ends the other: the tar stops when its blob can't be stored, the blob with its tar
   const failure = new AbortController();
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
-  const blob = storeSegments(store, { stream: spool.follow({ signal }), cuts: tar.cuts, finished: tar.finished }, { ...options, signal }).finally(() => spool[Symbol.asyncDispose]());
+  const blob = storeSegments(store, { stream: spool.follow({ signal }), cuts: tar.cuts, finished: tar.finished }, { ...options, signal }).finally(() =>
+    spool[Symbol.asyncDispose](),
+  );
   blob.catch((error: unknown) => failure.abort(error));
   try {
     await fill(spool, tar.stream, signal);
@@ -92,7 +94,10 @@ async function storeCompressed(store: Store, stream: ByteStream, mediaType: stri
       }
     }
 
-    const index = await indexLayer(limitInflation(passing(), decompress, () => size), options);
+    const index = await indexLayer(
+      limitInflation(passing(), decompress, () => size),
+      options,
+    );
     requireDiffID(index, options.diffID);
     const { digest } = await writer.commit();
     await store.writeLayerIndex(index.diffID, encodeLayerIndex(index), options);

@@ -55,7 +55,12 @@ function tree(from: FileTree, ...entries: readonly NewEntry[]): FileTree {
 
 const bytesReader: ContentReader = {
   open: async (ref) => streamOf(ref.kind === "bytes" ? ref.bytes : new Uint8Array(0)),
-  digest: async (ref) => digestFromHex(createHash("sha256").update(ref.kind === "bytes" ? ref.bytes : "").digest("hex")),
+  digest: async (ref) =>
+    digestFromHex(
+      createHash("sha256")
+        .update(ref.kind === "bytes" ? ref.bytes : "")
+        .digest("hex"),
+    ),
 };
 
 async function read(reader: ContentReader, from: FileTree, at: string): Promise<Uint8Array> {
@@ -86,7 +91,14 @@ async function foreignLayer(next: FileTree): Promise<{ diffID: DiffID; descripto
 
 const BIG = randomBytes(2.5 * 1024 * 1024);
 const sample = (): FileTree =>
-  tree(EMPTY_TREE, dir("d"), file("d/a", "aaa"), file("d/empty", ""), file("big", BIG), ...Array.from({ length: 300 }, (_, i) => file(`d/${i}`, `${i}`.repeat(5000))));
+  tree(
+    EMPTY_TREE,
+    dir("d"),
+    file("d/a", "aaa"),
+    file("d/empty", ""),
+    file("big", BIG),
+    ...Array.from({ length: 300 }, (_, i) => file(`d/${i}`, `${i}`.repeat(5000))),
+  );
 
 describe("createLayer", () => {
   it("stores a gzip whose tar is the diffID's, and an index with the blob's table", async () => {
@@ -130,7 +142,10 @@ describe("createLayer", () => {
   });
 
   it("leaves nothing when content cannot be read, and rejects with the reader's error", async () => {
-    const broken: ContentReader = { ...bytesReader, open: (ref, options) => (ref.size > 1_000_000 ? Promise.reject(new Error("vanished")) : bytesReader.open(ref, options)) };
+    const broken: ContentReader = {
+      ...bytesReader,
+      open: (ref, options) => (ref.size > 1_000_000 ? Promise.reject(new Error("vanished")) : bytesReader.open(ref, options)),
+    };
     await expect(createLayer(store, diffTrees(EMPTY_TREE, sample()), broken)).rejects.toThrow("vanished");
     expect(await readdir(path.join(store.root, "blobs", "sha256"))).toEqual([]);
     expect(await readdir(await store.directory("spool"))).toEqual([]);
@@ -206,7 +221,9 @@ describe("layerIndex", () => {
     await expect(layerIndex(store, { diffID: wrong, descriptor, open: () => store.fetch(descriptor) })).rejects.toMatchObject({ code: "IMAGE_LAYER_MISMATCH" });
     const missing = { ...descriptor, digest: digestFromHex("d".repeat(64)) };
     const blob = await collectBytes(await store.fetch(descriptor), 1e9, () => new Error("too large"));
-    await expect(layerIndex(store, { diffID: wrong, descriptor: missing, open: async () => streamOf(blob) })).rejects.toMatchObject({ code: "STORE_DIGEST_MISMATCH" });
+    await expect(layerIndex(store, { diffID: wrong, descriptor: missing, open: async () => streamOf(blob) })).rejects.toMatchObject({
+      code: "STORE_DIGEST_MISMATCH",
+    });
     expect(await store.has(missing)).toBe(false);
   });
 
@@ -245,10 +262,18 @@ describe("an image's files", () => {
     const image = await openImage(store, await twoLayers());
     const tar = path.join(directory, "rootfs.tar");
     await writeRootfsTar(store, image, tar);
-    expect(execFileSync("tar", ["-tf", tar], { encoding: "utf8" }).split("\n").filter((line) => !["", "./", "/"].includes(line))).toEqual(["added", "etc/", "etc/changed", "etc/kept"]);
+    expect(
+      execFileSync("tar", ["-tf", tar], { encoding: "utf8" })
+        .split("\n")
+        .filter((line) => !["", "./", "/"].includes(line)),
+    ).toEqual(["added", "etc/", "etc/changed", "etc/kept"]);
     const out = path.join(directory, "out");
     await writeRootfsDirectory(store, image, out);
-    expect(execFileSync("grep", ["-r", "", "."], { cwd: out, encoding: "utf8" }).trim().split("\n").toSorted()).toEqual(["./added:added", "./etc/changed:new", "./etc/kept:kept"]);
+    expect(execFileSync("grep", ["-r", "", "."], { cwd: out, encoding: "utf8" }).trim().split("\n").toSorted()).toEqual([
+      "./added:added",
+      "./etc/changed:new",
+      "./etc/kept:kept",
+    ]);
     const flat = await flattenImage(store, image);
     expect([...mergeLayer(EMPTY_TREE, flat.index).walk()].map((entry) => entry.path)).toEqual(["", "added", "etc", "etc/changed", "etc/kept"]);
     await flat.blob;

@@ -1,13 +1,5 @@
 import { VarveError } from "@varve/errors";
-import {
-  type Descriptor,
-  type Fetcher,
-  formatReference,
-  isIndexType,
-  isManifestType,
-  parseIndex,
-  parseReference,
-} from "@varve/oci";
+import { type Descriptor, type Fetcher, formatReference, isIndexType, isManifestType, parseIndex, parseReference } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { type ArchiveMembers, readMember } from "./archive-members.ts";
 import type { LoadOptions } from "./archive-loader.ts";
@@ -56,7 +48,11 @@ async function presentImages(store: Store, members: ArchiveMembers, root: Descri
   if (only === undefined) throw new VarveError("IMAGE_INVALID_ARCHIVE", `the archive has none of the images of index ${root.digest}`);
   if (images.length === 1) return { mediaType: only.mediaType, digest: only.digest, size: only.size };
   for (const { mediaType, digest, size } of images) await copyGraph(source, store, { mediaType, digest, size }, { signal: options.signal });
-  return storeIndex(store, images.map(({ platform, mediaType, digest, size }) => ({ platform, descriptor: { mediaType, digest, size } })), options);
+  return storeIndex(
+    store,
+    images.map(({ platform, mediaType, digest, size }) => ({ platform, descriptor: { mediaType, digest, size } })),
+    options,
+  );
 }
 
 /** An index made here is in the store only. */

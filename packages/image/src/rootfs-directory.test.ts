@@ -43,7 +43,8 @@ function tree(...entries: readonly NewEntry[]): FileTree {
 describe("writeTreeDirectory", () => {
   it("writes types, modes, times, links and bytes of names", async () => {
     const builder = createTreeBuilder();
-    for (const entry of [dir("d", 0o555), file("d/caf\xe9", "x", 0o4755), file("a", "hello"), link("l", "/etc/passwd"), link("up", "../../x")]) builder.set(entry);
+    for (const entry of [dir("d", 0o555), file("d/caf\xe9", "x", 0o4755), file("a", "hello"), link("l", "/etc/passwd"), link("up", "../../x")])
+      builder.set(entry);
     builder.link("z" as BytePath, "a" as BytePath);
     const out = path.join(directory, "new", "out");
     const result = await writeTreeDirectory(builder.finish(), reader, out);
@@ -67,7 +68,14 @@ describe("writeTreeDirectory", () => {
     await writeFile(path.join(directory, "f", "gone"), "");
     await writeFile(path.join(directory, "e"), "");
     await writeTreeDirectory(tree(file("a", "new"), dir("d"), file("d/x", "x"), file("f", "file"), dir("e"), file("e/y", "y")), reader, directory);
-    expect(execFileSync("find", [".", "-type", "f", "-printf", "%P\n"], { cwd: directory, encoding: "utf8" }).split("\n").filter(Boolean).toSorted()).toEqual(["a", "d/mine", "d/x", "e/y", "f", "mine"]);
+    expect(execFileSync("find", [".", "-type", "f", "-printf", "%P\n"], { cwd: directory, encoding: "utf8" }).split("\n").filter(Boolean).toSorted()).toEqual([
+      "a",
+      "d/mine",
+      "d/x",
+      "e/y",
+      "f",
+      "mine",
+    ]);
     expect(await readFile(path.join(directory, "a"), "utf8")).toBe("new");
     expect(await readFile(path.join(directory, "f"), "utf8")).toBe("file");
   });

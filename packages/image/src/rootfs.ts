@@ -39,7 +39,12 @@ export function flattenImage(store: Store, image: Pick<Image, "layers">, options
   return withFiles(store, image, options, (tree, reader) => createLayer(store, diffTrees(EMPTY_TREE, tree), reader, options));
 }
 
-async function withFiles<T>(store: Store, image: Pick<Image, "layers">, options: IOOptions, use: (tree: FileTree, reader: LayerReader) => Promise<T>): Promise<T> {
+async function withFiles<T>(
+  store: Store,
+  image: Pick<Image, "layers">,
+  options: IOOptions,
+  use: (tree: FileTree, reader: LayerReader) => Promise<T>,
+): Promise<T> {
   const tree = await imageTree(store, image, options);
   await using reader = createImageReader(store, image);
   return await use(tree, reader);

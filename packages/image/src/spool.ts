@@ -100,7 +100,7 @@ class DiskSpool implements Spool {
   async *follow(options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     this.#readers += 1;
     try {
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         options.signal?.throwIfAborted();
         if (this.#state.error !== undefined) throw this.#state.error;
         const available = this.#size - (this.#handle === undefined ? 0 : this.#buffered);

@@ -10,14 +10,7 @@ export { indexLayer } from "./layer-indexing.ts";
 export { mergeLayer } from "./layer-merge.ts";
 export { type LayerTar, type LayerWriteOptions, writeLayerTar } from "./layer-writer.ts";
 export { type ResolvedPath, type ResolveOptions, resolvePath } from "./path-resolution.ts";
-export {
-  type CompressedLayer,
-  compressLayer,
-  compressSegments,
-  type SegmentCompressionOptions,
-  segmentTar,
-  type TarSegment,
-} from "./segment-compression.ts";
+export { type CompressedLayer, compressLayer, compressSegments, type SegmentCompressionOptions, segmentTar, type TarSegment } from "./segment-compression.ts";
 export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";
 export { type RangeOpener, readTarRange } from "./segment-reader.ts";
 export { createTreeBuilder, EMPTY_TREE, type NewEntry, type TreeBuilder } from "./tree-builder.ts";

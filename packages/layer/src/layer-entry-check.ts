@@ -59,7 +59,8 @@ function checkWhiteout(path: BytePath, name: BytePath, header: TarHeader): Layer
   if (header.type === "directory") throw invalidEntry(path, "is a whiteout and a directory");
   if (name === OPAQUE) return whiteout("opaque", parent);
   const removed = name.slice(WHITEOUT.length) as BytePath;
-  if (removed === "" || removed === "." || removed === ".." || removed.startsWith(WHITEOUT)) throw invalidEntry(path, "is a whiteout of nothing that can exist");
+  if (removed === "" || removed === "." || removed === ".." || removed.startsWith(WHITEOUT))
+    throw invalidEntry(path, "is a whiteout of nothing that can exist");
   return whiteout("whiteout", joinPath(parent, removed));
 }
 

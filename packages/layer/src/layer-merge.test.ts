@@ -6,7 +6,15 @@ import { EMPTY_TREE, type FileTree, indexLayer, mergeLayer } from "./index.ts";
 /** `d/` a directory, `l -> t` a symlink, `h = t` a hardlink, `c %` a device, anything else an empty file whose uid tells its layer. */
 function header(text: string, uid: number): TarHeader {
   const [name = "", target = ""] = text.split(/ -> | = | % /);
-  const type = text.includes(" -> ") ? "symlink" : text.includes(" = ") ? "hardlink" : text.includes(" % ") ? "char" : name.endsWith("/") ? "directory" : "file";
+  const type = text.includes(" -> ")
+    ? "symlink"
+    : text.includes(" = ")
+      ? "hardlink"
+      : text.includes(" % ")
+        ? "char"
+        : name.endsWith("/")
+          ? "directory"
+          : "file";
   return {
     ...{ name: name as BytePath, type, mode: 0o644, uid, gid: 0, size: 0, mtime: 0, linkName: (type === "char" ? "" : target) as BytePath },
     ...{ deviceMajor: 0, deviceMinor: 0, userName: "", groupName: "", xattrs: new Map() },
@@ -38,7 +46,14 @@ const CASES: readonly (readonly [string, readonly (readonly string[])[], readonl
   ["a directory over a directory keeps what is below", [["d/", "d/f"], ["d/"]], ["d/:2", "d/f:1"]],
   ["a file over a directory", [["d/", "d/f"], ["d"]], ["d:2"]],
   ["a directory over a file", [["d"], ["d/", "d/f"]], ["d/:2", "d/f:2"]],
-  ["a directory over a symlink to a directory", [["real/", "l -> real"], ["l/", "l/f"]], ["l/:2", "l/f:2", "real/:1"]],
+  [
+    "a directory over a symlink to a directory",
+    [
+      ["real/", "l -> real"],
+      ["l/", "l/f"],
+    ],
+    ["l/:2", "l/f:2", "real/:1"],
+  ],
   ["a parent that is a symlink", [["usr/", "usr/bin/", "bin -> usr/bin"], ["bin/sh"]], ["bin -> usr/bin:1", "usr/:1", "usr/bin/:1", "usr/bin/sh:2"]],
   ["a parent that is an absolute symlink", [["usr/", "bin -> /usr"], ["bin/sh"]], ["bin -> /usr:1", "usr/:1", "usr/sh:2"]],
   ["a parent that is a symlink out of the root stays inside", [["d/", "l -> ../../../d"], ["l/f"]], ["d/:1", "d/f:2", "l -> ../../../d:1"]],
@@ -47,7 +62,14 @@ const CASES: readonly (readonly [string, readonly (readonly string[])[], readonl
   ["a parent that is a file", [["d"], ["d/f"]], ["d/", "d/f:2"]],
   ["a parent that is a symlink to a file", [["f", "l -> f"], ["l/g"]], ["f/", "f/g:2", "l -> f:1"]],
   ["a symlink that the layer itself brings", [["d/", "l -> d", "l/f"]], ["d/:1", "d/f:1", "l -> d:1"]],
-  ["a symlink that the layer itself replaces", [["usr/", "bin -> usr"], ["bin/", "bin/f"]], ["bin/:2", "bin/f:2", "usr/:1"]],
+  [
+    "a symlink that the layer itself replaces",
+    [
+      ["usr/", "bin -> usr"],
+      ["bin/", "bin/f"],
+    ],
+    ["bin/:2", "bin/f:2", "usr/:1"],
+  ],
 
   ["a whiteout of a file", [["f", "g"], [".wh.f"]], ["g:1"]],
   ["a whiteout of a directory", [["d/", "d/e/", "d/e/f"], [".wh.d"]], []],
@@ -56,18 +78,60 @@ const CASES: readonly (readonly [string, readonly (readonly string[])[], readonl
   ["a whiteout below a symlink", [["usr/", "usr/f", "l -> usr"], ["l/.wh.f"]], ["l -> usr:1", "usr/:1"]],
   ["a whiteout hides only lower layers, before what it names", [["f"], [".wh.f", "f"]], ["f:2"]],
   ["and after it", [["f"], ["f", ".wh.f"]], ["f:2"]],
-  ["also below a directory", [["d/", "d/old"], ["d/", "d/new", ".wh.d"]], ["d/:2", "d/new:2"]],
+  [
+    "also below a directory",
+    [
+      ["d/", "d/old"],
+      ["d/", "d/new", ".wh.d"],
+    ],
+    ["d/:2", "d/new:2"],
+  ],
   ["a whiteout below a file changes nothing", [["f"], ["f/.wh.g"]], ["f:1"]],
-  ["a whiteout with content or of another type", [["f", "g"], [".wh.f -> x", ".wh.g % "]], []],
+  [
+    "a whiteout with content or of another type",
+    [
+      ["f", "g"],
+      [".wh.f -> x", ".wh.g % "],
+    ],
+    [],
+  ],
   ["a whiteout of a name that begins like one more", [["wh.f", ".whf"], [".wh.wh.f"]], [".whf:1"]],
   ["a whiteout in the layer that is removed in a third", [["d/", "d/f"], [".wh.d"], ["d/", "d/g"]], ["d/:3", "d/g:3"]],
 
-  ["an opaque directory", [["d/", "d/f", "d/e/", "d/e/g"], ["d/", "d/.wh..wh..opq", "d/new"]], ["d/:2", "d/new:2"]],
-  ["an opaque mark after what the layer brings", [["d/", "d/f"], ["d/", "d/new", "d/.wh..wh..opq"]], ["d/:2", "d/new:2"]],
+  [
+    "an opaque directory",
+    [
+      ["d/", "d/f", "d/e/", "d/e/g"],
+      ["d/", "d/.wh..wh..opq", "d/new"],
+    ],
+    ["d/:2", "d/new:2"],
+  ],
+  [
+    "an opaque mark after what the layer brings",
+    [
+      ["d/", "d/f"],
+      ["d/", "d/new", "d/.wh..wh..opq"],
+    ],
+    ["d/:2", "d/new:2"],
+  ],
   ["an opaque mark without its directory", [["d/", "d/f"], ["d/.wh..wh..opq"]], ["d/:1"]],
   ["an opaque mark below a symlink", [["e/", "e/f", "d -> e"], ["d/.wh..wh..opq"]], ["d -> e:1", "e/:1"]],
-  ["an opaque root", [["f", "d/", "d/g"], [".wh..wh..opq", "new"]], ["new:2"]],
-  ["an opaque mark hides what is deeper, not what the layer brings there", [["d/", "d/e/", "d/e/f"], ["d/e/new", "d/.wh..wh..opq"]], ["d/:1", "d/e/:1", "d/e/new:2"]],
+  [
+    "an opaque root",
+    [
+      ["f", "d/", "d/g"],
+      [".wh..wh..opq", "new"],
+    ],
+    ["new:2"],
+  ],
+  [
+    "an opaque mark hides what is deeper, not what the layer brings there",
+    [
+      ["d/", "d/e/", "d/e/f"],
+      ["d/e/new", "d/.wh..wh..opq"],
+    ],
+    ["d/:1", "d/e/:1", "d/e/new:2"],
+  ],
   ["an opaque mark of nothing", [["f"], ["d/.wh..wh..opq"]], ["f:1"]],
 
   ["a hardlink", [["f", "g = f"]], ["f:1", "g:1"]],
@@ -98,11 +162,23 @@ describe("merging", () => {
 
   test("modes, owners, times, xattrs and devices come as they are; times lose their fraction", async () => {
     const tar = streamOf(
-      encodeTarHeader({ ...header("f", 4_000_000_000), mode: 0o7531, gid: 7, mtime: 1234.9, xattrs: new Map([["security.capability", Uint8Array.of(1, 0, 255)]]) }),
+      encodeTarHeader({
+        ...header("f", 4_000_000_000),
+        mode: 0o7531,
+        gid: 7,
+        mtime: 1234.9,
+        xattrs: new Map([["security.capability", Uint8Array.of(1, 0, 255)]]),
+      }),
       encodeTarHeader({ ...header("c % ", 0), deviceMajor: 1, deviceMinor: 300 }),
     );
     const tree = mergeLayer(EMPTY_TREE, await indexLayer(tar));
-    expect(tree.lookup(toBytePath("f"))).toMatchObject({ mode: 0o7531, uid: 4_000_000_000, gid: 7, mtime: 1234, xattrs: new Map([["security.capability", Uint8Array.of(1, 0, 255)]]) });
+    expect(tree.lookup(toBytePath("f"))).toMatchObject({
+      mode: 0o7531,
+      uid: 4_000_000_000,
+      gid: 7,
+      mtime: 1234,
+      xattrs: new Map([["security.capability", Uint8Array.of(1, 0, 255)]]),
+    });
     expect(tree.lookup(toBytePath("c"))).toMatchObject({ type: "char", device: { major: 1, minor: 300 } });
   });
 });
@@ -149,8 +225,12 @@ describe("refused", () => {
   test("xattrs past 64 KiB, times no clock has", async () => {
     const read = (change: Partial<TarHeader>) => indexLayer(streamOf(encodeTarHeader({ ...header("f", 0), ...change })));
     await read({ xattrs: new Map([["security.x", new Uint8Array(64 * 1024)]]) });
-    await expect(read({ xattrs: new Map([["security.x", new Uint8Array(64 * 1024 + 1)]]) })).rejects.toThrow(expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }));
-    await expect(read({ xattrs: new Map([[`security.${"x".repeat(247)}`, Uint8Array.of(1)]]) })).rejects.toThrow(expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }));
+    await expect(read({ xattrs: new Map([["security.x", new Uint8Array(64 * 1024 + 1)]]) })).rejects.toThrow(
+      expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }),
+    );
+    await expect(read({ xattrs: new Map([[`security.${"x".repeat(247)}`, Uint8Array.of(1)]]) })).rejects.toThrow(
+      expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }),
+    );
     await expect(read({ mtime: 2 ** 43 })).rejects.toThrow(expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }));
   });
 });

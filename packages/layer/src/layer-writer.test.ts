@@ -35,7 +35,17 @@ const digestOf = (content: Entry["content"]) => (content?.kind === "layer" ? con
 const sameContent: SameContent = (a, b) => digestOf(a) === digestOf(b);
 const file = (at: string, text = "", rest: Partial<NewEntry> = {}): NewEntry => {
   const bytes = new TextEncoder().encode(text);
-  return { path: at as BytePath, type: "file", mode: 0o644, uid: 0, gid: 0, mtime: 1_700_000_000, size: bytes.length, content: { kind: "bytes", bytes, size: bytes.length }, ...rest };
+  return {
+    path: at as BytePath,
+    type: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: 1_700_000_000,
+    size: bytes.length,
+    content: { kind: "bytes", bytes, size: bytes.length },
+    ...rest,
+  };
 };
 
 async function write(changes: ChangeSet, options?: LayerWriteOptions) {
@@ -46,16 +56,28 @@ async function write(changes: ChangeSet, options?: LayerWriteOptions) {
 
 const name = fc.constantFrom("a", "b", "a.b", "\xff", "n".repeat(120), "wh.a");
 const anyPath = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join("/") as BytePath);
-const metadata = { mode: fc.constantFrom(0o644, 0o4755, 0), uid: fc.constantFrom(0, 8 ** 7), gid: fc.nat(1), mtime: fc.constantFrom(0, 1_700_000_000, -7, 8 ** 11) };
+const metadata = {
+  mode: fc.constantFrom(0o644, 0o4755, 0),
+  uid: fc.constantFrom(0, 8 ** 7),
+  gid: fc.nat(1),
+  mtime: fc.constantFrom(0, 1_700_000_000, -7, 8 ** 11),
+};
 const kinds: fc.Arbitrary<Partial<NewEntry>> = fc.oneof(
-  { weight: 4, arbitrary: fc.uint8Array({ maxLength: 700 }).map((bytes): Partial<NewEntry> => ({ type: "file", size: bytes.length, content: { kind: "bytes", bytes, size: bytes.length } })) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .uint8Array({ maxLength: 700 })
+      .map((bytes): Partial<NewEntry> => ({ type: "file", size: bytes.length, content: { kind: "bytes", bytes, size: bytes.length } })),
+  },
   { weight: 2, arbitrary: fc.constant<Partial<NewEntry>>({ type: "directory" }) },
   fc.constantFrom("t", "/t", "t".repeat(101)).map((target): Partial<NewEntry> => ({ type: "symlink", linkTarget: path(target) })),
   fc.constantFrom(1, 2 ** 22).map((minor): Partial<NewEntry> => ({ type: "char", device: { major: 5, minor } })),
   fc.constant<Partial<NewEntry>>({ type: "fifo" }),
 );
 const xattrs = fc.constantFrom<Partial<NewEntry>>({}, {}, { xattrs: new Map([["security.capability", Uint8Array.of(0, 10, 255)]]) });
-const entry = fc.tuple(anyPath, fc.record(metadata), kinds, xattrs).map(([at, common, kind, attributes]) => ({ path: at, size: 0, ...common, ...kind, ...attributes }) as NewEntry);
+const entry = fc
+  .tuple(anyPath, fc.record(metadata), kinds, xattrs)
+  .map(([at, common, kind, attributes]) => ({ path: at, size: 0, ...common, ...kind, ...attributes }) as NewEntry);
 type Step = { readonly set: NewEntry } | { readonly link: readonly [BytePath, BytePath] } | { readonly remove: BytePath };
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: entry.map((set): Step => ({ set })) },
@@ -148,7 +170,18 @@ describe("a layer is the difference of two trees", () => {
 describe("bytes", () => {
   const tree = build(EMPTY_TREE, [
     { set: file("etc/passwd", "root\n") },
-    { set: file("usr/bin/tool", "#!", { mode: 0o4755, uid: 7, xattrs: new Map([["security.capability", Uint8Array.of(1)], ["user.note", Uint8Array.of(2)], ["security.selinux", Uint8Array.of(3)], ["trusted.overlay.opaque", Uint8Array.of(4)]]) }) },
+    {
+      set: file("usr/bin/tool", "#!", {
+        mode: 0o4755,
+        uid: 7,
+        xattrs: new Map([
+          ["security.capability", Uint8Array.of(1)],
+          ["user.note", Uint8Array.of(2)],
+          ["security.selinux", Uint8Array.of(3)],
+          ["trusted.overlay.opaque", Uint8Array.of(4)],
+        ]),
+      }),
+    },
     { link: [path("usr/bin/alias"), path("usr/bin/tool")] },
     { set: file("time", "", { mtime: 1234.99 }) },
   ]);
@@ -207,7 +240,10 @@ describe("failures reach who reads the stream and who waits for its end", () => 
     ["fewer", "short"],
     ["more", "much longer"],
   ])("%s bytes than listed", async (_, text) => {
-    await both(writeLayerTar(changes, { ...READER, open: () => Promise.resolve(streamOf(Buffer.from(text))) }), expect.objectContaining({ code: "LAYER_CONTENT_SIZE" }));
+    await both(
+      writeLayerTar(changes, { ...READER, open: () => Promise.resolve(streamOf(Buffer.from(text))) }),
+      expect.objectContaining({ code: "LAYER_CONTENT_SIZE" }),
+    );
   });
 
   test("a reader that fails", async () => {
@@ -220,7 +256,10 @@ describe("failures reach who reads the stream and who waits for its end", () => 
 
   test("a name that would be a whiteout", async () => {
     for (const at of [".wh.f", "d/.wh..wh..opq", ".wh.d/f"]) {
-      await both(writeLayerTar({ changes: [{ kind: "added", path: path(at), entry: { ...file(at), node: 1 } }] }, READER), expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }));
+      await both(
+        writeLayerTar({ changes: [{ kind: "added", path: path(at), entry: { ...file(at), node: 1 } }] }, READER),
+        expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }),
+      );
     }
   });
 
@@ -235,7 +274,10 @@ describeWithTools(["tar"], "GNU tar", () => {
   test("reads a layer without a word", async () => {
     const tree = build(EMPTY_TREE, fc.sample(step, { numRuns: 60, seed: 11 }));
     const { bytes, index } = await write(diffTrees(EMPTY_TREE, tree));
-    const listed = execFileSync("tar", ["--quoting-style=literal", "-tf", "-"], { input: bytes, stdio: ["pipe", "pipe", "inherit"] }).toString("latin1").trim().split("\n");
+    const listed = execFileSync("tar", ["--quoting-style=literal", "-tf", "-"], { input: bytes, stdio: ["pipe", "pipe", "inherit"] })
+      .toString("latin1")
+      .trim()
+      .split("\n");
     expect(listed).toEqual([...index.entries()].map((each) => `${each.path}${each.kind === "directory" ? "/" : ""}`));
   });
 });

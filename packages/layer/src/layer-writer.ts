@@ -110,9 +110,13 @@ async function* contentOf(entry: Entry, hash: Sha256, { reader, options }: Outpu
     yield piece;
   }
   if (left !== 0) {
-    throw new VarveError("LAYER_CONTENT_SIZE", `file ${JSON.stringify(displayPath(entry.path))} has ${left < 0 ? "more" : "fewer"} than the ${entry.size} bytes it was listed with`, {
-      hint: "it changed while it was read",
-    });
+    throw new VarveError(
+      "LAYER_CONTENT_SIZE",
+      `file ${JSON.stringify(displayPath(entry.path))} has ${left < 0 ? "more" : "fewer"} than the ${entry.size} bytes it was listed with`,
+      {
+        hint: "it changed while it was read",
+      },
+    );
   }
 }
 
@@ -174,7 +178,8 @@ function describeEntry(entry: Entry, first: BytePath | undefined, options: Layer
 
 /** A file whose name begins as a whiteout's does would delete another when the layer is read. */
 function checkName(path: BytePath): void {
-  if (checkedComponents(path).some((component) => component.startsWith(WHITEOUT))) throw invalidEntry(path, "has a name that begins with .wh., which no layer can hold");
+  if (checkedComponents(path).some((component) => component.startsWith(WHITEOUT)))
+    throw invalidEntry(path, "has a name that begins with .wh., which no layer can hold");
 }
 
 function storedXattrs(xattrs: Entry["xattrs"]): ReadonlyMap<string, Uint8Array> {

@@ -12,7 +12,8 @@ export function checkedComponents(path: BytePath): readonly BytePath[] {
   if (path.length > PATH_LIMIT) throw invalidEntry(path, `has a path of ${path.length} bytes, more than ${PATH_LIMIT}`);
   if (components.length > DEPTH_LIMIT) throw invalidEntry(path, `lies ${components.length} directories deep, more than ${DEPTH_LIMIT}`);
   for (const component of components) {
-    if (component === "" || component === "." || component === ".." || component.includes("\0")) throw invalidEntry(path, "has a path with an empty, dot or NUL component");
+    if (component === "" || component === "." || component === ".." || component.includes("\0"))
+      throw invalidEntry(path, "has a path with an empty, dot or NUL component");
     if (component.length > COMPONENT_LIMIT) throw invalidEntry(path, `has a name of ${component.length} bytes, more than ${COMPONENT_LIMIT}`);
   }
   return components;

@@ -50,7 +50,11 @@ const CASES: readonly (readonly [path: string, follow: boolean, resolved: string
 
 test.each(CASES)("%j, follow %s: %j, %j exists", (path, followLast, resolved, existing) => {
   const found = resolvePath(tree, path, { followLast });
-  expect(found).toMatchObject({ path: resolved, existing, missing: resolved === existing ? [] : (resolved.slice(existing === "" ? 0 : existing.length + 1).split("/") as BytePath[]) });
+  expect(found).toMatchObject({
+    path: resolved,
+    existing,
+    missing: resolved === existing ? [] : (resolved.slice(existing === "" ? 0 : existing.length + 1).split("/") as BytePath[]),
+  });
   expect(found.entry).toEqual(resolved === existing ? tree.lookup(toBytePath(resolved)) : undefined);
 });
 

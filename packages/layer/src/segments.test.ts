@@ -46,7 +46,16 @@ type Files = ReadonlyMap<string, Uint8Array>;
 function layerOf(files: Files) {
   const builder = createTreeBuilder();
   for (const [path, bytes] of files) {
-    builder.set({ path: path as BytePath, type: "file", mode: 0o644, uid: 0, gid: 0, mtime: 0, size: bytes.length, content: { kind: "bytes", bytes, size: bytes.length } });
+    builder.set({
+      path: path as BytePath,
+      type: "file",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: 0,
+      size: bytes.length,
+      content: { kind: "bytes", bytes, size: bytes.length },
+    });
   }
   return writeLayerTar(diffTrees(EMPTY_TREE, builder.finish()), READER);
 }
@@ -91,7 +100,8 @@ describe("cuts", () => {
     expect(index.segments.length).toBeGreaterThan(7);
     // cut by the cuts of the index it gives the same
     const again = [];
-    for await (const segment of segmentTar(streamOf(bytes.subarray(0, 999), bytes.subarray(999)), cutsOf(index.segments))) again.push({ offset: segment.offset, size: segment.bytes.length, digest: segment.digest });
+    for await (const segment of segmentTar(streamOf(bytes.subarray(0, 999), bytes.subarray(999)), cutsOf(index.segments)))
+      again.push({ offset: segment.offset, size: segment.bytes.length, digest: segment.digest });
     expect(again).toEqual(index.segments);
   });
 
@@ -209,9 +219,19 @@ describe("reading by segments", () => {
 
 describe("an index that is damaged", () => {
   test("cut short, of another version, followed by something: a typed error, never a wrong index", async () => {
-    const bytes = encodeLayerIndex((await compressed(new Map([["d/f", noise(100, 1)], ["d/g", noise(9, 2)]]))).index);
+    const bytes = encodeLayerIndex(
+      (
+        await compressed(
+          new Map([
+            ["d/f", noise(100, 1)],
+            ["d/g", noise(9, 2)],
+          ]),
+        )
+      ).index,
+    );
     const refused = expect.objectContaining({ code: "LAYER_INVALID_INDEX" }) as Error;
-    for (let length = 0; length < bytes.length; length++) expect(() => [...decodeLayerIndex(bytes.subarray(0, length)).entries()], `${length} bytes`).toThrow(refused);
+    for (let length = 0; length < bytes.length; length++)
+      expect(() => [...decodeLayerIndex(bytes.subarray(0, length)).entries()], `${length} bytes`).toThrow(refused);
     expect(() => decodeLayerIndex(bytes.with(3, 99))).toThrow(refused);
     expect(() => decodeLayerIndex(bytes.with(0, 99))).toThrow(refused);
     expect(() => decodeLayerIndex(concatBytes([bytes, Uint8Array.of(0)]))).toThrow(refused);

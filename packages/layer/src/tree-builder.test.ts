@@ -50,37 +50,85 @@ type Operation = (target: Pick<TreeBuilder, "set" | "remove" | "link">) => void;
 const name = fc.constantFrom("a", "a-", "a.b", "b", "\xff");
 const anyPath = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join("/") as BytePath);
 const content: fc.Arbitrary<ContentRef & { size: number }> = fc.oneof(
-  fc.record({ kind: fc.constant("layer" as const), diffID: fc.constantFrom("1", "2").map((c) => `sha256:${c.repeat(64)}` as string as DiffID), offset: fc.nat(2 ** 31), size: fc.maxSafeNat() }),
-  fc.record({ kind: fc.constant("layer" as const), diffID: fc.constant(`sha256:${"3".repeat(64)}` as string as DiffID), offset: fc.nat(), size: fc.nat(), digest: fc.constantFrom("4", "5").map((c) => digestFromHex(c.repeat(64))) }),
+  fc.record({
+    kind: fc.constant("layer" as const),
+    diffID: fc.constantFrom("1", "2").map((c) => `sha256:${c.repeat(64)}` as string as DiffID),
+    offset: fc.nat(2 ** 31),
+    size: fc.maxSafeNat(),
+  }),
+  fc.record({
+    kind: fc.constant("layer" as const),
+    diffID: fc.constant(`sha256:${"3".repeat(64)}` as string as DiffID),
+    offset: fc.nat(),
+    size: fc.nat(),
+    digest: fc.constantFrom("4", "5").map((c) => digestFromHex(c.repeat(64))),
+  }),
   fc.record({
     kind: fc.constant("disk" as const),
     path: anyPath,
     size: fc.nat(),
-    stat: fc.record({ device: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), inode: fc.bigInt({ min: 0n, max: 2n ** 65n }), mtimeNs: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), ctimeNs: fc.bigInt({ min: 0n, max: 2n ** 64n }) }).map((stat) => ({
-      device: String(stat.device),
-      inode: String(stat.inode),
-      mtimeNs: String(stat.mtimeNs),
-      ctimeNs: String(stat.ctimeNs),
-    })),
+    stat: fc
+      .record({
+        device: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        inode: fc.bigInt({ min: 0n, max: 2n ** 65n }),
+        mtimeNs: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+        ctimeNs: fc.bigInt({ min: 0n, max: 2n ** 64n }),
+      })
+      .map((stat) => ({
+        device: String(stat.device),
+        inode: String(stat.inode),
+        mtimeNs: String(stat.mtimeNs),
+        ctimeNs: String(stat.ctimeNs),
+      })),
   }),
   fc.uint8Array({ maxLength: 5 }).map((bytes) => ({ kind: "bytes" as const, bytes, size: bytes.length })),
   fc.record({ kind: fc.constant("snapshot" as const), snapshot: fc.constant("s"), path: anyPath, size: fc.nat() }),
 );
 const metadata = { mode: fc.nat(0o7777), uid: fc.constantFrom(0, 1000, 0xffffffff), gid: fc.nat(3), mtime: fc.integer({ min: -5, max: 2 ** 40 }) };
-const xattrs = fc.option(fc.uint8Array({ maxLength: 3 }).map((value) => new Map([["security.capability", value]])), { nil: undefined });
+const xattrs = fc.option(
+  fc.uint8Array({ maxLength: 3 }).map((value) => new Map([["security.capability", value]])),
+  { nil: undefined },
+);
 const entry: fc.Arbitrary<NewEntry> = fc
   .oneof(
     fc.record({ type: fc.constant("file" as const), path: anyPath, ...metadata, content }).map((file): NewEntry => ({ ...file, size: file.content.size })),
     fc.record({ type: fc.constant("directory" as const), path: anyPath, ...metadata, size: fc.constant(0) }),
     fc.record({ type: fc.constant("symlink" as const), path: anyPath, ...metadata, size: fc.constant(0), linkTarget: anyPath }),
-    fc.record({ type: fc.constantFrom("char" as const, "block" as const), path: anyPath, ...metadata, size: fc.constant(0), device: fc.record({ major: fc.nat(), minor: fc.nat() }) }),
+    fc.record({
+      type: fc.constantFrom("char" as const, "block" as const),
+      path: anyPath,
+      ...metadata,
+      size: fc.constant(0),
+      device: fc.record({ major: fc.nat(), minor: fc.nat() }),
+    }),
     fc.record({ type: fc.constant("fifo" as const), path: anyPath, ...metadata, size: fc.constant(0) }),
   )
   .chain((value) => xattrs.map((attributes) => (attributes === undefined ? value : { ...value, xattrs: attributes })));
 const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 4, arbitrary: entry.map((value): Operation => (target) => target.set(value)) },
-  { weight: 2, arbitrary: fc.tuple(anyPath, anyPath).map(([at, to]): Operation => (target) => target.link(at, to)) },
-  { weight: 1, arbitrary: anyPath.map((at): Operation => (target) => target.remove(at)) },
+  {
+    weight: 4,
+    arbitrary: entry.map(
+      (value): Operation =>
+        (target) =>
+          target.set(value),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(anyPath, anyPath).map(
+      ([at, to]): Operation =>
+        (target) =>
+          target.link(at, to),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: anyPath.map(
+      (at): Operation =>
+        (target) =>
+          target.remove(at),
+    ),
+  },
 );
 
 /** Node numbers replaced by the first path that has them: only which entries share one matters. */
@@ -126,7 +174,13 @@ describe("a builder does what a map would do", () => {
           expect(normalized([tree.lookup(at)!])).toEqual(normalized([found]));
           const children = [...model.entries.keys()].filter((key) => key !== ROOT && parentPath(key) === at).map(baseName);
           expect(tree.list(at)).toEqual(children.sort());
-          expect(normalized(tree.walk(at))).toEqual(normalized([...model.entries.values()].filter((e) => at === ROOT || e.path === at || e.path.startsWith(`${at}/`)).sort((a, b) => comparePaths(a.path, b.path))));
+          expect(normalized(tree.walk(at))).toEqual(
+            normalized(
+              [...model.entries.values()]
+                .filter((e) => at === ROOT || e.path === at || e.path.startsWith(`${at}/`))
+                .sort((a, b) => comparePaths(a.path, b.path)),
+            ),
+          );
         }
       }),
       { numRuns: 200 },
@@ -153,7 +207,21 @@ describe("lookups", () => {
   builder.set({ type: "symlink", path: path("link"), mode: 0o777, uid: 0, gid: 0, mtime: 0, size: 0, linkTarget: path("dir") });
   const tree = builder.finish();
 
-  test.each(["nothing", "dir/nothing", "dir/file/below", "link/file", "dir/", "/dir", "dir//file", "./dir", "di", "dir/fil", "dir/file2", "__proto__", "constructor"])("%s is not there", (at) => {
+  test.each([
+    "nothing",
+    "dir/nothing",
+    "dir/file/below",
+    "link/file",
+    "dir/",
+    "/dir",
+    "dir//file",
+    "./dir",
+    "di",
+    "dir/fil",
+    "dir/file2",
+    "__proto__",
+    "constructor",
+  ])("%s is not there", (at) => {
     expect(tree.lookup(path(at))).toBeUndefined();
     expect(tree.list(path(at))).toEqual([]);
     expect([...tree.walk(path(at))]).toEqual([]);
@@ -198,7 +266,8 @@ describe("hardlinks", () => {
 });
 
 describe("refused", () => {
-  const refused = (change: (builder: TreeBuilder) => void) => expect(() => change(createTreeBuilder(EMPTY_TREE))).toThrow(expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }));
+  const refused = (change: (builder: TreeBuilder) => void) =>
+    expect(() => change(createTreeBuilder(EMPTY_TREE))).toThrow(expect.objectContaining({ code: "LAYER_INVALID_ENTRY" }));
 
   test.each(["/a", "a/", "a//b", "./a", "a/.", "..", "a/../b", "a\0b"])("the path %j", (at) => {
     refused((builder) => builder.set({ ...FILE, path: at as BytePath }));

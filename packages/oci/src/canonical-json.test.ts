@@ -14,7 +14,8 @@ describe("canonicalJson", () => {
   });
 
   it("refuses what JSON cannot hold", () => {
-    for (const value of [Number.NaN, Infinity, 1n, new Map(), new Uint8Array(1), new Date(0), () => 1]) expect(() => canonicalJson({ value })).toThrow(TypeError);
+    for (const value of [Number.NaN, Infinity, 1n, new Map(), new Uint8Array(1), new Date(0), () => 1])
+      expect(() => canonicalJson({ value })).toThrow(TypeError);
   });
 
   it("says the same as JSON.parse read, whatever the order of keys", () => {

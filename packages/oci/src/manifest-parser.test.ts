@@ -9,7 +9,11 @@ import { MEDIA_TYPES } from "./media-types.ts";
 const digest = `sha256:${"1".repeat(64)}`;
 const layer = { mediaType: MEDIA_TYPES.ociLayerGzip, digest, size: 7 };
 const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config: { mediaType: MEDIA_TYPES.ociConfig, digest, size: 2 }, layers: [layer] };
-const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [{ mediaType: MEDIA_TYPES.ociManifest, digest, size: 9, platform: { os: "linux", architecture: "amd64" } }] };
+const index = {
+  schemaVersion: 2,
+  mediaType: MEDIA_TYPES.ociIndex,
+  manifests: [{ mediaType: MEDIA_TYPES.ociManifest, digest, size: 9, platform: { os: "linux", architecture: "amd64" } }],
+};
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const invalid = expect.objectContaining({ code: "OCI_INVALID_MANIFEST" });
 

@@ -52,7 +52,9 @@ interface Common {
 function parseCommon(body: JsonObject, what: string, contentType: string | undefined, isType: (type: string) => boolean): Common {
   const { schemaVersion, mediaType, artifactType, subject, annotations, ...unknown } = body;
   if (schemaVersion === 1) {
-    throw new VarveError("OCI_INVALID_MANIFEST", `${what} of Docker's obsolete schema 1 is not supported`, { hint: "push the image again with a current tool" });
+    throw new VarveError("OCI_INVALID_MANIFEST", `${what} of Docker's obsolete schema 1 is not supported`, {
+      hint: "push the image again with a current tool",
+    });
   }
   if (schemaVersion !== 2) throw invalidDocument(what, "schemaVersion is not 2");
   const served = contentType?.split(";")[0]?.trim().toLowerCase();

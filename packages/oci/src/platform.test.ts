@@ -70,15 +70,16 @@ describe("selectPlatform", () => {
     ["linux/amd64", [undefined, "linux/amd64"], "linux/amd64"],
     ["linux/amd64", ["linux/arm64", undefined], "none"],
   ] as const)("%s out of %j takes %s", (wanted, offered, expected) => {
-    expect(select(wanted, offered.map((platform) => entry(platform)))).toBe(expected);
+    expect(
+      select(
+        wanted,
+        offered.map((platform) => entry(platform)),
+      ),
+    ).toBe(expected);
   });
 
   it("passes over attestations, artifacts and strange types", () => {
-    const offered = [
-      entry("unknown/unknown"),
-      entry(undefined, { artifactType: "application/x" }),
-      entry("linux/amd64", { mediaType: "application/x" }),
-    ];
+    const offered = [entry("unknown/unknown"), entry(undefined, { artifactType: "application/x" }), entry("linux/amd64", { mediaType: "application/x" })];
     const wanted = parsePlatform("linux/amd64");
     expect(() => selectPlatform({ schemaVersion: 2, manifests: offered }, wanted)).toThrow(expect.objectContaining({ code: "OCI_NO_MATCHING_PLATFORM" }));
   });

@@ -12,13 +12,34 @@ export interface Platform {
 const COMPONENT = /^[A-Za-z0-9_.-]+$/;
 const OS = /^([A-Za-z0-9_.-]+)(?:\(([A-Za-z0-9_.-]+)\))?$/;
 
-const KNOWN_OS = new Set(
-  ["aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "macos", "netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows", "zos"],
-);
+const KNOWN_OS = new Set([
+  "aix",
+  "android",
+  "darwin",
+  "dragonfly",
+  "freebsd",
+  "illumos",
+  "ios",
+  "js",
+  "linux",
+  "macos",
+  "netbsd",
+  "openbsd",
+  "plan9",
+  "solaris",
+  "wasip1",
+  "windows",
+  "zos",
+]);
 const KNOWN_ARCHITECTURES = new Set(
-  ["386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"].concat(
-    ["i386", "x86_64", "x86-64", "aarch64", "armhf", "armel"],
-  ),
+  ["386", "amd64", "arm", "arm64", "loong64", "mips", "mipsle", "mips64", "mips64le", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"].concat([
+    "i386",
+    "x86_64",
+    "x86-64",
+    "aarch64",
+    "armhf",
+    "armel",
+  ]),
 );
 
 /**

@@ -17,7 +17,14 @@ const BASE: ImageConfig = {
   rootfs: { type: "layers", diff_ids: [] },
 };
 /** Cases that a plan can't refuse: they need the files, a process, or the command line. */
-const LATER = new Set(["cli/unknown-flag", "copy/backslash-space-not-an-escape", "errors/add-ftp", "mount/ssh-required-missing", "run/failing-command", "run/user-missing"]);
+const LATER = new Set([
+  "cli/unknown-flag",
+  "copy/backslash-space-not-an-escape",
+  "errors/add-ftp",
+  "mount/ssh-required-missing",
+  "run/failing-command",
+  "run/user-missing",
+]);
 
 interface Outcome {
   readonly outcome: "built" | "refused";
@@ -27,17 +34,31 @@ interface Outcome {
 
 function cases(): readonly string[] {
   if (!existsSync(CASES)) return [];
-  return readdirSync(CASES).flatMap((group) => (statSync(join(CASES, group)).isDirectory() ? readdirSync(join(CASES, group)).map((name) => `${group}/${name}`) : []));
+  return readdirSync(CASES).flatMap((group) =>
+    statSync(join(CASES, group)).isDirectory() ? readdirSync(join(CASES, group)).map((name) => `${group}/${name}`) : [],
+  );
 }
 
 function optionsOf(folder: string): PlanOptions {
   const file = join(folder, "args");
-  const given = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line !== "") : [];
+  const given = existsSync(file)
+    ? readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+    : [];
   const args = given.flatMap((arg) => (/^--[a-z-]+=/.test(arg) ? [arg.slice(0, arg.indexOf("=")), arg.slice(arg.indexOf("=") + 1)] : [arg]));
   const values = (flag: string): readonly string[] => args.flatMap((arg, at) => (arg === flag ? (args[at + 1] ?? "") : []));
-  const pairs = (flag: string): Record<string, string> => Object.fromEntries(values(flag).map((value) => [value.slice(0, value.indexOf("=")), value.slice(value.indexOf("=") + 1)]));
+  const pairs = (flag: string): Record<string, string> =>
+    Object.fromEntries(values(flag).map((value) => [value.slice(0, value.indexOf("=")), value.slice(value.indexOf("=") + 1)]));
   const target = values("--target")[0];
-  return { buildArgs: pairs("--build-arg"), buildPlatform: AMD64, labels: pairs("--label"), namedContexts: pairs("--build-context"), network: "default", ...(target === undefined ? {} : { target }) };
+  return {
+    buildArgs: pairs("--build-arg"),
+    buildPlatform: AMD64,
+    labels: pairs("--label"),
+    namedContexts: pairs("--build-context"),
+    network: "default",
+    ...(target === undefined ? {} : { target }),
+  };
 }
 
 function dockerfileText(folder: string): string {
@@ -48,7 +69,9 @@ function dockerfileText(folder: string): string {
 function plan(folder: string): ReturnType<typeof planBuild> {
   const dockerfile = parseDockerfile(dockerfileText(folder));
   const options = optionsOf(folder);
-  const bases: Record<string, ResolvedBase> = Object.fromEntries(requiredBases(dockerfile, options).map(({ key }) => [key, { config: BASE, digest: `sha256:${"0".repeat(64)}` }]));
+  const bases: Record<string, ResolvedBase> = Object.fromEntries(
+    requiredBases(dockerfile, options).map(({ key }) => [key, { config: BASE, digest: `sha256:${"0".repeat(64)}` }]),
+  );
   return planBuild(dockerfile, options, bases);
 }
 

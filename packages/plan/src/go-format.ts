@@ -1,5 +1,15 @@
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
-const SHORT: Readonly<Record<string, string>> = { "\x07": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"' };
+const SHORT: Readonly<Record<string, string>> = {
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+  "\\": "\\\\",
+  '"': '\\"',
+};
 
 /** Go's `%q` of a string: double quotes, what is not printable escaped. */
 export function goQuote(text: string): string {
@@ -20,7 +30,12 @@ export function goList(texts: readonly string[]): string {
 export function goDuration(nanoseconds: number): string {
   if (nanoseconds < 0) return `-${goDuration(-nanoseconds)}`;
   if (nanoseconds === 0) return "0s";
-  for (const [unit, size] of [["ns", 1], ["µs", 1e3], ["ms", 1e6]] as const) if (nanoseconds < size * 1000) return `${decimal(nanoseconds, size)}${unit}`;
+  for (const [unit, size] of [
+    ["ns", 1],
+    ["µs", 1e3],
+    ["ms", 1e6],
+  ] as const)
+    if (nanoseconds < size * 1000) return `${decimal(nanoseconds, size)}${unit}`;
   const minutes = Math.floor(nanoseconds / 60e9);
   const seconds = `${decimal(nanoseconds - minutes * 60e9, 1e9)}s`;
   if (minutes === 0) return seconds;
@@ -32,7 +47,9 @@ function decimal(value: number, size: number): string {
   const whole = Math.floor(value / size);
   const rest = value - whole * size;
   if (rest === 0) return String(whole);
-  return `${whole}.${String(rest).padStart(String(size).length - 1, "0").replace(/0+$/, "")}`;
+  return `${whole}.${String(rest)
+    .padStart(String(size).length - 1, "0")
+    .replace(/0+$/, "")}`;
 }
 
 function quoteCharacter(character: string): string {

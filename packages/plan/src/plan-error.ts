@@ -14,14 +14,24 @@ export function excerptOf(place: Place): SourceExcerpt {
 }
 
 /** An error at a place. */
-export function planError(code: ErrorCode, message: string, place: Place, more: { readonly hint?: string | undefined; readonly cause?: unknown } = {}): VarveError {
+export function planError(
+  code: ErrorCode,
+  message: string,
+  place: Place,
+  more: { readonly hint?: string | undefined; readonly cause?: unknown } = {},
+): VarveError {
   return new VarveError(code, message, { ...more, source: excerptOf(place), details: triggerDetails(place) });
 }
 
 /** Gives an error that has no excerpt the one of `place`; what is no VarveError passes unchanged. */
 export function located(error: unknown, place: Place): unknown {
   if (!(error instanceof VarveError) || (error.source !== undefined && place.trigger === undefined)) return error;
-  return new VarveError(error.code, error.message, { hint: error.hint, cause: error, source: excerptOf(place), details: [...error.details, ...triggerDetails(place)] });
+  return new VarveError(error.code, error.message, {
+    hint: error.hint,
+    cause: error,
+    source: excerptOf(place),
+    details: [...error.details, ...triggerDetails(place)],
+  });
 }
 
 function triggerDetails(place: Place): readonly string[] {

@@ -14,11 +14,20 @@ interface VertexBase {
 }
 
 /** The whole file tree of an image (a base, or `COPY --from=image`). */
-export interface ImageVertex extends VertexBase { readonly kind: "image"; readonly reference: string; readonly platform: Platform }
+export interface ImageVertex extends VertexBase {
+  readonly kind: "image";
+  readonly reference: string;
+  readonly platform: Platform;
+}
 /** The empty tree. */
-export interface ScratchVertex extends VertexBase { readonly kind: "scratch" }
+export interface ScratchVertex extends VertexBase {
+  readonly kind: "scratch";
+}
 /** A build context: `""` is the main one, others are named (`--build-context`). */
-export interface ContextVertex extends VertexBase { readonly kind: "context"; readonly name: string }
+export interface ContextVertex extends VertexBase {
+  readonly kind: "context";
+  readonly name: string;
+}
 
 /** What one COPY/ADD source is; values expanded. */
 export type TransferSource =
@@ -48,14 +57,23 @@ export interface TransferVertex extends VertexBase {
 }
 
 /** WORKDIR: makes directories, owned by `user`. */
-export interface WorkdirVertex extends VertexBase { readonly kind: "workdir"; readonly parent: VertexID; readonly path: string; readonly user: string }
+export interface WorkdirVertex extends VertexBase {
+  readonly kind: "workdir";
+  readonly parent: VertexID;
+  readonly path: string;
+  readonly user: string;
+}
 
 /**
  * A RUN mount with its values expanded and checked. `fields` has long keys only, defaults filled in: `type`, `target` (absolute, clean; absent for a
  * secret that is only an `env`, and for ssh's default), `source` (absolute), `readonly` (`true`, `false`; bind and cache), `id`, `sharing`, `mode`
  * (octal), `uid`, `gid`, `required`, `env`, `size`. `from` is the tree it shows: always there for bind, absent for a cache that starts empty.
  */
-export interface PlannedMount { readonly mount: RunMount; readonly fields: Readonly<Record<string, string>>; readonly from?: VertexID }
+export interface PlannedMount {
+  readonly mount: RunMount;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly from?: VertexID;
+}
 
 /** RUN: a process on the parent's tree. */
 export interface RunVertex extends VertexBase {
@@ -79,7 +97,10 @@ export interface RunVertex extends VertexBase {
 export type Vertex = ImageVertex | ScratchVertex | ContextVertex | TransferVertex | WorkdirVertex | RunVertex;
 
 /** One history line above the base; `vertex` is there when it has a layer. */
-export interface PlannedHistory { readonly entry: HistoryEntry; readonly vertex?: VertexID }
+export interface PlannedHistory {
+  readonly entry: HistoryEntry;
+  readonly vertex?: VertexID;
+}
 
 /** A graph for one target and platform: plain data, inputs before users. Only what the target needs is in it. */
 export interface Plan {
@@ -116,8 +137,15 @@ export interface PlanOptions {
 }
 
 /** A base image a plan needs the config of. `key` indexes the `bases` given to `planBuild`. */
-export interface RequiredBase { readonly key: string; readonly reference: string; readonly platform: Platform; readonly range: SourceRange }
+export interface RequiredBase {
+  readonly key: string;
+  readonly reference: string;
+  readonly platform: Platform;
+  readonly range: SourceRange;
+}
 
 /** A base image once resolved. */
-export interface ResolvedBase { readonly config: ImageConfig; /** `sha256:…` of its manifest. */ readonly digest: string }
-
+export interface ResolvedBase {
+  readonly config: ImageConfig;
+  /** `sha256:…` of its manifest. */ readonly digest: string;
+}

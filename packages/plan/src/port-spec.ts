@@ -17,7 +17,8 @@ export function parsePortSpec(text: string): { readonly ports: readonly string[]
   if (host !== "") {
     const published = parseRange(host);
     if (published === undefined) return { reason: `invalid host port ${JSON.stringify(host)}` };
-    if (ports.first !== ports.last && published.last - published.first !== ports.last - ports.first) return { reason: `${JSON.stringify(range)} and ${JSON.stringify(host)} are ranges of different lengths` };
+    if (ports.first !== ports.last && published.last - published.first !== ports.last - ports.first)
+      return { reason: `${JSON.stringify(range)} and ${JSON.stringify(host)} are ranges of different lengths` };
   }
   return { ports: Array.from({ length: ports.last - ports.first + 1 }, (_, i) => `${ports.first + i}/${protocol}`) };
 }

@@ -30,19 +30,27 @@ export function stageNodes(naming: Naming): readonly StageNode[] {
   return nodes;
 }
 
-function stageNode(naming: Naming, { stage, index, earlier }: { readonly stage: Stage; readonly index: number; readonly earlier: ReadonlyMap<string, StageNode> }): StageNode {
+function stageNode(
+  naming: Naming,
+  { stage, index, earlier }: { readonly stage: Stage; readonly index: number; readonly earlier: ReadonlyMap<string, StageNode> },
+): StageNode {
   const { dockerfile, options } = naming;
   const { from } = stage;
   const place: Place = { dockerfile, range: from.image.range };
   const base = expandAt(from.image.value, naming.globals, place);
-  if (base === "") throw planError("PLAN_INVALID_BASE", `the base name ${from.image.value} is blank`, place, { hint: "give the ARG a default value before the first FROM, or pass --build-arg" });
+  if (base === "")
+    throw planError("PLAN_INVALID_BASE", `the base name ${from.image.value} is blank`, place, {
+      hint: "give the ARG a default value before the first FROM, or pass --build-arg",
+    });
   const platform = fromPlatform(naming, from);
   const replacement = stage.name === undefined ? undefined : namedContext(naming, stage.name, platform, place);
   const parent = earlier.get(base);
   const origin: StageOrigin =
-    replacement !== undefined ? contextOrigin(replacement, platform ?? targetPlatform(options))
-    : parent !== undefined ? { kind: "stage", node: parent }
-    : sourceOrigin(naming, base, { platform, place });
+    replacement !== undefined
+      ? contextOrigin(replacement, platform ?? targetPlatform(options))
+      : parent !== undefined
+        ? { kind: "stage", node: parent }
+        : sourceOrigin(naming, base, { platform, place });
   return {
     index,
     label: stage.name ?? `stage-${index}`,
@@ -60,7 +68,10 @@ function fromPlatform(naming: Naming, from: FromInstruction): Platform | undefin
   if (from.platform === undefined) return undefined;
   const place: Place = { dockerfile: naming.dockerfile, range: from.flags.find((flag) => flag.name === "platform")?.range ?? from.range };
   const text = expandAt(from.platform, naming.globals, place);
-  if (text === "") throw planError("PLAN_INVALID_BASE", `the platform ${from.platform} is blank`, place, { hint: "give the ARG a default value before the first FROM, or pass --build-arg" });
+  if (text === "")
+    throw planError("PLAN_INVALID_BASE", `the platform ${from.platform} is blank`, place, {
+      hint: "give the ARG a default value before the first FROM, or pass --build-arg",
+    });
   try {
     return parsePlatform(text, naming.options.buildPlatform);
   } catch (error) {

@@ -39,7 +39,10 @@ export function globalVariables(dockerfile: Dockerfile, options: PlanOptions): V
 function platformVariables(dockerfile: Dockerfile, options: PlanOptions): readonly (readonly [string, string])[] {
   const target = options.platform ?? options.buildPlatform;
   const stage = options.target ?? dockerfile.stages.at(-1)?.name ?? "";
-  const sides = [["BUILD", options.buildPlatform], ["TARGET", target]] as const;
+  const sides = [
+    ["BUILD", options.buildPlatform],
+    ["TARGET", target],
+  ] as const;
   return [
     ...sides.flatMap(([prefix, platform]): (readonly [string, string])[] => {
       const version = platform["os.version"] ?? "";

@@ -24,7 +24,8 @@ export function createVertexList(): VertexList {
     add,
     scratch: () => add({ id: "scratch", kind: "scratch", title: "FROM scratch" }),
     context: (name) => add({ id: `context:${name}`, kind: "context", name, title: name === "" ? "[internal] load build context" : `[context ${name}] load` }),
-    image: (reference, platform, title) => add({ id: `image:${reference} ${formatPlatform(platform)}`, kind: "image", reference, platform, title: title ?? `FROM ${reference}` }),
+    image: (reference, platform, title) =>
+      add({ id: `image:${reference} ${formatPlatform(platform)}`, kind: "image", reference, platform, title: title ?? `FROM ${reference}` }),
     needed(result) {
       const wanted = new Set<VertexID>();
       const queue = [result];

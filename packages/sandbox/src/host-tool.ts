@@ -23,6 +23,7 @@ export function findHostTool(name: string, path: string = process.env["PATH"] ??
 /** As {@link findHostTool}; SANDBOX_UNAVAILABLE when there is none. */
 export function requireHostTool(name: string, debianPackage: string): string {
   const found = findHostTool(name);
-  if (found === undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `${name} is not installed`, { hint: `install it (Debian: apt-get install ${debianPackage})` });
+  if (found === undefined)
+    throw new VarveError("SANDBOX_UNAVAILABLE", `${name} is not installed`, { hint: `install it (Debian: apt-get install ${debianPackage})` });
   return found;
 }

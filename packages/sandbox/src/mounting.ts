@@ -1,7 +1,16 @@
 import type { Address, ProgramBuilder } from "./launcher/program.ts";
 
 /** mount(2) flags. */
-export const MOUNT: Readonly<Record<"readonly" | "nosuid" | "nodev" | "noexec" | "remount" | "bind" | "recursive" | "private", number>> = { readonly: 1, nosuid: 2, nodev: 4, noexec: 8, remount: 32, bind: 4096, recursive: 16384, private: 1 << 18 };
+export const MOUNT: Readonly<Record<"readonly" | "nosuid" | "nodev" | "noexec" | "remount" | "bind" | "recursive" | "private", number>> = {
+  readonly: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  remount: 32,
+  bind: 4096,
+  recursive: 16384,
+  private: 1 << 18,
+};
 /** Directory argument that means the current directory. */
 export const AT_FDCWD = -100;
 /** umount2(2): detach now, free when unused. */

@@ -104,7 +104,11 @@ function raiseLoopback(program: ProgramBuilder, descriptor: number): void {
 /** The step's ids become the only ones of a user namespace of its own: 0 outside, which is who started the build further out. */
 function mapUser(program: ProgramBuilder, user: SandboxProcess["user"]): void {
   program.call("new user namespace", "unshare", CLONE_NEWUSER);
-  for (const [file, text] of [["setgroups", "deny"], ["uid_map", `${user.uid} 0 1`], ["gid_map", `${user.gid} 0 1`]] as const) {
+  for (const [file, text] of [
+    ["setgroups", "deny"],
+    ["uid_map", `${user.uid} 0 1`],
+    ["gid_map", `${user.gid} 0 1`],
+  ] as const) {
     program.call(`open ${file}`, "openat", FREE, program.string(file), O_WRONLY);
     program.call(`write ${file}`, "write", FREE + 1, program.string(text), text.length);
     program.call(`close ${file}`, "close", FREE + 1);
@@ -154,7 +158,13 @@ function execute(program: ProgramBuilder, step: SandboxProcess): void {
   const candidates = name.includes("/") ? [name] : path.split(":").map((directory) => `${directory === "" ? "." : directory}/${name}`);
   const { results, send } = reportExecutions(program, candidates.length);
   for (const [i, candidate] of candidates.entries()) {
-    program.call({ label: `execute ${candidate}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) }, "execve", program.string(candidate), argv, envp);
+    program.call(
+      { label: `execute ${candidate}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) },
+      "execve",
+      program.string(candidate),
+      argv,
+      envp,
+    );
   }
   send();
   program.call("leave", "exit_group", 127);

@@ -14,7 +14,10 @@ const ALL = 4_294_967_295;
 
 /** Reads this process's user namespace from /proc. */
 export function userNamespace(): UserNamespace {
-  const extents = readFileSync("/proc/self/uid_map", "utf8").split("\n").filter((line) => line.trim() !== "").map((line) => line.trim().split(/\s+/).map(Number));
+  const extents = readFileSync("/proc/self/uid_map", "utf8")
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => line.trim().split(/\s+/).map(Number));
   const count = extents.reduce((sum, [, , length = 0]) => sum + length, 0);
   const zero = extents.find(([inside]) => inside === 0);
   return { initial: count === ALL, ids: count >= 65_536 ? "real" : "one", outside: zero?.[1] ?? -1 };

@@ -20,7 +20,14 @@ const READONLY_PROC = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 const MASKED_PROC_FILES = ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "interrupts"];
 const MASKED_DIRECTORIES = ["proc/acpi", "proc/asound", "proc/scsi", "sys/firmware"];
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
-const DEVICE_LINKS = [["fd", "/proc/self/fd"], ["stdin", "/proc/self/fd/0"], ["stdout", "/proc/self/fd/1"], ["stderr", "/proc/self/fd/2"], ["core", "/proc/kcore"], ["ptmx", "pts/ptmx"]] as const;
+const DEVICE_LINKS = [
+  ["fd", "/proc/self/fd"],
+  ["stdin", "/proc/self/fd/0"],
+  ["stdout", "/proc/self/fd/1"],
+  ["stderr", "/proc/self/fd/2"],
+  ["core", "/proc/kcore"],
+  ["ptmx", "pts/ptmx"],
+] as const;
 const S_IFREG = 0o100000;
 const O_PATH = 0o10000000;
 
@@ -40,7 +47,11 @@ export function buildWorld(program: ProgramBuilder, process: SandboxProcess, fea
 }
 
 /** Mounts one of the step's own mounts; where its place is below another of them, by descriptors from `descriptor` on. */
-function mountInto(program: ProgramBuilder, mount: SandboxMount, { process, features, descriptor }: { readonly process: SandboxProcess; readonly features: WorldFeatures; readonly descriptor: number }): void {
+function mountInto(
+  program: ProgramBuilder,
+  mount: SandboxMount,
+  { process, features, descriptor }: { readonly process: SandboxProcess; readonly features: WorldFeatures; readonly descriptor: number },
+): void {
   const label = `mount /${mount.target}`;
   const components = mount.target.split("/");
   const made = mount.make === 0 ? [] : components.slice(-mount.make);
@@ -79,7 +90,16 @@ function mountProc(program: ProgramBuilder, process: SandboxProcess): void {
   if (process.insecure) return;
   const optional = (label: string, source: string, target: string, flags: number): void => {
     program.call({ label, onError: "ignore" }, "mount", program.string(source), program.string(target), 0, MOUNT.bind, 0);
-    if (flags !== 0) program.call({ label, onError: "ignore" }, "mount", 0, program.string(target), 0, MOUNT.remount | MOUNT.bind | MOUNT.nosuid | MOUNT.nodev | MOUNT.noexec | flags, 0);
+    if (flags !== 0)
+      program.call(
+        { label, onError: "ignore" },
+        "mount",
+        0,
+        program.string(target),
+        0,
+        MOUNT.remount | MOUNT.bind | MOUNT.nosuid | MOUNT.nodev | MOUNT.noexec | flags,
+        0,
+      );
   };
   for (const name of READONLY_PROC) optional(`protect /proc/${name}`, `${proc}/${name}`, `${proc}/${name}`, MOUNT.readonly);
   for (const name of MASKED_PROC_FILES) optional(`mask /proc/${name}`, "/dev/null", `${proc}/${name}`, 0);
@@ -94,7 +114,14 @@ function mountDev(program: ProgramBuilder, process: SandboxProcess, features: Wo
   }
   for (const [name, target] of DEVICE_LINKS) program.call(`make /dev/${name}`, "symlinkat", program.string(target), AT_FDCWD, program.string(`${dev}/${name}`));
   for (const name of ["pts", "shm", "mqueue"]) program.call(`make /dev/${name}`, "mkdirat", AT_FDCWD, program.string(`${dev}/${name}`), 0o755);
-  mountFilesystem(program, "devpts", `${dev}/pts`, MOUNT.nosuid | MOUNT.noexec, `newinstance,ptmxmode=0666,mode=0620${features.ttyGroup ? ",gid=5" : ""}`, "mount /dev/pts");
+  mountFilesystem(
+    program,
+    "devpts",
+    `${dev}/pts`,
+    MOUNT.nosuid | MOUNT.noexec,
+    `newinstance,ptmxmode=0666,mode=0620${features.ttyGroup ? ",gid=5" : ""}`,
+    "mount /dev/pts",
+  );
   mountFilesystem(program, "tmpfs", `${dev}/shm`, MOUNT.nosuid | MOUNT.noexec | MOUNT.nodev, `mode=1777,size=${process.shmSize}`, "mount /dev/shm");
   if (features.mqueue) mountFilesystem(program, "mqueue", `${dev}/mqueue`, MOUNT.nosuid | MOUNT.noexec | MOUNT.nodev, "", "mount /dev/mqueue");
 }
@@ -106,7 +133,15 @@ function mountSys(program: ProgramBuilder, process: SandboxProcess, features: Wo
   else bindMount(program, features, "/sys", sys, flags | MOUNT.readonly, "mount /sys");
   if (process.insecure) return;
   for (const directory of MASKED_DIRECTORIES) {
-    program.call({ label: `mask /${directory}`, onError: "ignore" }, "mount", program.string("tmpfs"), program.string(`${process.root}/${directory}`), program.string("tmpfs"), flags | MOUNT.readonly, program.string("size=0k"));
+    program.call(
+      { label: `mask /${directory}`, onError: "ignore" },
+      "mount",
+      program.string("tmpfs"),
+      program.string(`${process.root}/${directory}`),
+      program.string("tmpfs"),
+      flags | MOUNT.readonly,
+      program.string("size=0k"),
+    );
   }
 }
 
@@ -114,4 +149,3 @@ function mountSys(program: ProgramBuilder, process: SandboxProcess, features: Wo
 export function openProcSelf(program: ProgramBuilder): void {
   program.call("open /proc/self", "openat", AT_FDCWD, program.string("/proc/self"), O_PATH);
 }
-

@@ -67,7 +67,9 @@ export function createRunnerWith(drivers: readonly SandboxDriver[], options: Run
 async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, io: IOOptions): Promise<Open> {
   const wanted = options.sandbox === "auto" ? drivers : drivers.filter((driver) => driver.name === options.sandbox);
   if (wanted.length === 0) {
-    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(options.sandbox)}`, { hint: `one of auto, ${drivers.map((driver) => driver.name).join(", ")}` });
+    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(options.sandbox)}`, {
+      hint: `one of auto, ${drivers.map((driver) => driver.name).join(", ")}`,
+    });
   }
   const failures: VarveError[] = [];
   for (const driver of wanted) {
@@ -97,7 +99,10 @@ async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcom
     // a helper that is gone has taken the step with it
     await channel.call("release", { step: name } satisfies calls.ReleaseParams).catch(() => {});
   };
-  await channel.call("prepare", { step: name, snapshots, root: { mode, uid, gid, mtime } } satisfies calls.PrepareParams, { input: treeWriteStream(plan.stubs, undefined), signal });
+  await channel.call("prepare", { step: name, snapshots, root: { mode, uid, gid, mtime } } satisfies calls.PrepareParams, {
+    input: treeWriteStream(plan.stubs, undefined),
+    signal,
+  });
   try {
     const mounts: SandboxMount[] = [];
     for (const mount of plan.mounts) mounts.push(await bring(helper, name, { mount, signal }));
@@ -114,11 +119,26 @@ async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcom
 
 function processOf(step: RunStep, mounts: readonly SandboxMount[]): calls.RunParams["process"] {
   const { args, env, cwd, user, insecure, hostname, ulimits } = step;
-  return { args, env, cwd, user, insecure, hostname, ulimits, mounts, network: step.network === "none" ? "none" : "host", shmSize: step.shmSize ?? DEFAULT_SHM_SIZE };
+  return {
+    args,
+    env,
+    cwd,
+    user,
+    insecure,
+    hostname,
+    ulimits,
+    mounts,
+    network: step.network === "none" ? "none" : "host",
+    shmSize: step.shmSize ?? DEFAULT_SHM_SIZE,
+  };
 }
 
 /** Brings what a mount shows into the helper; gives the mount as the sandbox takes it. */
-async function bring({ channel }: HelperProcess, step: string, { mount, signal }: { readonly mount: PlacedMount<StepMount>; readonly signal: AbortSignal | undefined }): Promise<SandboxMount> {
+async function bring(
+  { channel }: HelperProcess,
+  step: string,
+  { mount, signal }: { readonly mount: PlacedMount<StepMount>; readonly signal: AbortSignal | undefined },
+): Promise<SandboxMount> {
   const { target, make, shape } = mount;
   const { source, type } = shape;
   const place = { target, type, make };
@@ -158,7 +178,11 @@ const FILE = "f" as BytePath;
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 
-function outcomeOf(helper: HelperProcess, step: RunStep, { name, end, release }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void> }): RunOutcome {
+function outcomeOf(
+  helper: HelperProcess,
+  step: RunStep,
+  { name, end, release }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void> },
+): RunOutcome {
   const { channel } = helper;
   const digests = async (paths: readonly BytePath[], options: IOOptions): Promise<calls.DigestResult["digests"]> => {
     const result = (await channel.call("digest", { step: name, paths } satisfies calls.DigestParams, { signal: options.signal })) as calls.DigestResult;
@@ -197,7 +221,8 @@ function outcomeOf(helper: HelperProcess, step: RunStep, { name, end, release }:
 }
 
 function pathOf(ref: ContentRef, snapshot: string): BytePath {
-  if (ref.kind !== "snapshot" || ref.snapshot !== snapshot) throw new VarveError("SNAPSHOT_READ_FAILED", `a ${ref.kind} content is not in the root filesystem of this step`);
+  if (ref.kind !== "snapshot" || ref.snapshot !== snapshot)
+    throw new VarveError("SNAPSHOT_READ_FAILED", `a ${ref.kind} content is not in the root filesystem of this step`);
   return ref.path;
 }
 

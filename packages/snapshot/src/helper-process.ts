@@ -45,7 +45,15 @@ export async function startHelper(driver: SandboxDriver, directories: HelperDire
   });
 }
 
-async function startIn(entry: SandboxEntry, start: { readonly driver: SandboxDriver; readonly directories: HelperDirectories; readonly program: readonly string[]; readonly signal: AbortSignal | undefined }): Promise<HelperProcess> {
+async function startIn(
+  entry: SandboxEntry,
+  start: {
+    readonly driver: SandboxDriver;
+    readonly directories: HelperDirectories;
+    readonly program: readonly string[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<HelperProcess> {
   const [file = "", ...args] = entry.command(start.program);
   const child = spawn(file, args, {
     // 3 is the channel; a step that gets the program's own streams finds them at 4, 5 and 6
@@ -64,7 +72,9 @@ async function startIn(entry: SandboxEntry, start: { readonly driver: SandboxDri
     await ended;
   };
   try {
-    const result = (await channel.call("open", { ...start.directories, driver: start.driver.name } satisfies OpenParams, { signal: start.signal })) as OpenResult;
+    const result = (await channel.call("open", { ...start.directories, driver: start.driver.name } satisfies OpenParams, {
+      signal: start.signal,
+    })) as OpenResult;
     return { channel, driver: start.driver, losses: result.losses, ids: result.ids, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();

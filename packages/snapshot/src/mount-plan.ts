@@ -45,7 +45,11 @@ export function planMounts<T extends MountShape>(tree: FileTree, shapes: readonl
     root.set(stub(name as BytePath, "directory"));
     stubs.add(name as BytePath);
   }
-  const placed: PlacedMount<T | MountShape>[] = OWN_DIRECTORIES.map((name) => ({ shape: { target: `/${name}`, type: "directory", closed: name !== "dev" }, target: name as BytePath, make: 0 }));
+  const placed: PlacedMount<T | MountShape>[] = OWN_DIRECTORIES.map((name) => ({
+    shape: { target: `/${name}`, type: "directory", closed: name !== "dev" },
+    target: name as BytePath,
+    make: 0,
+  }));
   const byDepth = [...shapes].sort((a, b) => pathComponents(trimmed(a)).length - pathComponents(trimmed(b)).length);
   for (const shape of byDepth) {
     const { path } = resolvePath(viewOf(root, placed), toBytePath(shape.target), { followLast: true });
@@ -90,7 +94,8 @@ function holderOf(placed: readonly PlacedMount<MountShape>[], path: BytePath): P
 function place(builder: TreeBuilder, path: BytePath, shape: MountShape, stubs?: Set<BytePath>): void {
   const there = builder.lookup(path);
   if (there !== undefined) {
-    if ((there.type === "directory") !== (shape.type === "directory")) throw targetError(shape, `it is a ${there.type} in the image, and a ${shape.type} is mounted`);
+    if ((there.type === "directory") !== (shape.type === "directory"))
+      throw targetError(shape, `it is a ${there.type} in the image, and a ${shape.type} is mounted`);
     return;
   }
   const missing: BytePath[] = [path];

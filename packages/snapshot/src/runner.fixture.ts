@@ -34,8 +34,19 @@ export function fixtureRoot(entries: readonly FixtureEntry[]): FixtureRoot {
     const bytes = typeof entry.content === "string" ? Buffer.from(entry.content) : (entry.content ?? new Uint8Array());
     const { type = "file", mode = type === "directory" ? 0o755 : 0o644, uid = 0, gid = 0 } = entry;
     const header = encodeTarHeader({
-      name: toBytePath(entry.path), type, mode, uid, gid, size: bytes.length, mtime: MTIME, linkName: toBytePath(entry.target ?? ""),
-      deviceMajor: 0, deviceMinor: 0, userName: "", groupName: "", xattrs: new Map(),
+      name: toBytePath(entry.path),
+      type,
+      mode,
+      uid,
+      gid,
+      size: bytes.length,
+      mtime: MTIME,
+      linkName: toBytePath(entry.target ?? ""),
+      deviceMajor: 0,
+      deviceMinor: 0,
+      userName: "",
+      groupName: "",
+      xattrs: new Map(),
     });
     sizes.push({ entry, offset: position + header.length, bytes });
     const padding = new Uint8Array(-bytes.length & 511);
@@ -49,7 +60,13 @@ export function fixtureRoot(entries: readonly FixtureEntry[]): FixtureRoot {
   for (const { entry, offset, bytes } of sizes) {
     const { type = "file", mode = type === "directory" ? 0o755 : type === "symlink" ? 0o777 : 0o644, uid = 0, gid = 0 } = entry;
     builder.set({
-      path: toBytePath(entry.path), type, mode, uid, gid, mtime: MTIME, size: bytes.length,
+      path: toBytePath(entry.path),
+      type,
+      mode,
+      uid,
+      gid,
+      mtime: MTIME,
+      size: bytes.length,
       ...(type === "symlink" ? { linkTarget: toBytePath(entry.target ?? "") } : {}),
       ...(type === "file" ? { content: { kind: "layer", diffID, offset, size: bytes.length, digest: digestFromHex(sha256Hex(bytes)) } } : {}),
     });
@@ -60,11 +77,15 @@ export function fixtureRoot(entries: readonly FixtureEntry[]): FixtureRoot {
 /** Entries of a root filesystem of busybox-static, with its applets as links. Empty where busybox is not installed. */
 export function busyboxEntries(): FixtureEntry[] {
   const directories = ["bin", "sbin", "usr", "usr/bin", "usr/sbin", "etc", "dev", "proc", "sys", "root", "home", "var", "run", "tmp", "lib"];
-  const applets = execFileSync("/bin/busybox", ["--list-full"], { encoding: "utf8" }).split("\n").filter((name) => name !== "" && name !== "bin/busybox");
+  const applets = execFileSync("/bin/busybox", ["--list-full"], { encoding: "utf8" })
+    .split("\n")
+    .filter((name) => name !== "" && name !== "bin/busybox");
   return [
     ...directories.map((path) => ({ path, type: "directory" as const, mode: path === "tmp" ? 0o1777 : path === "root" ? 0o700 : 0o755 })),
     { path: "bin/busybox", mode: 0o755, content: readFileSync("/bin/busybox") },
-    ...applets.filter((path) => directories.includes(path.slice(0, path.lastIndexOf("/")))).map((path) => ({ path, type: "symlink" as const, target: "/bin/busybox" })),
+    ...applets
+      .filter((path) => directories.includes(path.slice(0, path.lastIndexOf("/"))))
+      .map((path) => ({ path, type: "symlink" as const, target: "/bin/busybox" })),
     { path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" },
     { path: "etc/group", content: "root:x:0:\nnogroup:x:65534:\n" },
   ];
@@ -73,9 +94,19 @@ export function busyboxEntries(): FixtureEntry[] {
 /** A step that runs a shell script, with what most steps have. */
 export function shellStep(root: FixtureRoot, script: string, more: Partial<RunStep> = {}): RunStep {
   return {
-    layers: root.layers, tree: root.tree, args: ["/bin/sh", "-c", script], env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], cwd: "/",
-    user: { uid: 0, gid: 0, groups: [] }, network: "default", insecure: false, hostname: "buildkitsandbox", extraHosts: [], ulimits: [], mounts: [], stdio: "capture",
+    layers: root.layers,
+    tree: root.tree,
+    args: ["/bin/sh", "-c", script],
+    env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+    cwd: "/",
+    user: { uid: 0, gid: 0, groups: [] },
+    network: "default",
+    insecure: false,
+    hostname: "buildkitsandbox",
+    extraHosts: [],
+    ulimits: [],
+    mounts: [],
+    stdio: "capture",
     ...more,
   };
 }
-

@@ -20,16 +20,32 @@ const ORDINARY = 1000;
 const asUser: SandboxDriver = {
   ...namespaceDriver,
   entries: () =>
-    namespaceDriver.entries().slice(1).map((entry) => ({
-      ...entry,
-      command: (program) => [findHostTool("setpriv") ?? "setpriv", "--reuid", `${ORDINARY}`, "--regid", `${ORDINARY}`, "--clear-groups", "--inh-caps=-all", "--", ...entry.command(program)],
-    })),
+    namespaceDriver
+      .entries()
+      .slice(1)
+      .map((entry) => ({
+        ...entry,
+        command: (program) => [
+          findHostTool("setpriv") ?? "setpriv",
+          "--reuid",
+          `${ORDINARY}`,
+          "--regid",
+          `${ORDINARY}`,
+          "--clear-groups",
+          "--inh-caps=-all",
+          "--",
+          ...entry.command(program),
+        ],
+      })),
 };
 const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => namespaceDriver.entries().slice(0, 1) };
 
 const NO_READER: ContentReader = { open: () => Promise.reject(new Error("unused")), digest: () => Promise.reject(new Error("unused")) };
 
-for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUser]] as const) {
+for (const [place, driver] of [
+  ["as root", asRoot],
+  ["as an ordinary user", asUser],
+] as const) {
   describe.skipIf(!available)(`the rung namespace ${place}${available ? "" : ` (needs root and ${missing.join(", ")})`}`, () => {
     const one = driver === asUser;
     let home = "";
@@ -51,11 +67,23 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
     });
 
     /** Runs a script and gives what it wrote and changed, `path: type mode uid:gid content` a line. */
-    const run = async (script: string, more: Partial<RunStep> = {}, on = root): Promise<{ stdout: string; stderr: string; exitCode: number; signal: string | undefined; changes: readonly Change[]; listing: string[] }> => {
+    const run = async (
+      script: string,
+      more: Partial<RunStep> = {},
+      on = root,
+    ): Promise<{ stdout: string; stderr: string; exitCode: number; signal: string | undefined; changes: readonly Change[]; listing: string[] }> => {
       const text = { stdout: "", stderr: "" };
-      await using outcome = await runner.run(shellStep(on, script, { onOutput: (stream, chunk) => void (text[stream] += Buffer.from(chunk).toString()), ...more }));
+      await using outcome = await runner.run(
+        shellStep(on, script, { onOutput: (stream, chunk) => void (text[stream] += Buffer.from(chunk).toString()), ...more }),
+      );
       const { changes } = await outcome.changes();
-      return { ...text, exitCode: outcome.exitCode, signal: outcome.signal, changes, listing: await Promise.all(changes.map((change) => describeChange(change, outcome))) };
+      return {
+        ...text,
+        exitCode: outcome.exitCode,
+        signal: outcome.signal,
+        changes,
+        listing: await Promise.all(changes.map((change) => describeChange(change, outcome))),
+      };
     };
 
     it("gives a process exactly its environment, directory, umask, host name and closed stdin", async () => {
@@ -71,9 +99,11 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
       expect(asZero.stdout.replaceAll("\t", " ")).toBe(
         "CapInh: 0000000000000000\nCapPrm: 00000000a80425fb\nCapEff: 00000000a80425fb\nCapBnd: 00000000a80425fb\nCapAmb: 0000000000000000\nNoNewPrivs: 0\n0\n0\n",
       );
-      const other = await run("grep CapEff /proc/self/status; id -u; id -g; id -G; touch /tmp/mine; touch /etc/not", { user: { uid: 1234, gid: 55, groups: [66, 77] } });
+      const other = await run("grep CapEff /proc/self/status; id -u; id -g; id -G; touch /tmp/mine; touch /etc/not", {
+        user: { uid: 1234, gid: 55, groups: [66, 77] },
+      });
       expect(other.stdout).toBe(`CapEff:\t0000000000000000\n1234\n55\n${one ? "55" : "55 66 77"}\n`);
-      expect(other.listing).toContain("added tmp/mine: file 644 1234:55 \"\"");
+      expect(other.listing).toContain('added tmp/mine: file 644 1234:55 ""');
       if (!one) expect(other.stderr).toContain("/etc/not: Permission denied");
     });
 
@@ -94,24 +124,26 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
       );
       expect(stderr).toBe("");
       expect(exitCode).toBe(0);
-      expect(listing.filter((line) => !line.includes("usr/moved/"))).toEqual([
-        "modified bin/busybox: file 4750 0:0",
-        "added d: directory 755 0:0",
-        'added d/a: file 644 0:0 "one\\n"',
-        'added d/b: file 644 0:0 "one\\n"',
-        "modified etc: directory 755 0:0",
-        "deleted etc/group",
-        'added etc/new: file 644 0:0 "new\\n"',
-        'modified home: file 644 0:0 "file\\n"',
-        "added link: symlink 777 0:0 -> ../nowhere",
-        "added pipe: fifo 600 0:0",
-        "modified usr: directory 755 0:0",
-        "modified usr/bin: directory 755 0:0",
-        ...root.tree.list("usr/bin" as BytePath).map((name) => `deleted usr/bin/${name}`),
-        'added usr/bin/x: file 644 0:0 "x\\n"',
-        "added usr/moved: directory 755 0:0",
-        "deleted usr/sbin",
-      ].toSorted((a, b) => order(a, b)));
+      expect(listing.filter((line) => !line.includes("usr/moved/"))).toEqual(
+        [
+          "modified bin/busybox: file 4750 0:0",
+          "added d: directory 755 0:0",
+          'added d/a: file 644 0:0 "one\\n"',
+          'added d/b: file 644 0:0 "one\\n"',
+          "modified etc: directory 755 0:0",
+          "deleted etc/group",
+          'added etc/new: file 644 0:0 "new\\n"',
+          'modified home: file 644 0:0 "file\\n"',
+          "added link: symlink 777 0:0 -> ../nowhere",
+          "added pipe: fifo 600 0:0",
+          "modified usr: directory 755 0:0",
+          "modified usr/bin: directory 755 0:0",
+          ...root.tree.list("usr/bin" as BytePath).map((name) => `deleted usr/bin/${name}`),
+          'added usr/bin/x: file 644 0:0 "x\\n"',
+          "added usr/moved: directory 755 0:0",
+          "deleted usr/sbin",
+        ].toSorted((a, b) => order(a, b)),
+      );
       const moved = listing.filter((line) => line.includes("usr/moved/"));
       expect(moved).toHaveLength(root.tree.list("usr/sbin" as BytePath).length);
     });
@@ -125,7 +157,13 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
 
     it.skipIf(one)("keeps owners and special files", async () => {
       const { listing } = await run("mkdir /o && touch /o/f && chown 5:6 /o/f && mknod /o/c c 1 3 && mknod /o/b b 7 300 && chown -h 9:9 /bin/ls");
-      expect(listing).toEqual(["modified bin/ls: symlink 777 9:9 -> /bin/busybox", "added o: directory 755 0:0", "added o/b: block 644 0:0 7,300", "added o/c: char 644 0:0 1,3", 'added o/f: file 644 5:6 ""']);
+      expect(listing).toEqual([
+        "modified bin/ls: symlink 777 9:9 -> /bin/busybox",
+        "added o: directory 755 0:0",
+        "added o/b: block 644 0:0 7,300",
+        "added o/c: char 644 0:0 1,3",
+        'added o/f: file 644 5:6 ""',
+      ]);
     });
 
     it("lets no device be opened that the step made", async () => {
@@ -135,9 +173,14 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
 
     it("keeps its mount targets out of the layer, whatever the image has there", async () => {
       const bare = fixtureRoot(busyboxEntries().filter(({ path }) => !/^(dev|proc|sys|etc|etc\/.*)$/.test(path)));
-      expect((await run("cat /etc/hosts; test -c /dev/null && test -d /proc/1 && test -d /sys/class && echo complete", {}, bare)).stdout).toContain("complete\n");
+      expect((await run("cat /etc/hosts; test -c /dev/null && test -d /proc/1 && test -d /sys/class && echo complete", {}, bare)).stdout).toContain(
+        "complete\n",
+      );
       expect((await run("true", {}, bare)).listing).toEqual([]);
-      expect((await run("echo x > /etc/mine; chmod 600 /etc/resolv.conf", {}, bare)).listing).toEqual(["added etc: directory 755 0:0", 'added etc/mine: file 644 0:0 "x\\n"']);
+      expect((await run("echo x > /etc/mine; chmod 600 /etc/resolv.conf", {}, bare)).listing).toEqual([
+        "added etc: directory 755 0:0",
+        'added etc/mine: file 644 0:0 "x\\n"',
+      ]);
     });
 
     it("is not led out of the root by symlinks where mounts go", async () => {
@@ -151,7 +194,11 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
         { path: "etc/resolv.conf", type: "symlink", target: "../run/resolve/stub.conf" },
         { path: "etc/hosts", type: "symlink", target: `../../../../../..${canary}` },
       ]);
-      const { stdout, listing } = await run("head -1 /etc/hosts; test -c /dev/null && test -e /proc/self/status && test -d /sys/class && echo real; readlink /etc/resolv.conf; ls -d /run/resolve", {}, hostile);
+      const { stdout, listing } = await run(
+        "head -1 /etc/hosts; test -c /dev/null && test -e /proc/self/status && test -d /sys/class && echo real; readlink /etc/resolv.conf; ls -d /run/resolve",
+        {},
+        hostile,
+      );
       expect(stdout).toBe("127.0.0.1\tlocalhost buildkitsandbox\nreal\n../run/resolve/stub.conf\n/run/resolve\n");
       expect(listing).toEqual([]);
     });
@@ -166,10 +213,19 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
     it("runs exec form, by PATH and by path, and tells what cannot be executed", async () => {
       const named = await run("", { args: ["echo", "a  b", "$HOME"], env: ["PATH=/nowhere:/bin"] });
       expect(named.stdout).toBe("a  b $HOME\n");
-      await expect(run("", { args: ["nothing-of-that-name"] })).rejects.toMatchObject({ code: "SANDBOX_COMMAND_NOT_FOUND", message: '"nothing-of-that-name" is not in the root filesystem' });
-      await expect(run("", { args: ["/etc/passwd"] })).rejects.toMatchObject({ code: "SANDBOX_COMMAND_NOT_FOUND", message: expect.stringContaining("EACCES") as string });
+      await expect(run("", { args: ["nothing-of-that-name"] })).rejects.toMatchObject({
+        code: "SANDBOX_COMMAND_NOT_FOUND",
+        message: '"nothing-of-that-name" is not in the root filesystem',
+      });
+      await expect(run("", { args: ["/etc/passwd"] })).rejects.toMatchObject({
+        code: "SANDBOX_COMMAND_NOT_FOUND",
+        message: expect.stringContaining("EACCES") as string,
+      });
       await expect(run("", { args: ["a\0b"] })).rejects.toMatchObject({ code: "SANDBOX_INVALID_PROCESS" });
-      await expect(run("", { cwd: "/etc/passwd/x" })).rejects.toMatchObject({ code: "SANDBOX_SETUP_FAILED", message: expect.stringContaining("/etc/passwd/x") as string });
+      await expect(run("", { cwd: "/etc/passwd/x" })).rejects.toMatchObject({
+        code: "SANDBOX_SETUP_FAILED",
+        message: expect.stringContaining("/etc/passwd/x") as string,
+      });
     });
 
     it("reports the signal that ended a process", async () => {
@@ -212,7 +268,10 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
     });
 
     it("sets limits and the size of shared memory", async () => {
-      const { stdout } = await run("ulimit -n; df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2", { ulimits: [{ name: "nofile", soft: 99, hard: 100 }], shmSize: 1 << 20 });
+      const { stdout } = await run("ulimit -n; df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2", {
+        ulimits: [{ name: "nofile", soft: 99, hard: 100 }],
+        shmSize: 1 << 20,
+      });
       expect(stdout).toBe("99\n1024\n");
       await expect(run("true", { ulimits: [{ name: "shoe", soft: 1, hard: 1 }] })).rejects.toMatchObject({ code: "SANDBOX_UNKNOWN_LIMIT" });
     });
@@ -220,10 +279,22 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
     it("mounts trees and files read-only, or writable and thrown away", async () => {
       const tree = treeOf({ "src/a": "A", "src/sub/b": "B", other: "no" });
       const dir = { kind: "bind", target: "/mnt/in", readonly: true, tree, reader: NO_READER, source: "/src" } as const;
-      expect(await run("cd /mnt/in; find . | sort; cat a sub/b; echo x > a || echo refused", { mounts: [dir] })).toMatchObject({ stdout: ".\n./a\n./sub\n./sub/b\nABrefused\n", listing: [] });
-      expect(await run("cd /mnt/in; echo x > a; echo y > c; cat a c", { mounts: [{ ...dir, readonly: false }] })).toMatchObject({ stdout: "x\ny\n", listing: [] });
-      expect(await run("cat /etc/one; ls /mnt 2>/dev/null", { mounts: [{ ...dir, source: "src/a", target: "/etc/one" }] })).toMatchObject({ stdout: "A", listing: [] });
-      await expect(run("true", { mounts: [{ ...dir, source: "/none" }] })).rejects.toMatchObject({ code: "SNAPSHOT_MOUNT_TARGET", message: expect.stringContaining("/none") as string });
+      expect(await run("cd /mnt/in; find . | sort; cat a sub/b; echo x > a || echo refused", { mounts: [dir] })).toMatchObject({
+        stdout: ".\n./a\n./sub\n./sub/b\nABrefused\n",
+        listing: [],
+      });
+      expect(await run("cd /mnt/in; echo x > a; echo y > c; cat a c", { mounts: [{ ...dir, readonly: false }] })).toMatchObject({
+        stdout: "x\ny\n",
+        listing: [],
+      });
+      expect(await run("cat /etc/one; ls /mnt 2>/dev/null", { mounts: [{ ...dir, source: "src/a", target: "/etc/one" }] })).toMatchObject({
+        stdout: "A",
+        listing: [],
+      });
+      await expect(run("true", { mounts: [{ ...dir, source: "/none" }] })).rejects.toMatchObject({
+        code: "SNAPSHOT_MOUNT_TARGET",
+        message: expect.stringContaining("/none") as string,
+      });
       await expect(run("true", { mounts: [{ ...dir, target: "/etc/passwd" }] })).rejects.toMatchObject({ code: "SNAPSHOT_MOUNT_TARGET" });
       await expect(run("true", { mounts: [{ ...dir, target: "/proc/x" }] })).rejects.toMatchObject({ code: "SNAPSHOT_MOUNT_TARGET" });
     });
@@ -237,10 +308,19 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
         { kind: "tmpfs", target: "/dev/shm", size: 1 << 20 },
         { kind: "file", target: "/dev/pipes/EOF", content: Buffer.from("#!/bin/sh\necho piped"), mode: 0o755, uid: 0, gid: 0 },
       ];
-      const { stdout, listing } = await run("cat /app/package.json /app/cache/secret; echo z > /app/cache/kept; touch /app/no 2>/dev/null || echo ro; echo x > /app/cache/secret 2>/dev/null || echo ro; /dev/pipes/EOF", { mounts });
+      const { stdout, listing } = await run(
+        "cat /app/package.json /app/cache/secret; echo z > /app/cache/kept; touch /app/no 2>/dev/null || echo ro; echo x > /app/cache/secret 2>/dev/null || echo ro; /dev/pipes/EOF",
+        { mounts },
+      );
       expect(stdout).toBe("{}sro\nro\npiped\n");
       expect(listing).toEqual([]);
-      expect((await run("cat /c/kept; test -s /c/secret && echo leaked", { mounts: [{ kind: "cache", target: "/c", id: "inner", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 }] })).stdout).toBe("z\n");
+      expect(
+        (
+          await run("cat /c/kept; test -s /c/secret && echo leaked", {
+            mounts: [{ kind: "cache", target: "/c", id: "inner", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 }],
+          })
+        ).stdout,
+      ).toBe("z\n");
     });
 
     it("does not follow a symlink that a cache holds where another mount goes", async () => {
@@ -265,11 +345,18 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
       const script = "for i in 1 2 3 4 5; do echo $1 >> /c/log; sleep 0.02; done";
       await Promise.all(["a", "b", "c"].map((name) => run("", { mounts: [cache], args: ["/bin/sh", "-c", script, "sh", name] })));
       const { stdout } = await run("uniq -c /c/log | tr -s ' '", { mounts: [cache] });
-      expect(stdout.trim().split("\n").map((line) => line.trim().split(" ")[0])).toEqual(["5", "5", "5"]);
+      expect(
+        stdout
+          .trim()
+          .split("\n")
+          .map((line) => line.trim().split(" ")[0]),
+      ).toEqual(["5", "5", "5"]);
     });
 
     it("shows secrets with mode and owner, and forgets them", async () => {
-      const mounts: RunStep["mounts"] = [{ kind: "file", target: "/run/secrets/token", content: Buffer.from("hunter2"), mode: 0o440, uid: one ? 0 : 7, gid: one ? 0 : 8 }];
+      const mounts: RunStep["mounts"] = [
+        { kind: "file", target: "/run/secrets/token", content: Buffer.from("hunter2"), mode: 0o440, uid: one ? 0 : 7, gid: one ? 0 : 8 },
+      ];
       const { stdout, listing } = await run("stat -c '%a %u:%g' /run/secrets/token; cat /run/secrets/token", { mounts });
       expect(stdout).toBe(`440 ${one ? "0:0" : "7:8"}\nhunter2`);
       expect(listing).toEqual([]);
@@ -280,7 +367,9 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
       const server = createServer((client) => client.end("from the agent"));
       await new Promise<void>((resolve) => server.listen(path, resolve));
       if (one) chownSync(path, ORDINARY, ORDINARY);
-      const { stdout, exitCode } = await run("stat -c '%F %a' /run/agent; nc local:/run/agent < /dev/null 2>/dev/null || true", { mounts: [{ kind: "ssh", target: "/run/agent", agentSocket: path, mode: 0o600, uid: 0, gid: 0 }] });
+      const { stdout, exitCode } = await run("stat -c '%F %a' /run/agent; nc local:/run/agent < /dev/null 2>/dev/null || true", {
+        mounts: [{ kind: "ssh", target: "/run/agent", agentSocket: path, mode: 0o600, uid: 0, gid: 0 }],
+      });
       server.close();
       expect({ stdout, exitCode }).toMatchObject({ stdout: expect.stringContaining("socket 600\n") as string, exitCode: 0 });
     });
@@ -292,8 +381,9 @@ for (const [place, driver] of [["as root", asRoot], ["as an ordinary user", asUs
         await using first = await runner.run(shellStep(root, "echo 1 > /one; rm /etc/group; rm -rf /home; mkdir /home"));
         const { changes } = await first.changes();
         const builder = createTreeBuilder(root.tree);
-        for (const change of changes) if (change.kind === "deleted") builder.remove(change.path);
-        else builder.set(change.entry);
+        for (const change of changes)
+          if (change.kind === "deleted") builder.remove(change.path);
+          else builder.set(change.entry);
         next = { tree: builder.finish(), layers: [...root.layers, { diffID, openTar: () => Promise.reject(new Error("is kept")) }] };
         await first.keep(diffID);
       }
@@ -323,14 +413,24 @@ describe("createRunner", () => {
   it("tells why no way into a sandbox works", async () => {
     const broken: SandboxDriver = { ...namespaceDriver, entries: () => [{ description: "by a door that is shut", command: () => ["/nonexistent/door"] }] };
     await using runner = createRunnerWith([broken], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "auto" });
-    await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", details: [expect.stringContaining("by a door that is shut: ") as string] });
+    await expect(runner.rung()).rejects.toMatchObject({
+      code: "SANDBOX_UNAVAILABLE",
+      details: [expect.stringContaining("by a door that is shut: ") as string],
+    });
   });
 });
 
 async function describeChange(change: Change, outcome: RunOutcome): Promise<string> {
   if (change.kind === "deleted") return `deleted ${change.path}`;
   const { entry } = change;
-  const end = entry.type === "symlink" ? ` -> ${entry.linkTarget ?? ""}` : entry.device !== undefined ? ` ${entry.device.major},${entry.device.minor}` : entry.content !== undefined && entry.size < 1000 ? ` ${JSON.stringify(Buffer.from(await collectBytes(await outcome.reader.open(entry.content), 1000, () => new Error("large"))).toString())}` : "";
+  const end =
+    entry.type === "symlink"
+      ? ` -> ${entry.linkTarget ?? ""}`
+      : entry.device !== undefined
+        ? ` ${entry.device.major},${entry.device.minor}`
+        : entry.content !== undefined && entry.size < 1000
+          ? ` ${JSON.stringify(Buffer.from(await collectBytes(await outcome.reader.open(entry.content), 1000, () => new Error("large"))).toString())}`
+          : "";
   return `${change.kind} ${change.path}: ${entry.type} ${entry.mode.toString(8)} ${entry.uid}:${entry.gid}${end}`;
 }
 
@@ -354,7 +454,16 @@ function commandOf(pid: string): string[] {
 function treeOf(files: Readonly<Record<string, string>>): FileTree {
   const builder = createTreeBuilder(EMPTY_TREE);
   for (const [path, text] of Object.entries(files)) {
-    builder.set({ path: path as BytePath, type: "file", mode: 0o644, uid: 0, gid: 0, mtime: 1, size: text.length, content: { kind: "bytes", bytes: Buffer.from(text), size: text.length } });
+    builder.set({
+      path: path as BytePath,
+      type: "file",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: 1,
+      size: text.length,
+      content: { kind: "bytes", bytes: Buffer.from(text), size: text.length },
+    });
   }
   return builder.finish();
 }

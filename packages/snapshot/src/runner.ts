@@ -12,8 +12,25 @@ export interface StackedLayer {
 
 /** A mount of RUN, resolved. `target` is absolute in the root. */
 export type RunMountSource =
-  | { readonly kind: "bind"; readonly target: string; readonly readonly: boolean; readonly tree: FileTree; readonly reader: ContentReader; readonly source: string }
-  | { readonly kind: "cache"; readonly target: string; readonly id: string; readonly sharing: "shared" | "private" | "locked"; readonly readonly: boolean; readonly mode: number; readonly uid: number; readonly gid: number; readonly from?: { readonly tree: FileTree; readonly reader: ContentReader; readonly source: string } }
+  | {
+      readonly kind: "bind";
+      readonly target: string;
+      readonly readonly: boolean;
+      readonly tree: FileTree;
+      readonly reader: ContentReader;
+      readonly source: string;
+    }
+  | {
+      readonly kind: "cache";
+      readonly target: string;
+      readonly id: string;
+      readonly sharing: "shared" | "private" | "locked";
+      readonly readonly: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+      readonly from?: { readonly tree: FileTree; readonly reader: ContentReader; readonly source: string };
+    }
   | { readonly kind: "tmpfs"; readonly target: string; readonly size?: number }
   | { readonly kind: "file"; readonly target: string; readonly content: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number }
   | { readonly kind: "ssh"; readonly target: string; readonly agentSocket: string; readonly mode: number; readonly uid: number; readonly gid: number };

@@ -12,7 +12,12 @@ export interface StepMount extends MountShape {
     | { readonly kind: "copy"; readonly readonly: boolean; readonly entries: () => Iterable<Entry>; readonly reader?: ContentReader }
     /** A small file, kept in memory. */
     | { readonly kind: "file"; readonly readonly: boolean; readonly content: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number }
-    | { readonly kind: "cache"; readonly mount: RunMountSource & { readonly kind: "cache" }; readonly entries?: () => Iterable<Entry>; readonly reader?: ContentReader }
+    | {
+        readonly kind: "cache";
+        readonly mount: RunMountSource & { readonly kind: "cache" };
+        readonly entries?: () => Iterable<Entry>;
+        readonly reader?: ContentReader;
+      }
     | { readonly kind: "tmpfs"; readonly size?: number }
     | { readonly kind: "ssh"; readonly mount: RunMountSource & { readonly kind: "ssh" } };
 }
@@ -54,7 +59,11 @@ function mountOf(mount: RunMountSource): StepMount {
 }
 
 /** What a tree holds at `source`, as a tree of its own (directories) or a single entry at its root (files). */
-function subtree({ tree, source, target }: { readonly tree: FileTree; readonly source: string; readonly target: string }): { readonly type: "directory" | "file"; readonly builder?: TreeBuilder; readonly entries: () => Iterable<Entry> } {
+function subtree({ tree, source, target }: { readonly tree: FileTree; readonly source: string; readonly target: string }): {
+  readonly type: "directory" | "file";
+  readonly builder?: TreeBuilder;
+  readonly entries: () => Iterable<Entry>;
+} {
   const { path, entry } = resolvePath(tree, source, { followLast: true });
   if (entry === undefined) throw new VarveError("SNAPSHOT_MOUNT_TARGET", `the source ${JSON.stringify(source)} of the mount on ${target} does not exist`);
   if (entry.type !== "directory") return { type: "file", entries: () => [entry] };

@@ -54,14 +54,27 @@ export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[
 
 function deletionsIn(directory: UpperEntry, tree: FileTree): Change[] {
   const present = new Set(directory.names);
-  return tree.list(directory.path).filter((name) => !present.has(name)).map((name) => ({ kind: "deleted", path: joinPath(directory.path, name) }));
+  return tree
+    .list(directory.path)
+    .filter((name) => !present.has(name))
+    .map((name) => ({ kind: "deleted", path: joinPath(directory.path, name) }));
 }
 
-function entryOf(found: UpperEntry, { before, node, finder }: { readonly before: Entry | undefined; readonly node: number; readonly finder: ChangeFinder }): Entry {
+function entryOf(
+  found: UpperEntry,
+  { before, node, finder }: { readonly before: Entry | undefined; readonly node: number; readonly finder: ChangeFinder },
+): Entry {
   const { path, type, mode, mtime, size } = found;
   const { uid, gid } = finder.owner === undefined ? found : before?.type === type ? before : finder.owner;
   return {
-    path, type, mode, uid, gid, mtime, size, node,
+    path,
+    type,
+    mode,
+    uid,
+    gid,
+    mtime,
+    size,
+    node,
     ...(found.target === undefined ? {} : { linkTarget: found.target }),
     ...(found.major === undefined ? {} : { device: { major: found.major, minor: found.minor ?? 0 } }),
     ...xattrsOf(found, before),
@@ -85,7 +98,11 @@ async function changedContents(candidates: readonly Candidate[], finder: ChangeF
     for (const [i, { entry, before }] of part.entries()) {
       const digest = digests[i];
       if (digest === undefined || (await digestOf(before, finder)) === digest) continue;
-      changes.push({ kind: "modified", path: entry.path, entry: { ...entry, content: { kind: "snapshot", snapshot: finder.snapshot, path: entry.path, size: entry.size, digest } } });
+      changes.push({
+        kind: "modified",
+        path: entry.path,
+        entry: { ...entry, content: { kind: "snapshot", snapshot: finder.snapshot, path: entry.path, size: entry.size, digest } },
+      });
     }
   }
   return changes;

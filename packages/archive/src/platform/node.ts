@@ -46,7 +46,11 @@ async function* bytesOf(parts: AsyncIterable<ZstdPart>): AsyncGenerator<Uint8Arr
  * Feeds a decoder. It may end before its input does (node:zlib takes zeros after a member as padding, which other readers refuse):
  * the count of bytes it took tells.
  */
-async function* through(source: ByteStream, decoder: Transform & { readonly bytesWritten?: number }, what: string): AsyncGenerator<Uint8Array, void, undefined> {
+async function* through(
+  source: ByteStream,
+  decoder: Transform & { readonly bytesWritten?: number },
+  what: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const state: { fed: number; failure?: unknown } = { fed: 0 };
   const feeding = feed(source, decoder, state);
   try {

@@ -51,9 +51,14 @@ export function createBaseImages(sources: BaseImageSources): BaseImages {
 
 async function open(sources: BaseImageSources, text: string, platform: Platform, options: IOOptions | undefined): Promise<BaseImage> {
   const scheme = /^[a-z-]+:\/\//.exec(text)?.[0];
-  if (scheme !== undefined) throw new VarveError("BUILD_UNSUPPORTED", `base images from ${scheme} are not supported yet`, { hint: "push the image to a registry, or load it into the store" });
+  if (scheme !== undefined)
+    throw new VarveError("BUILD_UNSUPPORTED", `base images from ${scheme} are not supported yet`, {
+      hint: "push the image to a registry, or load it into the store",
+    });
   const reference = parseReference(text);
-  const image = (sources.pull ? undefined : await openLocal(sources.store, reference, platform, options)) ?? (await openRemote(sources.registries, reference, platform, options));
+  const image =
+    (sources.pull ? undefined : await openLocal(sources.store, reference, platform, options)) ??
+    (await openRemote(sources.registries, reference, platform, options));
   return { image, reference, stack: createStack(image.layers.map((layer) => baseLayer(sources.store, layer))) };
 }
 

@@ -16,7 +16,13 @@ function tree(...items: readonly string[]): FileTree {
     else if (rest.startsWith("->")) builder.set({ ...base, type: "symlink", mode: 0o777, linkTarget: toBytePath(rest.slice(2)) });
     else {
       const bytes = new TextEncoder().encode(rest.slice(1));
-      builder.set({ ...base, type: "file", mode: Number.parseInt(mode || "644", 8), size: bytes.length, content: { kind: "bytes", bytes, size: bytes.length } } satisfies NewEntry);
+      builder.set({
+        ...base,
+        type: "file",
+        mode: Number.parseInt(mode || "644", 8),
+        size: bytes.length,
+        content: { kind: "bytes", bytes, size: bytes.length },
+      } satisfies NewEntry);
     }
   }
   return builder.finish();
@@ -38,7 +44,12 @@ function copy(options: Copy): string[] {
   const links = { next: 1 };
   for (const source of options.sources) {
     for (const selected of selectSource(options.from, source, { parents: options.parents ?? false, exclude: options.exclude ?? [] })) {
-      placeSelected(destination, selected, { destination: toBytePath(options.to), owner: options.chown, mode: options.chmod === undefined ? undefined : parseModeChange(options.chmod) }, links);
+      placeSelected(
+        destination,
+        selected,
+        { destination: toBytePath(options.to), owner: options.chown, mode: options.chmod === undefined ? undefined : parseModeChange(options.chmod) },
+        links,
+      );
     }
   }
   return destination.finish().changes.map((change) => {
@@ -56,59 +67,116 @@ describe("a file", () => {
   test("is named as the destination", () => expect(copy({ from: SOURCE, sources: ["b.txt"], to: "/n" })).toEqual(["+ n 600 5:6 B"]));
   test("goes into a destination with a slash, made 0755 root", () =>
     expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/p/q/" })).toEqual(["+ p/ 755 0:0", "+ p/q/ 755 0:0", "+ p/q/a.txt 644 5:6 A"]));
-  test("goes into a directory that is there", () => expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/t", onto: tree("t:1777/") })).toEqual(["+ t/a.txt 644 5:6 A"]));
+  test("goes into a directory that is there", () =>
+    expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/t", onto: tree("t:1777/") })).toEqual(["+ t/a.txt 644 5:6 A"]));
   test("replaces a file", () => expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/f", onto: tree("f=old") })).toEqual(["~ f 644 5:6 A"]));
-  test("replaces a symlink in a directory", () => expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/t/", onto: tree("t/", "t/a.txt->/x") })).toEqual(["~ t/a.txt 644 5:6 A"]));
-  test("goes through a symlink that is the destination", () => expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/s", onto: tree("real/", "s->real") })).toEqual(["+ real/a.txt 644 5:6 A"]));
-  test("goes where a dangling symlink points", () => expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/s", onto: tree("s->/gone/x") })).toEqual(["+ gone/ 755 0:0", "+ gone/x 644 5:6 A"]));
+  test("replaces a symlink in a directory", () =>
+    expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/t/", onto: tree("t/", "t/a.txt->/x") })).toEqual(["~ t/a.txt 644 5:6 A"]));
+  test("goes through a symlink that is the destination", () =>
+    expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/s", onto: tree("real/", "s->real") })).toEqual(["+ real/a.txt 644 5:6 A"]));
+  test("goes where a dangling symlink points", () =>
+    expect(copy({ from: SOURCE, sources: ["a.txt"], to: "/s", onto: tree("s->/gone/x") })).toEqual(["+ gone/ 755 0:0", "+ gone/x 644 5:6 A"]));
   test("can't replace a directory below the destination", () =>
-    expect(() => copy({ from: SOURCE, sources: ["a.txt"], to: "/t/", onto: tree("t/", "t/a.txt/") })).toThrow(expect.objectContaining({ code: "BUILD_COPY_CONFLICT" })));
-  test("can't be below a file", () => expect(() => copy({ from: SOURCE, sources: ["a.txt"], to: "/f/x", onto: tree("f=1") })).toThrow(expect.objectContaining({ code: "BUILD_COPY_CONFLICT" })));
+    expect(() => copy({ from: SOURCE, sources: ["a.txt"], to: "/t/", onto: tree("t/", "t/a.txt/") })).toThrow(
+      expect.objectContaining({ code: "BUILD_COPY_CONFLICT" }),
+    ));
+  test("can't be below a file", () =>
+    expect(() => copy({ from: SOURCE, sources: ["a.txt"], to: "/f/x", onto: tree("f=1") })).toThrow(expect.objectContaining({ code: "BUILD_COPY_CONFLICT" })));
   test("is found through symlinks, clamped to the root", () =>
-    expect(copy({ from: SOURCE, sources: ["l", "ld/x", "up", "/../a.txt"], to: "/o/" })).toEqual(["+ o/ 755 0:0", "+ o/a.txt 644 5:6 A", "+ o/l 644 5:6 A", "+ o/up 644 5:6 A", "+ o/x 644 5:6 X"]));
-  test("that is the last of several wins without a slash", () => expect(copy({ from: SOURCE, sources: ["a.txt", "b.txt"], to: "/n" })).toEqual(["+ n 600 5:6 B"]));
+    expect(copy({ from: SOURCE, sources: ["l", "ld/x", "up", "/../a.txt"], to: "/o/" })).toEqual([
+      "+ o/ 755 0:0",
+      "+ o/a.txt 644 5:6 A",
+      "+ o/l 644 5:6 A",
+      "+ o/up 644 5:6 A",
+      "+ o/x 644 5:6 X",
+    ]));
+  test("that is the last of several wins without a slash", () =>
+    expect(copy({ from: SOURCE, sources: ["a.txt", "b.txt"], to: "/n" })).toEqual(["+ n 600 5:6 B"]));
 });
 
 describe("a directory", () => {
   test.each(["d", "d/", "/d", "ld", "./d"])("%s gives its contents to a new 0755 directory", (source) =>
-    expect(copy({ from: SOURCE, sources: [source], to: "/n" })).toEqual(["+ n/ 755 0:0", "+ n/s/ 755 5:6", "+ n/s/y 644 5:6 Y", "+ n/x 644 5:6 X"]));
+    expect(copy({ from: SOURCE, sources: [source], to: "/n" })).toEqual(["+ n/ 755 0:0", "+ n/s/ 755 5:6", "+ n/s/y 644 5:6 Y", "+ n/x 644 5:6 X"]),
+  );
   test("leaves the destination's own metadata, and changes that of directories below", () =>
-    expect(copy({ from: SOURCE, sources: ["d"], to: "/n", onto: tree("n:0711/", "n/s:0700/", "n/s/z=Z") })).toEqual(["~ n/s/ 755 5:6", "+ n/s/y 644 5:6 Y", "+ n/x 644 5:6 X"]));
+    expect(copy({ from: SOURCE, sources: ["d"], to: "/n", onto: tree("n:0711/", "n/s:0700/", "n/s/z=Z") })).toEqual([
+      "~ n/s/ 755 5:6",
+      "+ n/s/y 644 5:6 Y",
+      "+ n/x 644 5:6 X",
+    ]));
   test("keeps symlinks in it as they are", () =>
     expect(copy({ from: tree("d/", "d/l->../secret"), sources: ["d"], to: "/n/" })).toEqual(["+ n/ 755 0:0", "+ n/l 777 5:6 -> ../secret"]));
-  test.each([["/f", ["f=1"]], ["/n", ["n/", "n/s=1"]], ["/n", ["n/", "n/s->/n"]]])("can't replace what is no directory (%s)", (to, onto) =>
-    expect(() => copy({ from: SOURCE, sources: ["d"], to, onto: tree(...onto) })).toThrow(expect.objectContaining({ code: "BUILD_COPY_CONFLICT" })));
+  test.each([
+    ["/f", ["f=1"]],
+    ["/n", ["n/", "n/s=1"]],
+    ["/n", ["n/", "n/s->/n"]],
+  ])("can't replace what is no directory (%s)", (to, onto) =>
+    expect(() => copy({ from: SOURCE, sources: ["d"], to, onto: tree(...onto) })).toThrow(expect.objectContaining({ code: "BUILD_COPY_CONFLICT" })),
+  );
   test("can be the whole source", () => expect(copy({ from: tree("a=1", "d/"), sources: ["."], to: "/" })).toEqual(["+ a 644 5:6 1", "+ d/ 755 5:6"]));
 });
 
 describe("wildcards", () => {
   test("merge the contents of directories they match", () =>
-    expect(copy({ from: tree("d1/", "d1/a=1", "d2/", "d2/b=2", "df=3"), sources: ["d*"], to: "/o/" })).toEqual(["+ o/ 755 0:0", "+ o/a 644 5:6 1", "+ o/b 644 5:6 2", "+ o/df 644 5:6 3"]));
+    expect(copy({ from: tree("d1/", "d1/a=1", "d2/", "d2/b=2", "df=3"), sources: ["d*"], to: "/o/" })).toEqual([
+      "+ o/ 755 0:0",
+      "+ o/a 644 5:6 1",
+      "+ o/b 644 5:6 2",
+      "+ o/df 644 5:6 3",
+    ]));
   test("match by component and follow the symlinks they match", () =>
     expect(copy({ from: SOURCE, sources: ["*/x", "l?"], to: "/o/" })).toEqual(["+ o/ 755 0:0", "+ o/s/ 755 5:6", "+ o/s/y 644 5:6 Y", "+ o/x 644 5:6 X"]));
   test("that match nothing copy nothing", () => expect(copy({ from: SOURCE, sources: ["*.none"], to: "/o/" })).toEqual([]));
-  test("below a directory that is missing are an error", () => expect(() => copy({ from: SOURCE, sources: ["none/*.txt"], to: "/o/" })).toThrow(expect.objectContaining({ code: "BUILD_COPY_SOURCE_NOT_FOUND" })));
+  test("below a directory that is missing are an error", () =>
+    expect(() => copy({ from: SOURCE, sources: ["none/*.txt"], to: "/o/" })).toThrow(expect.objectContaining({ code: "BUILD_COPY_SOURCE_NOT_FOUND" })));
 });
 
 test.each(["missing", "a.txt/x", "d/none", "A.TXT"])("a source %s that isn't there is an error", (source) =>
-  expect(() => copy({ from: SOURCE, sources: [source], to: "/n" })).toThrow(expect.objectContaining({ code: "BUILD_COPY_SOURCE_NOT_FOUND" })));
-test("a source that leads to itself is an error", () => expect(() => copy({ from: SOURCE, sources: ["loop"], to: "/n" })).toThrow(expect.objectContaining({ code: "LAYER_TOO_MANY_LINKS" })));
+  expect(() => copy({ from: SOURCE, sources: [source], to: "/n" })).toThrow(expect.objectContaining({ code: "BUILD_COPY_SOURCE_NOT_FOUND" })),
+);
+test("a source that leads to itself is an error", () =>
+  expect(() => copy({ from: SOURCE, sources: ["loop"], to: "/n" })).toThrow(expect.objectContaining({ code: "LAYER_TOO_MANY_LINKS" })));
 
 describe("--chown and --chmod", () => {
   test("apply to directories made on the way, and octal modes too", () =>
-    expect(copy({ from: SOURCE, sources: ["d"], to: "/p/q", chown: { uid: 1, gid: 2 }, chmod: "0750" })).toEqual(["+ p/ 750 1:2", "+ p/q/ 750 1:2", "+ p/q/s/ 750 1:2", "+ p/q/s/y 750 1:2 Y", "+ p/q/x 750 1:2 X"]));
+    expect(copy({ from: SOURCE, sources: ["d"], to: "/p/q", chown: { uid: 1, gid: 2 }, chmod: "0750" })).toEqual([
+      "+ p/ 750 1:2",
+      "+ p/q/ 750 1:2",
+      "+ p/q/s/ 750 1:2",
+      "+ p/q/s/y 750 1:2 Y",
+      "+ p/q/x 750 1:2 X",
+    ]));
   test("symbolic modes leave made directories 0755", () =>
-    expect(copy({ from: SOURCE, sources: ["d"], to: "/q", chmod: "go=,+X" })).toEqual(["+ q/ 755 0:0", "+ q/s/ 711 5:6", "+ q/s/y 600 5:6 Y", "+ q/x 600 5:6 X"]));
+    expect(copy({ from: SOURCE, sources: ["d"], to: "/q", chmod: "go=,+X" })).toEqual([
+      "+ q/ 755 0:0",
+      "+ q/s/ 711 5:6",
+      "+ q/s/y 600 5:6 Y",
+      "+ q/x 600 5:6 X",
+    ]));
   test("leave symlinks' modes", () => expect(copy({ from: tree("d/", "d/l->x"), sources: ["d"], to: "/", chmod: "600" })).toEqual(["+ l 777 5:6 -> x"]));
 });
 
 describe("--parents", () => {
   test("keeps the directories of the source", () =>
-    expect(copy({ from: SOURCE, sources: ["d/s/y"], to: "/o", parents: true })).toEqual(["+ o/ 755 0:0", "+ o/d/ 700 5:6", "+ o/d/s/ 755 5:6", "+ o/d/s/y 644 5:6 Y"]));
-  test("starts at the pivot", () => expect(copy({ from: SOURCE, sources: ["d/./s/y"], to: "/o/", parents: true })).toEqual(["+ o/ 755 0:0", "+ o/s/ 755 5:6", "+ o/s/y 644 5:6 Y"]));
+    expect(copy({ from: SOURCE, sources: ["d/s/y"], to: "/o", parents: true })).toEqual([
+      "+ o/ 755 0:0",
+      "+ o/d/ 700 5:6",
+      "+ o/d/s/ 755 5:6",
+      "+ o/d/s/y 644 5:6 Y",
+    ]));
+  test("starts at the pivot", () =>
+    expect(copy({ from: SOURCE, sources: ["d/./s/y"], to: "/o/", parents: true })).toEqual(["+ o/ 755 0:0", "+ o/s/ 755 5:6", "+ o/s/y 644 5:6 Y"]));
   test("knows **", () =>
-    expect(copy({ from: SOURCE, sources: ["**/y"], to: "/o/", parents: true })).toEqual(["+ o/ 755 0:0", "+ o/d/ 700 5:6", "+ o/d/s/ 755 5:6", "+ o/d/s/y 644 5:6 Y"]));
-  test("wants a literal path to be there", () => expect(() => copy({ from: SOURCE, sources: ["d/none"], to: "/o/", parents: true })).toThrow(expect.objectContaining({ code: "BUILD_COPY_SOURCE_NOT_FOUND" })));
+    expect(copy({ from: SOURCE, sources: ["**/y"], to: "/o/", parents: true })).toEqual([
+      "+ o/ 755 0:0",
+      "+ o/d/ 700 5:6",
+      "+ o/d/s/ 755 5:6",
+      "+ o/d/s/y 644 5:6 Y",
+    ]));
+  test("wants a literal path to be there", () =>
+    expect(() => copy({ from: SOURCE, sources: ["d/none"], to: "/o/", parents: true })).toThrow(
+      expect.objectContaining({ code: "BUILD_COPY_SOURCE_NOT_FOUND" }),
+    ));
 });
 
 describe("--exclude", () => {
@@ -124,8 +192,12 @@ test("hardlinks within one source stay, equal node numbers of two sources don't 
   const from = builder.finish();
   const destination = createDestination(tree());
   const links = { next: 1 };
-  for (const [source, to] of [[from, "/one/"], [from, "/two/"]] as const) {
-    for (const selected of selectSource(source, "d", { parents: false, exclude: [] })) placeSelected(destination, selected, { destination: toBytePath(to) }, links);
+  for (const [source, to] of [
+    [from, "/one/"],
+    [from, "/two/"],
+  ] as const) {
+    for (const selected of selectSource(source, "d", { parents: false, exclude: [] }))
+      placeSelected(destination, selected, { destination: toBytePath(to) }, links);
   }
   const nodes = destination.finish().changes.flatMap((change) => (change.kind !== "deleted" && change.entry.type === "file" ? [change.entry.node] : []));
   expect(nodes[0]).toBe(nodes[1]);

@@ -66,7 +66,9 @@ export function createDestination(base: FileTree): Destination {
     finish() {
       const next = builder.finish();
       // what was removed may be a whole directory; else only the touched paths can differ
-      return removed ? diffTrees(base, next) : { changes: [...touched].flatMap((path) => changeAt(base, next, path)).toSorted((a, b) => comparePaths(a.path, b.path)) };
+      return removed
+        ? diffTrees(base, next)
+        : { changes: [...touched].flatMap((path) => changeAt(base, next, path)).toSorted((a, b) => comparePaths(a.path, b.path)) };
     },
   };
 }

@@ -87,7 +87,10 @@ function linkTarget(destination: Destination, top: BytePath, item: ArchiveEntry)
   const target = joinPath(resolveBelow(destination, top, parentPath(name)), name.slice(name.lastIndexOf("/") + 1) as BytePath);
   const there = destination.lookup(target);
   if (there === undefined || there.type === "directory") {
-    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `archive entry ${displayPath(item.header.name)} links to ${displayPath(item.header.linkName)}, which is not there`);
+    throw new VarveError(
+      "CONTEXT_INVALID_ARCHIVE",
+      `archive entry ${displayPath(item.header.name)} links to ${displayPath(item.header.linkName)}, which is not there`,
+    );
   }
   return target;
 }

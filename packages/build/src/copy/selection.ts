@@ -94,7 +94,12 @@ function hintFor(tree: FileTree, path: BytePath, pattern: string): string {
   return pattern.includes("..") ? "paths outside of the build context cannot be copied" : "check the path, the build context and .dockerignore";
 }
 
-function select(tree: FileTree, match: { readonly name: BytePath; readonly root: Entry }, include: IgnoreMatcher | undefined, exclude: IgnoreMatcher | undefined): Selected {
+function select(
+  tree: FileTree,
+  match: { readonly name: BytePath; readonly root: Entry },
+  include: IgnoreMatcher | undefined,
+  exclude: IgnoreMatcher | undefined,
+): Selected {
   return {
     ...match,
     *entries() {

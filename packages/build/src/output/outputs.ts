@@ -1,6 +1,16 @@
 import { posix, resolve as resolvePath } from "node:path";
 import { VarveError } from "@varve/errors";
-import { type ByteSink, copyGraph, type CopyEvent, storeIndex, writeDockerArchive, writeOciArchive, writeOciLayout, writeTreeDirectory, writeTreeTar } from "@varve/image";
+import {
+  type ByteSink,
+  copyGraph,
+  type CopyEvent,
+  storeIndex,
+  writeDockerArchive,
+  writeOciArchive,
+  writeOciLayout,
+  writeTreeDirectory,
+  writeTreeTar,
+} from "@varve/image";
 import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IOOptions, parseReference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { BuildOptions, Output } from "../build-options.ts";
@@ -32,8 +42,15 @@ export interface Delivered {
 /** `-o`, `-t` and `--push` as a list of outputs; without any of them the image goes into the store. Throws BUILD_INVALID_OPTION. */
 export function outputsOf(options: BuildOptions): readonly Output[] {
   const names = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
-  const given = (options.outputs ?? []).map((output): Output => ("names" in output ? { ...output, names: output.names.length === 0 ? names : output.names.map((name) => formatReference(parseReference(name))) } : output));
-  const outputs = given.length === 0 ? [{ type: "image", names, push: options.push === true } as const] : options.push === true && !given.some(isPush) ? [...given, { type: "image", names, push: true } as const] : given;
+  const given = (options.outputs ?? []).map((output): Output =>
+    "names" in output ? { ...output, names: output.names.length === 0 ? names : output.names.map((name) => formatReference(parseReference(name))) } : output,
+  );
+  const outputs =
+    given.length === 0
+      ? [{ type: "image", names, push: options.push === true } as const]
+      : options.push === true && !given.some(isPush)
+        ? [...given, { type: "image", names, push: true } as const]
+        : given;
   const nameless = outputs.find((output) => isPush(output) && "names" in output && output.names.length === 0);
   if (nameless !== undefined) throw new VarveError("BUILD_INVALID_OPTION", "an image that is pushed needs a name", { hint: "add -t REGISTRY/NAME:TAG" });
   return outputs;
@@ -47,7 +64,11 @@ function isPush(output: Output): boolean {
 export async function finishResult(scope: OutputScope, images: readonly BuiltImage[], io: IOOptions): Promise<Result> {
   const [only] = images;
   if (only !== undefined && images.length === 1) return { images, descriptor: only.descriptor };
-  const descriptor = await storeIndex(scope.execution.store, images.map(({ descriptor: manifest, platform }) => ({ descriptor: manifest, platform })), io);
+  const descriptor = await storeIndex(
+    scope.execution.store,
+    images.map(({ descriptor: manifest, platform }) => ({ descriptor: manifest, platform })),
+    io,
+  );
   return { images, descriptor };
 }
 
@@ -73,7 +94,11 @@ export async function deliver(scope: OutputScope, result: Result, outputs: reado
 function titleOf(output: Output): string {
   switch (output.type) {
     case "image":
-      return output.push ? `pushing ${output.names.join(", ")}` : output.names.length === 0 ? "exporting to image" : `exporting to image ${output.names.join(", ")}`;
+      return output.push
+        ? `pushing ${output.names.join(", ")}`
+        : output.names.length === 0
+          ? "exporting to image"
+          : `exporting to image ${output.names.join(", ")}`;
     case "local":
       return "exporting to client directory";
     case "tar":
@@ -146,7 +171,13 @@ async function isComplete(scope: OutputScope, result: Result, io: IOOptions): Pr
   return true;
 }
 
-async function archive(scope: OutputScope, result: Result, output: Extract<Output, { type: "oci" | "docker" }>, events: StepEvents, io: IOOptions): Promise<void> {
+async function archive(
+  scope: OutputScope,
+  result: Result,
+  output: Extract<Output, { type: "oci" | "docker" }>,
+  events: StepEvents,
+  io: IOOptions,
+): Promise<void> {
   const source = lazySource(scope, result);
   const image = { descriptor: result.descriptor, names: output.names };
   const options = { signal: io.signal, onProgress: transferProgress(events) };
@@ -163,7 +194,8 @@ async function archive(scope: OutputScope, result: Result, output: Extract<Outpu
 
 async function files(scope: OutputScope, result: Result, output: Extract<Output, { type: "tar" | "local" }>, events: StepEvents, io: IOOptions): Promise<void> {
   const { execution } = scope;
-  if (output.type === "tar" && result.images.length > 1) throw new VarveError("BUILD_UNSUPPORTED", "type=tar holds one platform only", { hint: "write type=local or type=oci, or build one platform" });
+  if (output.type === "tar" && result.images.length > 1)
+    throw new VarveError("BUILD_UNSUPPORTED", "type=tar holds one platform only", { hint: "write type=local or type=oci, or build one platform" });
   for (const image of result.images) {
     const tree = await execution.trees.tree(image.stack, io);
     if (output.type === "tar") {
@@ -190,7 +222,7 @@ function transferProgress(events: StepEvents): (event: CopyEvent) => void {
   return (event) => {
     const name = event.descriptor.digest;
     if (event.type === "progress") events.progress(name, event.current, event.total);
-    else if (event.type === "finished" && event.outcome !== "copied") events.progress(`${name} (${event.outcome === "exists" ? "already there" : event.outcome})`, event.descriptor.size, event.descriptor.size);
+    else if (event.type === "finished" && event.outcome !== "copied")
+      events.progress(`${name} (${event.outcome === "exists" ? "already there" : event.outcome})`, event.descriptor.size, event.descriptor.size);
   };
 }
-

@@ -37,7 +37,10 @@ function baseHistory(plan: Plan, inputs: ConfigInputs): readonly HistoryEntry[] 
   const given = plan.config.history ?? [];
   const layers = inputs.stack.layers.length - plan.layers.length;
   if (given.length > 0 || layers === 0) return given;
-  return Array.from({ length: layers }, () => ({ ...(plan.config.created === undefined ? {} : { created: plan.config.created }), comment: "imported from the base image" }));
+  return Array.from({ length: layers }, () => ({
+    ...(plan.config.created === undefined ? {} : { created: plan.config.created }),
+    comment: "imported from the base image",
+  }));
 }
 
 function fillTimes(entries: readonly HistoryEntry[], before: string | undefined): HistoryEntry[] {

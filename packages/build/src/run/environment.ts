@@ -7,7 +7,10 @@ const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROX
  * A RUN step's whole environment: what the plan gives (later wins), PATH when there is none, the predefined proxy arguments that were
  * given (facts 16, 37), secrets, HOME when there is none.
  */
-export function runEnvironment(planned: readonly string[], additions: { readonly buildArgs: Readonly<Record<string, string>>; readonly secrets: ReadonlyMap<string, string>; readonly home: string }): string[] {
+export function runEnvironment(
+  planned: readonly string[],
+  additions: { readonly buildArgs: Readonly<Record<string, string>>; readonly secrets: ReadonlyMap<string, string>; readonly home: string },
+): string[] {
   const env = new Map<string, string>();
   const setDefault = (name: string, value: string): void => void (env.has(name) || env.set(name, value));
   for (const pair of planned) {

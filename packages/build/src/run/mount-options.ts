@@ -22,7 +22,13 @@ export type MountOptions =
     } & Ownership)
   | { readonly type: "tmpfs"; readonly target: string; readonly size: number | undefined }
   /** Without `target` the value is only in the environment, under `env`. */
-  | ({ readonly type: "secret"; readonly target: string | undefined; readonly id: string; readonly required: boolean; readonly env: string | undefined } & Ownership)
+  | ({
+      readonly type: "secret";
+      readonly target: string | undefined;
+      readonly id: string;
+      readonly required: boolean;
+      readonly env: string | undefined;
+    } & Ownership)
   | ({ readonly type: "ssh"; readonly target: string; readonly id: string; readonly required: boolean } & Ownership);
 
 /** Types the fields of one planned mount (fact 41); the plan has checked them. `position` numbers the agents' default targets. */
@@ -49,7 +55,13 @@ export function mountOptions(mount: PlannedMount, position: number): MountOption
     case "secret":
       return { type: "secret", target, id: present(fields["id"]), required, env: fields["env"], ...ownership(fields, 0o400) };
     case "ssh":
-      return { type: "ssh", target: target ?? posix.join("/run/buildkit", `ssh_agent.${position}`), id: fields["id"] ?? "default", required, ...ownership(fields, 0o600) };
+      return {
+        type: "ssh",
+        target: target ?? posix.join("/run/buildkit", `ssh_agent.${position}`),
+        id: fields["id"] ?? "default",
+        required,
+        ...ownership(fields, 0o600),
+      };
     default:
       throw new TypeError(`the plan let a mount of type ${String(fields["type"])} pass`);
   }

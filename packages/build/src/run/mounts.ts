@@ -51,7 +51,12 @@ function selectLiteral(tree: Parameters<typeof selectSource>[0], source: string)
   return selectSource(tree, source.replaceAll(/[\\*?[]/g, "\\$&"), { parents: false, exclude: [] });
 }
 
-async function openMounts(scope: StepScope, vertex: RunVertex, mounts: readonly MountOptions[], inputs: ReadonlyMap<VertexID, VertexResult>): Promise<OpenedMounts> {
+async function openMounts(
+  scope: StepScope,
+  vertex: RunVertex,
+  mounts: readonly MountOptions[],
+  inputs: ReadonlyMap<VertexID, VertexResult>,
+): Promise<OpenedMounts> {
   const sources: RunMountSource[] = [];
   const env = new Map<string, string>();
   for (const mount of mounts) {
@@ -64,7 +69,12 @@ async function openMounts(scope: StepScope, vertex: RunVertex, mounts: readonly 
   return { sources, env };
 }
 
-async function openMount(scope: StepScope, mount: MountOptions, inputs: ReadonlyMap<VertexID, VertexResult>, env: Map<string, string>): Promise<RunMountSource | undefined> {
+async function openMount(
+  scope: StepScope,
+  mount: MountOptions,
+  inputs: ReadonlyMap<VertexID, VertexResult>,
+  env: Map<string, string>,
+): Promise<RunMountSource | undefined> {
   const { options } = scope.execution;
   switch (mount.type) {
     case "bind": {
@@ -84,7 +94,8 @@ async function openMount(scope: StepScope, mount: MountOptions, inputs: Readonly
     case "secret": {
       const value = await readSecret(options, mount.id);
       if (value === undefined) {
-        if (mount.required) throw new VarveError("BUILD_SECRET_MISSING", `secret ${mount.id} is required but was not given`, { hint: `add --secret id=${mount.id},src=FILE` });
+        if (mount.required)
+          throw new VarveError("BUILD_SECRET_MISSING", `secret ${mount.id} is required but was not given`, { hint: `add --secret id=${mount.id},src=FILE` });
         return undefined;
       }
       if (mount.env !== undefined) env.set(mount.env, new TextDecoder().decode(value));
@@ -94,7 +105,8 @@ async function openMount(scope: StepScope, mount: MountOptions, inputs: Readonly
     case "ssh": {
       const agentSocket = sshSocket(options, mount.id);
       if (agentSocket === undefined) {
-        if (mount.required) throw new VarveError("BUILD_SECRET_MISSING", `ssh agent ${mount.id} is required but was not given`, { hint: `add --ssh ${mount.id}` });
+        if (mount.required)
+          throw new VarveError("BUILD_SECRET_MISSING", `ssh agent ${mount.id} is required but was not given`, { hint: `add --ssh ${mount.id}` });
         return undefined;
       }
       env.set("SSH_AUTH_SOCK", mount.target);
@@ -105,7 +117,9 @@ async function openMount(scope: StepScope, mount: MountOptions, inputs: Readonly
 
 function requireSource(tree: Parameters<typeof selectSource>[0], source: string): void {
   if (resolvePath(tree, toBytePath(source.slice(1)), { followLast: true }).entry !== undefined) return;
-  throw new VarveError("BUILD_COPY_SOURCE_NOT_FOUND", `the mount's source ${JSON.stringify(source)} does not exist`, { hint: "check the path, and .dockerignore when it is from the build context" });
+  throw new VarveError("BUILD_COPY_SOURCE_NOT_FOUND", `the mount's source ${JSON.stringify(source)} does not exist`, {
+    hint: "check the path, and .dockerignore when it is from the build context",
+  });
 }
 
 function inputOf(from: VertexID | undefined, inputs: ReadonlyMap<VertexID, VertexResult>): VertexResult {

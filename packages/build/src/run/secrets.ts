@@ -31,6 +31,9 @@ export function sshSocket(options: BuildOptions, id: string): string | undefined
   const given = options.ssh?.find((ssh) => ssh.id === id);
   if (given === undefined) return undefined;
   const socket = given.socket ?? process.env["SSH_AUTH_SOCK"];
-  if (socket === undefined || socket === "") throw new VarveError("BUILD_SECRET_MISSING", `ssh agent ${id}: no socket was given and SSH_AUTH_SOCK is not set`, { hint: "start an ssh agent, or give --ssh default=SOCKET" });
+  if (socket === undefined || socket === "")
+    throw new VarveError("BUILD_SECRET_MISSING", `ssh agent ${id}: no socket was given and SSH_AUTH_SOCK is not set`, {
+      hint: "start an ssh agent, or give --ssh default=SOCKET",
+    });
   return socket;
 }

@@ -48,7 +48,12 @@ export interface LayerOutcome {
 
 /** What a vertex stands for once it is done. */
 export type VertexResult =
-  | { readonly kind: "stack"; readonly stack: LayerStack; /** Of the step itself; absent for images and scratch. */ readonly created?: string; readonly cached?: boolean }
+  | {
+      readonly kind: "stack";
+      readonly stack: LayerStack;
+      /** Of the step itself; absent for images and scratch. */ readonly created?: string;
+      readonly cached?: boolean;
+    }
   | { readonly kind: "context"; readonly context: BuildContext };
 
 /** A step's way to its inputs and its listener. */

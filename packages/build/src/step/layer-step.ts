@@ -68,5 +68,8 @@ async function lookup(execution: Execution, key: CacheKey): Promise<LayerOutcome
 
 async function record(execution: Execution, step: LayerStep, key: CacheKey, made: Awaited<ReturnType<typeof createLayer>>, created: string): Promise<void> {
   const blob = await made.blob;
-  await execution.cache.record({ version: 1, key: key.digest, components: key.components, title: step.vertex.title, diffID: made.diffID, blob, created }, { signal: execution.signal });
+  await execution.cache.record(
+    { version: 1, key: key.digest, components: key.components, title: step.vertex.title, diffID: made.diffID, blob, created },
+    { signal: execution.signal },
+  );
 }

@@ -18,7 +18,12 @@ export function createOutputTail(): OutputTail {
     },
     lines() {
       const text = kept.toString("utf8").replace(/\n$/, "");
-      return text === "" ? [] : text.split("\n").slice(-LINES).map((line) => line.replace(/\r$/, "").slice(0, 500));
+      return text === ""
+        ? []
+        : text
+            .split("\n")
+            .slice(-LINES)
+            .map((line) => line.replace(/\r$/, "").slice(0, 500));
     },
   };
 }

@@ -17,7 +17,8 @@ const HOSTNAME = "buildkitsandbox";
 export async function runStep(scope: StepScope, vertex: RunVertex, parent: LayerStack, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<LayerStep> {
   const mounts = await prepareMounts(scope, vertex, inputs);
   const { options } = scope.execution;
-  const list = (name: string, value: readonly unknown[]): { name: string; value: string }[] => (value.length === 0 ? [] : [{ name, value: JSON.stringify(value) }]);
+  const list = (name: string, value: readonly unknown[]): { name: string; value: string }[] =>
+    value.length === 0 ? [] : [{ name, value: JSON.stringify(value) }];
   return {
     vertex,
     parent,
@@ -69,7 +70,12 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
     for (const loss of outcome.losses) events.note(loss);
     const changes = await outcome.changes(scope.io);
     const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
-    return { changes, reader: createCompositeReader([owning], execution.layerReader), base: tree, [Symbol.asyncDispose]: async () => outcome[Symbol.asyncDispose]() };
+    return {
+      changes,
+      reader: createCompositeReader([owning], execution.layerReader),
+      base: tree,
+      [Symbol.asyncDispose]: async () => outcome[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await outcome[Symbol.asyncDispose]();
     throw error;

@@ -68,7 +68,13 @@ async function httpInput(scope: StepScope, vertex: TransferVertex, source: Extra
   const selected = [single(file.entry.path, { ...file.entry, node: 0 })];
   const unpack = vertex.unpack ?? false;
   const digest = await digestSelection(selected, file.reader, { owner: isUnset(vertex.chown), signal });
-  return { selected, unpack, readers: [file.reader], digest: unpack ? combined("unpack", digest) : digest, [Symbol.asyncDispose]: async () => file[Symbol.asyncDispose]() };
+  return {
+    selected,
+    unpack,
+    readers: [file.reader],
+    digest: unpack ? combined("unpack", digest) : digest,
+    [Symbol.asyncDispose]: async () => file[Symbol.asyncDispose](),
+  };
 }
 
 async function gitInput(scope: StepScope, vertex: TransferVertex, source: Extract<TransferSource, { kind: "git" }>): Promise<TransferInput> {

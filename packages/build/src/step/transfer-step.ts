@@ -53,7 +53,13 @@ function components(vertex: TransferVertex, inputs: readonly TransferInput[]): K
   ];
 }
 
-async function produce(scope: StepScope, vertex: TransferVertex, parent: LayerStack | undefined, inputs: readonly TransferInput[], owners: readonly OwningReader[]): Promise<ProducedChanges> {
+async function produce(
+  scope: StepScope,
+  vertex: TransferVertex,
+  parent: LayerStack | undefined,
+  inputs: readonly TransferInput[],
+  owners: readonly OwningReader[],
+): Promise<ProducedChanges> {
   const { execution, io } = scope;
   const base = parent === undefined ? EMPTY_TREE : await execution.trees.tree(parent, io);
   const opened: AsyncDisposable[] = [];
@@ -92,7 +98,11 @@ async function placementOf(vertex: TransferVertex, base: FileTree, reader: Conte
   };
 }
 
-async function unpackable(scope: StepScope, content: TransferInput["selected"][number]["root"]["content"], reader: ContentReader): ReturnType<typeof openArchive> {
+async function unpackable(
+  scope: StepScope,
+  content: TransferInput["selected"][number]["root"]["content"],
+  reader: ContentReader,
+): ReturnType<typeof openArchive> {
   if (content === undefined) return undefined;
   return openArchive(await reader.open(content, scope.io), { directory: scope.execution.spool, signal: scope.execution.signal });
 }

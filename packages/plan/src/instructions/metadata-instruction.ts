@@ -1,4 +1,13 @@
-import { expandWords, type ExposeInstruction, type LabelInstruction, type MaintainerInstruction, type OnbuildInstruction, type StopSignalInstruction, type UserInstruction, type VolumeInstruction } from "@varve/dockerfile";
+import {
+  expandWords,
+  type ExposeInstruction,
+  type LabelInstruction,
+  type MaintainerInstruction,
+  type OnbuildInstruction,
+  type StopSignalInstruction,
+  type UserInstruction,
+  type VolumeInstruction,
+} from "@varve/dockerfile";
 import { goList } from "../go-format.ts";
 import { expandIn, type InstructionScope, placeOf } from "../instruction-scope.ts";
 import { excerptOf, planError } from "../plan-error.ts";
@@ -21,11 +30,16 @@ export function planExpose(scope: InstructionScope, instruction: ExposeInstructi
     const words = expandWords(value, { escape: place.dockerfile.escape, lookup: (name) => variables.get(name), source: excerptOf(place) }).values;
     return words.flatMap((word) => {
       const spec = parsePortSpec(word);
-      if ("reason" in spec) throw planError("PLAN_INVALID_INSTRUCTION", `EXPOSE ${word}: ${spec.reason}`, place, { hint: "write a port, a range or either with a protocol: 80, 8000-8003, 53/udp" });
+      if ("reason" in spec)
+        throw planError("PLAN_INVALID_INSTRUCTION", `EXPOSE ${word}: ${spec.reason}`, place, {
+          hint: "write a port, a range or either with a protocol: 80, 8000-8003, 53/udp",
+        });
       return spec.ports;
     });
   });
-  changeRuntime(scope.state, { ExposedPorts: Object.fromEntries([...Object.entries(runtimeOf(scope.state).ExposedPorts ?? {}), ...ports.map((port) => [port, {}] as const)]) });
+  changeRuntime(scope.state, {
+    ExposedPorts: Object.fromEntries([...Object.entries(runtimeOf(scope.state).ExposedPorts ?? {}), ...ports.map((port) => [port, {}] as const)]),
+  });
   addHistory(scope.state, `EXPOSE ${goList(ports)}`);
 }
 
@@ -43,14 +57,19 @@ export function planVolume(scope: InstructionScope, instruction: VolumeInstructi
     if (volume === "") throw planError("PLAN_INVALID_INSTRUCTION", `VOLUME ${word.value} is an empty path`, placeOf(scope, word.range));
     return volume;
   });
-  changeRuntime(scope.state, { Volumes: Object.fromEntries([...Object.entries(runtimeOf(scope.state).Volumes ?? {}), ...volumes.map((volume) => [volume, {}] as const)]) });
+  changeRuntime(scope.state, {
+    Volumes: Object.fromEntries([...Object.entries(runtimeOf(scope.state).Volumes ?? {}), ...volumes.map((volume) => [volume, {}] as const)]),
+  });
   addHistory(scope.state, `VOLUME ${goList(volumes)}`);
 }
 
 /** STOPSIGNAL, kept as written once it is known to be a signal. */
 export function planStopSignal(scope: InstructionScope, instruction: StopSignalInstruction): void {
   const signal = expandIn(scope, instruction.signal);
-  if (!isStopSignal(signal)) throw planError("PLAN_INVALID_INSTRUCTION", `invalid signal ${JSON.stringify(signal)}`, placeOf(scope, instruction.signal.range), { hint: "write a name such as SIGTERM, or a number" });
+  if (!isStopSignal(signal))
+    throw planError("PLAN_INVALID_INSTRUCTION", `invalid signal ${JSON.stringify(signal)}`, placeOf(scope, instruction.signal.range), {
+      hint: "write a name such as SIGTERM, or a number",
+    });
   changeRuntime(scope.state, { StopSignal: signal });
   addHistory(scope.state, `STOPSIGNAL ${signal}`);
 }

@@ -20,9 +20,14 @@ export function planTransfer(scope: InstructionScope, instruction: TransferInstr
   const paths = words.paths.map((word) => ({ word, text: expandIn(scope, word) }));
   const destination = expandIn(scope, instruction.destination);
   if (chmod !== undefined && !isFileMode(chmod)) {
-    throw planError("PLAN_INVALID_INSTRUCTION", `invalid --chmod ${JSON.stringify(chmod)}`, flagPlace(scope, instruction, "chmod"), { hint: "write an octal number between 0 and 07777, or symbols such as u=rwX,go=rX" });
+    throw planError("PLAN_INVALID_INSTRUCTION", `invalid --chmod ${JSON.stringify(chmod)}`, flagPlace(scope, instruction, "chmod"), {
+      hint: "write an octal number between 0 and 07777, or symbols such as u=rwX,go=rX",
+    });
   }
-  const sources = [...paths.map(({ word, text }) => pathSource(scope, instruction, { word, text, checksum })), ...words.heredocs.map((heredoc) => inlineSource(scope, heredoc))];
+  const sources = [
+    ...paths.map(({ word, text }) => pathSource(scope, instruction, { word, text, checksum })),
+    ...words.heredocs.map((heredoc) => inlineSource(scope, heredoc)),
+  ];
   checkChecksum(scope, instruction, { checksum, sources });
   const vertex: TransferVertex = {
     id: scope.nextID(),
@@ -63,17 +68,27 @@ function sourceWords(instruction: TransferInstruction): { readonly paths: readon
   return { paths, heredocs };
 }
 
-function sourceTree(scope: InstructionScope, instruction: TransferInstruction, { source, sources }: { readonly source: StageNode | undefined; readonly sources: readonly TransferSource[] }): VertexID {
+function sourceTree(
+  scope: InstructionScope,
+  instruction: TransferInstruction,
+  { source, sources }: { readonly source: StageNode | undefined; readonly sources: readonly TransferSource[] },
+): VertexID {
   if (source !== undefined) return scope.sourceVertex(source, flagPlace(scope, instruction, "from"));
   // nothing is read from the context then, so it need not be there
   return sources.some(({ kind }) => kind === "path") ? scope.vertices.context("") : scope.vertices.scratch();
 }
 
-function pathSource(scope: InstructionScope, instruction: TransferInstruction, { word, text, checksum }: { readonly word: Word; readonly text: string; readonly checksum: string | undefined }): TransferSource {
+function pathSource(
+  scope: InstructionScope,
+  instruction: TransferInstruction,
+  { word, text, checksum }: { readonly word: Word; readonly text: string; readonly checksum: string | undefined },
+): TransferSource {
   const kind = remoteKind(text);
   if (kind === undefined) return { kind: "path", pattern: text, ...(scope.trigger === undefined ? { range: word.range } : {}) };
   if (instruction.kind === "copy") {
-    throw planError("PLAN_INVALID_INSTRUCTION", `COPY cannot fetch ${kind === "git" ? "the git repository" : "the URL"} ${text}`, placeOf(scope, word.range), { hint: "use ADD" });
+    throw planError("PLAN_INVALID_INSTRUCTION", `COPY cannot fetch ${kind === "git" ? "the git repository" : "the URL"} ${text}`, placeOf(scope, word.range), {
+      hint: "use ADD",
+    });
   }
   const checked = checksum === undefined ? {} : { checksum };
   if (kind === "git") return { kind, url: text, keepGitDir: instruction.keepGitDir, ...checked };
@@ -84,10 +99,18 @@ function inlineSource(scope: InstructionScope, heredoc: Heredoc): TransferSource
   const { name, content, expand, range } = heredoc;
   if (!expand) return { kind: "inline", name, content };
   const { variables } = scope.state;
-  return { kind: "inline", name, content: expandHeredoc(content, { lookup: (variable) => variables.get(variable), source: excerptOf(placeOf(scope, range)) }).value };
+  return {
+    kind: "inline",
+    name,
+    content: expandHeredoc(content, { lookup: (variable) => variables.get(variable), source: excerptOf(placeOf(scope, range)) }).value,
+  };
 }
 
-function checkChecksum(scope: InstructionScope, instruction: TransferInstruction, given: { readonly checksum: string | undefined; readonly sources: readonly TransferSource[] }): void {
+function checkChecksum(
+  scope: InstructionScope,
+  instruction: TransferInstruction,
+  given: { readonly checksum: string | undefined; readonly sources: readonly TransferSource[] },
+): void {
   if (given.checksum === undefined) return;
   const fail = (message: string): never => {
     throw planError("PLAN_INVALID_INSTRUCTION", message, flagPlace(scope, instruction, "checksum"));
@@ -96,7 +119,8 @@ function checkChecksum(scope: InstructionScope, instruction: TransferInstruction
   const [only] = paths;
   if (only === undefined || paths.length !== 1) return fail("--checksum needs exactly one source");
   if (only.kind === "path") return fail("--checksum needs an http(s) or git source");
-  if (only.kind === "http" && !/^sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/.test(given.checksum)) fail(`--checksum ${given.checksum} is not a digest such as sha256:…`);
+  if (only.kind === "http" && !/^sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/.test(given.checksum))
+    fail(`--checksum ${given.checksum} is not a digest such as sha256:…`);
 }
 
 /** A flag's value, expanded; an empty one is as none. */

@@ -10,7 +10,14 @@ import { NEW_NAMESPACES, SIGCHLD, stepProgram } from "../step-program.ts";
 import { userNamespace } from "../user-namespace.ts";
 
 /** What a step's world may hold, with the options it would have. */
-const ATTEMPTS = [["tmpfs", ""], ["proc", ""], ["sysfs", ""], ["mqueue", ""], ["devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"], ["mount_setattr", ""]] as const;
+const ATTEMPTS = [
+  ["tmpfs", ""],
+  ["proc", ""],
+  ["sysfs", ""],
+  ["mqueue", ""],
+  ["devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
+  ["mount_setattr", ""],
+] as const;
 type Attempt = (typeof ATTEMPTS)[number][0];
 
 /**
@@ -48,13 +55,22 @@ export const namespaceDriver: SandboxDriver = {
     program.call("wait", "wait4", -1, 0, 0, 0);
     const { report } = await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
     if (report.execute === undefined) {
-      throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure?.label ?? "start a process"} (${report.failure?.code ?? "killed"})`, { hint: "run with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed" });
+      throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure?.label ?? "start a process"} (${report.failure?.code ?? "killed"})`, {
+        hint: "run with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed",
+      });
     }
     const errnos = new Map(ATTEMPTS.map(([type], i) => [type, Math.max(0, -(report.execute?.[i] ?? 0))]));
     const errno = (type: Attempt): number => errnos.get(type) ?? 0;
     if (errno("tmpfs") !== 0) throw new VarveError("SANDBOX_UNAVAILABLE", `a tmpfs cannot be mounted (${errorName(errno("tmpfs"))})`);
     const [ENOSYS] = [38];
-    return { proc: errno("proc") === 0, sysfs: errno("sysfs") === 0, mqueue: errno("mqueue") === 0, ttyGroup: errno("devpts") === 0, setattr: errno("mount_setattr") !== ENOSYS, ids: userNamespace().ids };
+    return {
+      proc: errno("proc") === 0,
+      sysfs: errno("sysfs") === 0,
+      mqueue: errno("mqueue") === 0,
+      ttyGroup: errno("devpts") === 0,
+      setattr: errno("mount_setattr") !== ENOSYS,
+      ids: userNamespace().ids,
+    };
   },
   start(step, { place, stdio, foreground }) {
     return launch({ command: [place.launcher], program: stepProgram(step, place, launcherArch()), stdio, detached: !foreground });

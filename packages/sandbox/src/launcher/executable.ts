@@ -43,51 +43,111 @@ function x64Code(): Uint8Array {
   const u32 = (value: number): number[] => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, (value >>> 24) & 0xff];
   const syscall = [0x0f, 0x05];
   const map = [
-    0xbf, ...u32(PROGRAM_BASE), // mov edi, base
-    0xbe, ...u32(PROGRAM_SIZE), // mov esi, size
-    0xba, ...u32(3), // mov edx, PROT_READ | PROT_WRITE
-    0x41, 0xba, ...u32(MAP_FLAGS), // mov r10d, flags
-    0x49, 0x83, 0xc8, 0xff, // or r8, -1
-    0x45, 0x31, 0xc9, // xor r9d, r9d
-    0xb8, ...u32(9), // mov eax, mmap
+    0xbf,
+    ...u32(PROGRAM_BASE), // mov edi, base
+    0xbe,
+    ...u32(PROGRAM_SIZE), // mov esi, size
+    0xba,
+    ...u32(3), // mov edx, PROT_READ | PROT_WRITE
+    0x41,
+    0xba,
+    ...u32(MAP_FLAGS), // mov r10d, flags
+    0x49,
+    0x83,
+    0xc8,
+    0xff, // or r8, -1
+    0x45,
+    0x31,
+    0xc9, // xor r9d, r9d
+    0xb8,
+    ...u32(9), // mov eax, mmap
     ...syscall,
   ];
   const read = [
-    0xbf, ...u32(4), // mov edi, 4
-    0x48, 0x89, 0xde, // mov rsi, rbx
-    0xba, ...u32(0x10_0000), // mov edx, 1 MiB
-    0x31, 0xc0, // xor eax, eax (read)
+    0xbf,
+    ...u32(4), // mov edi, 4
+    0x48,
+    0x89,
+    0xde, // mov rsi, rbx
+    0xba,
+    ...u32(0x10_0000), // mov edx, 1 MiB
+    0x31,
+    0xc0, // xor eax, eax (read)
     ...syscall,
-    0x48, 0x85, 0xc0, // test rax, rax
+    0x48,
+    0x85,
+    0xc0, // test rax, rax
   ];
   const advance = [0x48, 0x01, 0xc3]; // add rbx, rax
   const start = [
-    0xbf, ...u32(4), 0xb8, ...u32(3), ...syscall, // close(4)
-    0xbb, ...u32(PROGRAM_BASE), // mov ebx, base
-    0x48, 0x8b, 0x1b, // mov rbx, [rbx]
+    0xbf,
+    ...u32(4),
+    0xb8,
+    ...u32(3),
+    ...syscall, // close(4)
+    0xbb,
+    ...u32(PROGRAM_BASE), // mov ebx, base
+    0x48,
+    0x8b,
+    0x1b, // mov rbx, [rbx]
   ];
   const call = [
-    0x48, 0x8b, 0x03, // mov rax, [rbx]
-    0x48, 0x8b, 0x7b, 8, // mov rdi, [rbx+8]
-    0x48, 0x8b, 0x73, 16, // mov rsi, [rbx+16]
-    0x48, 0x8b, 0x53, 24, // mov rdx, [rbx+24]
-    0x4c, 0x8b, 0x53, 32, // mov r10, [rbx+32]
-    0x4c, 0x8b, 0x43, 40, // mov r8, [rbx+40]
-    0x4c, 0x8b, 0x4b, 48, // mov r9, [rbx+48]
+    0x48,
+    0x8b,
+    0x03, // mov rax, [rbx]
+    0x48,
+    0x8b,
+    0x7b,
+    8, // mov rdi, [rbx+8]
+    0x48,
+    0x8b,
+    0x73,
+    16, // mov rsi, [rbx+16]
+    0x48,
+    0x8b,
+    0x53,
+    24, // mov rdx, [rbx+24]
+    0x4c,
+    0x8b,
+    0x53,
+    32, // mov r10, [rbx+32]
+    0x4c,
+    0x8b,
+    0x43,
+    40, // mov r8, [rbx+40]
+    0x4c,
+    0x8b,
+    0x4b,
+    48, // mov r9, [rbx+48]
     ...syscall,
-    0x4c, 0x8b, 0x63, 64, // mov r12, [rbx+64]
-    0x49, 0x89, 0x04, 0x24, // mov [r12], rax
-    0x48, 0x85, 0xc0, // test rax, rax
+    0x4c,
+    0x8b,
+    0x63,
+    64, // mov r12, [rbx+64]
+    0x49,
+    0x89,
+    0x04,
+    0x24, // mov [r12], rax
+    0x48,
+    0x85,
+    0xc0, // test rax, rax
   ];
   const branch = [0x48, 0x8b, 0x4b, 56, 0x48, 0x83, 0xf9, 1]; // mov rcx, [rbx+56]; cmp rcx, 1
   const follow = [0x48, 0x89, 0xcb]; // mov rbx, rcx
   const mayFail = [0x48, 0x83, 0x7b, 56, 1]; // cmp qword [rbx+56], 1
   const report = [
-    0x48, 0x89, 0x03, // mov [rbx], rax
-    0xbf, ...u32(3), // mov edi, 3
-    0x48, 0x89, 0xde, // mov rsi, rbx
-    0xba, ...u32(80), // mov edx, 80
-    0xb8, ...u32(1), // mov eax, write
+    0x48,
+    0x89,
+    0x03, // mov [rbx], rax
+    0xbf,
+    ...u32(3), // mov edi, 3
+    0x48,
+    0x89,
+    0xde, // mov rsi, rbx
+    0xba,
+    ...u32(80), // mov edx, 80
+    0xb8,
+    ...u32(1), // mov eax, write
     ...syscall,
   ];
   const leave = [0xbf, ...u32(125), 0xb8, ...u32(231), ...syscall]; // exit_group(125)
@@ -138,9 +198,14 @@ function arm64Code(): Uint8Array {
   const svc = 0xd400_0001;
   const [x0, x1, x2, x3, x4, x5, x8, x19, x20] = [0, 1, 2, 3, 4, 5, 8, 19, 20] as const;
   const before = [
-    ...move(x0, PROGRAM_BASE), ...move(x1, PROGRAM_SIZE), ...move(x2, 3), ...move(x3, MAP_FLAGS),
+    ...move(x0, PROGRAM_BASE),
+    ...move(x1, PROGRAM_SIZE),
+    ...move(x2, 3),
+    ...move(x3, MAP_FLAGS),
     0x9280_0004, // movn x4, 0
-    ...move(x5, 0), ...move(x8, 222), svc, // mmap
+    ...move(x5, 0),
+    ...move(x8, 222),
+    svc, // mmap
     ...move(x19, PROGRAM_BASE),
   ];
   const read = [...move(x0, 4), copy(x1, x19), ...move(x2, 0x10_0000), ...move(x8, 63), svc];

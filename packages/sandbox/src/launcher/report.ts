@@ -55,7 +55,7 @@ export function reportData(program: ProgramBuilder, buffer: Address, size: numbe
 export function parseReport(bytes: Uint8Array, program: Pick<Program, "labels">): LauncherReport {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const report: { -readonly [K in keyof LauncherReport]: LauncherReport[K] } = {};
-  for (let at = 0; at + 16 <= view.length; ) {
+  for (let at = 0; at + 16 <= view.length;) {
     const tag = Number(view.readBigInt64LE(at));
     const value = Number(view.readBigInt64LE(at + 8));
     const left = view.length - at;

@@ -148,7 +148,14 @@ export function createChannel(socket: Duplex, handler?: (call: IncomingCall) => 
       };
       options.signal?.addEventListener("abort", cancel, { once: true });
       sendJson(FRAME.call, id, { method, params });
-      const feeding = options.input === undefined ? Promise.resolve() : feed(options.input, (chunk) => sendData(id, open, 0, chunk), () => send(FRAME.end, id, new Uint8Array()));
+      const feeding =
+        options.input === undefined
+          ? Promise.resolve()
+          : feed(
+              options.input,
+              (chunk) => sendData(id, open, 0, chunk),
+              () => send(FRAME.end, id, new Uint8Array()),
+            );
       const draining = inbox.drain(options.onOutput ?? (() => {}));
       // a failing input or consumer ends the call; its own error is the one to tell
       feeding.catch((error: unknown) => (send(FRAME.cancel, id, new Uint8Array()), settle({ error: error as Error })));

@@ -4,15 +4,28 @@ import type { SandboxMount } from "@varve/sandbox";
 import type { StepEnd, StepProcess } from "./step.ts";
 
 /** First call: opens the workspace below `directory` (host path, made when missing) for a rung. */
-export interface OpenParams { readonly directory: string; readonly cacheMounts: string; readonly driver: string }
-export interface OpenResult { readonly losses: readonly string[]; readonly ids: "real" | "one" }
+export interface OpenParams {
+  readonly directory: string;
+  readonly cacheMounts: string;
+  readonly driver: string;
+}
+export interface OpenResult {
+  readonly losses: readonly string[];
+  readonly ids: "real" | "one";
+}
 
 /** Which of these snapshots have to be unpacked first. */
-export interface MissingParams { readonly names: readonly string[] }
-export interface MissingResult { readonly names: readonly string[] }
+export interface MissingParams {
+  readonly names: readonly string[];
+}
+export interface MissingResult {
+  readonly names: readonly string[];
+}
 
 /** Makes a snapshot from the write stream in the call's input. */
-export interface UnpackParams { readonly name: string }
+export interface UnpackParams {
+  readonly name: string;
+}
 
 /** Makes a root filesystem: snapshots (lowest first) below what the input's write stream holds (mount targets), below an empty upper directory. */
 export interface PrepareParams {
@@ -23,28 +36,72 @@ export interface PrepareParams {
 }
 
 /** Unpacks the input's write stream to be mounted in a step, and thrown away with it: a directory (entry `""`), or the single file `f`. */
-export interface CopyParams { readonly step: string; readonly file: boolean }
+export interface CopyParams {
+  readonly step: string;
+  readonly file: boolean;
+}
 /** A small file that stays in memory. `content` is base64. */
-export interface FileParams { readonly step: string; readonly content: string; readonly mode: number; readonly uid: number; readonly gid: number }
+export interface FileParams {
+  readonly step: string;
+  readonly content: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 /** A cache directory, locked as `sharing` says until the step is released; a new one is filled from the input when `filled`. */
-export interface CacheParams { readonly step: string; readonly id: string; readonly sharing: "shared" | "private" | "locked"; readonly mode: number; readonly uid: number; readonly gid: number; readonly filled: boolean }
+export interface CacheParams {
+  readonly step: string;
+  readonly id: string;
+  readonly sharing: "shared" | "private" | "locked";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly filled: boolean;
+}
 /** A socket that leads to an agent's. */
-export interface AgentParams { readonly step: string; readonly agentSocket: string; readonly mode: number; readonly uid: number; readonly gid: number }
+export interface AgentParams {
+  readonly step: string;
+  readonly agentSocket: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 /** Where what was asked for is, on the host, as bytes. */
-export interface PlaceResult { readonly path: BytePath }
+export interface PlaceResult {
+  readonly path: BytePath;
+}
 
 /** Runs a process on a prepared root; output streams are 1 and 2. */
-export interface RunParams { readonly step: string; readonly process: Omit<StepProcess, "mounts"> & { readonly mounts: readonly SandboxMount[] }; readonly inherit: boolean }
+export interface RunParams {
+  readonly step: string;
+  readonly process: Omit<StepProcess, "mounts"> & { readonly mounts: readonly SandboxMount[] };
+  readonly inherit: boolean;
+}
 export type RunResult = StepEnd;
 
 /** Lists the upper directory: output is JSON arrays of `UpperEntry`. */
-export interface ListParams { readonly step: string }
+export interface ListParams {
+  readonly step: string;
+}
 /** Output is the bytes of a file of the upper directory. */
-export interface ReadParams { readonly step: string; readonly path: BytePath }
+export interface ReadParams {
+  readonly step: string;
+  readonly path: BytePath;
+}
 /** sha256 of files of the upper directory, in order. */
-export interface DigestParams { readonly step: string; readonly paths: readonly BytePath[] }
-export interface DigestResult { readonly digests: readonly Digest[] }
+export interface DigestParams {
+  readonly step: string;
+  readonly paths: readonly BytePath[];
+}
+export interface DigestResult {
+  readonly digests: readonly Digest[];
+}
 /** Makes what a step changed the snapshot `name`. */
-export interface KeepParams { readonly step: string; readonly name: string }
+export interface KeepParams {
+  readonly step: string;
+  readonly name: string;
+}
 /** Frees a step's root filesystem. */
-export interface ReleaseParams { readonly step: string }
+export interface ReleaseParams {
+  readonly step: string;
+}

@@ -21,7 +21,13 @@ async function open(params: OpenParams): Promise<OpenResult> {
   if (driver === undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(params.driver)}`);
   mkdirSync(params.directory, { recursive: true, mode: 0o700 });
   const form = await openForm(params.directory, driver);
-  workbench = createWorkbench(form.workspace, driver, form.place, form.overlay, await createExtraMaker({ workspace: form.workspace, cacheMounts: `${params.cacheMounts}/${form.name}`, ids: form.place.ids }));
+  workbench = createWorkbench(
+    form.workspace,
+    driver,
+    form.place,
+    form.overlay,
+    await createExtraMaker({ workspace: form.workspace, cacheMounts: `${params.cacheMounts}/${form.name}`, ids: form.place.ids }),
+  );
   return { losses: driver.losses(form.place), ids: form.place.ids };
 }
 
@@ -30,7 +36,15 @@ function formOf(ids: UserNamespace): string {
   return ids.initial ? "real" : ids.ids === "real" ? `shifted-${ids.outside}` : "one";
 }
 
-async function openForm(directory: string, driver: SandboxDriver): Promise<{ readonly name: string; readonly workspace: Workspace; readonly place: Parameters<typeof createWorkbench>[2]; readonly overlay: { readonly userXattr: boolean } }> {
+async function openForm(
+  directory: string,
+  driver: SandboxDriver,
+): Promise<{
+  readonly name: string;
+  readonly workspace: Workspace;
+  readonly place: Parameters<typeof createWorkbench>[2];
+  readonly overlay: { readonly userXattr: boolean };
+}> {
   const name = formOf(userNamespace());
   const workspace = await openWorkspace(directory, name);
   try {

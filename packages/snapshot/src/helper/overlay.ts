@@ -28,7 +28,13 @@ const MS_NODEV = 4;
  * Mounts lower directories (topmost first), and an empty upper one unless `readonly`, on `directory/m`. Names in the mount's options
  * are links in `directory`, since the options end at one page.
  */
-export async function mountOverlay(launcher: string, directory: string, lowers: readonly string[], features: OverlayFeatures, options: { readonly readonly?: boolean } = {}): Promise<OverlayMount> {
+export async function mountOverlay(
+  launcher: string,
+  directory: string,
+  lowers: readonly string[],
+  features: OverlayFeatures,
+  options: { readonly readonly?: boolean } = {},
+): Promise<OverlayMount> {
   const names = lowers.map((_, i) => i.toString(36));
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, `${directory}/${names[i] ?? ""}`);
   mkdirSync(`${directory}/m`);
@@ -46,10 +52,20 @@ export async function mountOverlay(launcher: string, directory: string, lowers: 
   settings.push("redirect_dir=nofollow", "metacopy=off", "index=off", ...(features.userXattr ? ["userxattr"] : []));
   const program = createProgram(launcherArch());
   program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(directory)));
-  program.call("mount the overlay", "mount", program.string("overlay"), program.string("m"), program.string("overlay"), MS_NODEV, program.string(settings.join(",")));
+  program.call(
+    "mount the overlay",
+    "mount",
+    program.string("overlay"),
+    program.string("m"),
+    program.string("overlay"),
+    MS_NODEV,
+    program.string(settings.join(",")),
+  );
   const { report } = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) {
-    throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`, { hint: "the data directory must be on a file system that overlayfs can use, such as ext4, xfs or tmpfs" });
+    throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`, {
+      hint: "the data directory must be on a file system that overlayfs can use, such as ext4, xfs or tmpfs",
+    });
   }
   const merged = `${directory}/m`;
   return {

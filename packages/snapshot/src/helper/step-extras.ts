@@ -52,7 +52,15 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
   const memory = `${workspace.work}/memory`;
   mkdirSync(memory, { mode: 0o700 });
   const program = createProgram(launcherArch());
-  program.call("mount memory for secrets", "mount", program.string("tmpfs"), program.string(bytesOfHostPath(memory)), program.string("tmpfs"), MS_NOSUID_NODEV, program.string("mode=700"));
+  program.call(
+    "mount memory for secrets",
+    "mount",
+    program.string("tmpfs"),
+    program.string(bytesOfHostPath(memory)),
+    program.string("tmpfs"),
+    MS_NOSUID_NODEV,
+    program.string("mode=700"),
+  );
   const { report } = await runProgram(workspace.launcher, program.finish());
   if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label}: ${report.failure.code}`);
   let serial = 0;
@@ -91,7 +99,11 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
       const server = createServer((client) => {
         const agent = connect(params.agentSocket);
         client.pipe(agent).pipe(client);
-        for (const [one, other] of [[client, agent], [agent, client]] as const) one.on("error", () => other.destroy()).on("close", () => other.destroy());
+        for (const [one, other] of [
+          [client, agent],
+          [agent, client],
+        ] as const)
+          one.on("error", () => other.destroy()).on("close", () => other.destroy());
       });
       await new Promise<void>((resolve, reject) => server.once("error", reject).listen(`/proc/self/fd/${handle}/s`, resolve));
       own(`${directory}/s`, params);
@@ -148,4 +160,3 @@ async function lock(launcher: string, file: number, mode: number, signal: AbortS
     signal.removeEventListener("abort", stop);
   }
 }
-

@@ -29,7 +29,10 @@ export interface RunStepOptions {
 export async function runStep(step: StepProcess, options: RunStepOptions): Promise<StepEnd> {
   const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", "pipe", "pipe"];
   options.signal.throwIfAborted();
-  const launched = options.driver.start({ ...step, root: bytesOfHostPath(options.overlay.merged) as BytePath }, { place: options.place, stdio, foreground: options.inherit !== undefined });
+  const launched = options.driver.start(
+    { ...step, root: bytesOfHostPath(options.overlay.merged) as BytePath },
+    { place: options.place, stdio, foreground: options.inherit !== undefined },
+  );
   const kill = (): void => killStep(launched);
   options.signal.addEventListener("abort", kill, { once: true });
   try {
@@ -58,9 +61,18 @@ function endOf(status: number): StepEnd {
 function commandError(step: StepProcess, errno: number): VarveError {
   const name = JSON.stringify(step.args[0] ?? "");
   const [ENOENT, EACCES, ENOEXEC] = [2, 13, 8];
-  if (errno === ENOENT) return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} is not in the root filesystem`, { hint: "the program, or the interpreter it names, must be in the image; PATH is the step's own" });
-  if (errno === EACCES) return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} may not be executed (${errorName(errno)})`, { hint: "it must be a file with an execute bit, in directories the step's user may enter" });
-  if (errno === ENOEXEC) return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} is no program of this machine (exec format error)`, { hint: "a script needs a #! line; a program must be built for this machine's architecture" });
+  if (errno === ENOENT)
+    return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} is not in the root filesystem`, {
+      hint: "the program, or the interpreter it names, must be in the image; PATH is the step's own",
+    });
+  if (errno === EACCES)
+    return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} may not be executed (${errorName(errno)})`, {
+      hint: "it must be a file with an execute bit, in directories the step's user may enter",
+    });
+  if (errno === ENOEXEC)
+    return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} is no program of this machine (exec format error)`, {
+      hint: "a script needs a #! line; a program must be built for this machine's architecture",
+    });
   return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} cannot be executed (${errorName(errno)})`);
 }
 

@@ -92,7 +92,10 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     const flush = async (): Promise<void> => {
       const files = batch.filter((entry) => entry.type === "file" || entry.type === "directory");
       const root = bytesOfHostPath(upper);
-      const xattrs = await readXattrs(workspace.launcher, files.map((entry) => `${root}/${entry.path}` as BytePath));
+      const xattrs = await readXattrs(
+        workspace.launcher,
+        files.map((entry) => `${root}/${entry.path}` as BytePath),
+      );
       const complete = batch.map((entry) => {
         const found = xattrs.get(`${root}/${entry.path}` as BytePath);
         return found === undefined ? entry : { ...entry, xattrs: found };
@@ -108,7 +111,11 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
   };
 
   const read = async (call: IncomingCall, params: calls.ReadParams): Promise<void> => {
-    const file = createReadStream(hostPath(upperPath(params.step, params.path)), { flags: READ_FLAGS as unknown as string, highWaterMark: 256 * 1024, signal: call.signal });
+    const file = createReadStream(hostPath(upperPath(params.step, params.path)), {
+      flags: READ_FLAGS as unknown as string,
+      highWaterMark: 256 * 1024,
+      signal: call.signal,
+    });
     for await (const chunk of file) await call.output(0, chunk as Uint8Array);
   };
 
@@ -149,7 +156,14 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
         }
         case "run": {
           const { step, process, inherit: own } = params as calls.RunParams;
-          return await runStep(process, { driver, place, overlay: stepOf(step).overlay, output: call.output, signal: call.signal, ...(own ? { inherit: INHERITED } : {}) });
+          return await runStep(process, {
+            driver,
+            place,
+            overlay: stepOf(step).overlay,
+            output: call.output,
+            signal: call.signal,
+            ...(own ? { inherit: INHERITED } : {}),
+          });
         }
         case "list":
           return await list(call, params as calls.ListParams);
@@ -157,7 +171,12 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
           return await read(call, params as calls.ReadParams);
         case "digest": {
           const { step, paths } = params as calls.DigestParams;
-          return { digests: await digestFiles(paths.map((path) => upperPath(step, path)), call.signal) } satisfies calls.DigestResult;
+          return {
+            digests: await digestFiles(
+              paths.map((path) => upperPath(step, path)),
+              call.signal,
+            ),
+          } satisfies calls.DigestResult;
         }
         case "keep": {
           const { step, name } = params as calls.KeepParams;
@@ -203,4 +222,3 @@ async function digestFiles(paths: readonly BytePath[], signal: AbortSignal): Pro
   }
   return digests;
 }
-

@@ -46,7 +46,9 @@ export async function remove(path: string): Promise<void> {
 }
 
 /** Makes and locks a work directory. A sweeping helper may take the mark between its creation and its lock: then another is made. */
-async function claim(unfinished: string): Promise<{ readonly id: string; readonly lock: number; readonly work: string; readonly mark: string; readonly launcher: string }> {
+async function claim(
+  unfinished: string,
+): Promise<{ readonly id: string; readonly lock: number; readonly work: string; readonly mark: string; readonly launcher: string }> {
   for (let attempts = 1; ; attempts++) {
     const id = randomUUID();
     const mark = `${unfinished}/${id}.lock`;

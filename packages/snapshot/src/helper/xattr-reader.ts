@@ -16,7 +16,13 @@ export async function readXattrs(launcher: string, paths: readonly BytePath[]): 
   for (const [i, path] of paths.entries()) {
     for (const name of (lists[i] ?? Buffer.alloc(0)).toString("latin1").split("\0")) if (name !== "" && isKeptXattr(name)) wanted.push({ path, name });
   }
-  const values = await readAll(launcher, wanted, 1024, (program, { path, name }, buffer, size) => [program.string(path), program.string(name), buffer, size], "lgetxattr");
+  const values = await readAll(
+    launcher,
+    wanted,
+    1024,
+    (program, { path, name }, buffer, size) => [program.string(path), program.string(name), buffer, size],
+    "lgetxattr",
+  );
   const found = new Map<BytePath, Record<string, string>>();
   for (const [i, { path, name }] of wanted.entries()) {
     const known = found.get(path) ?? {};
@@ -38,7 +44,11 @@ async function readAll<T>(launcher: string, items: readonly T[], size: number, a
     const results = program.buffer(8 * part.length);
     const buffers = program.buffer(part.length * size);
     for (const [i, item] of part.entries()) {
-      program.call({ label: name, onError: "ignore", result: { address: results.address + 8 * i } }, name, ...args(program, item, { address: buffers.address + i * size }, size));
+      program.call(
+        { label: name, onError: "ignore", result: { address: results.address + 8 * i } },
+        name,
+        ...args(program, item, { address: buffers.address + i * size }, size),
+      );
     }
     // results and buffers lie side by side
     reportData(program, results, part.length * (8 + size));
@@ -50,7 +60,8 @@ async function readAll<T>(launcher: string, items: readonly T[], size: number, a
       const start = 8 * part.length + i * size;
       if (result >= 0) out.push(bytes.subarray(start, start + result));
       else if (result === -ERANGE && size < LARGEST) out.push(...(await readAll(launcher, [item], LARGEST, args, name)));
-      else if (result === -ERANGE) throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item as BytePath)} are larger than 64 KiB`);
+      else if (result === -ERANGE)
+        throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item as BytePath)} are larger than 64 KiB`);
       // a file system without attributes has none
       else out.push(Buffer.alloc(0));
     }

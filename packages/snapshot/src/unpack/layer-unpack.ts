@@ -11,7 +11,12 @@ export type TarOpener = (diffID: DiffID, options?: IOOptions) => Promise<ByteStr
  * The write stream of what an overlay's lower directory must hold to turn `base` into `next`: changed entries, their parents, and whiteouts.
  * Contents are read from the layers' tars, each once and in its order.
  */
-export async function* layerWriteStream(base: FileTree, next: FileTree, openTar: TarOpener, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* layerWriteStream(
+  base: FileTree,
+  next: FileTree,
+  openTar: TarOpener,
+  options: IOOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
   const entries = new Map<BytePath, Entry>();
   const whiteouts: BytePath[] = [];
   const changed: Entry[] = [];
@@ -63,7 +68,10 @@ export async function* writeStream(entries: readonly Entry[], openTar: TarOpener
  * Files of one tar, cut out at the offsets the index knows. The tar is read to its end, since only then its source has verified it. A
  * content that several entries refer to is kept for all of them.
  */
-async function* fromTar(tar: ByteStream, files: readonly { readonly entry: Entry; readonly ref: { readonly offset: number } }[]): AsyncGenerator<Uint8Array, void, undefined> {
+async function* fromTar(
+  tar: ByteStream,
+  files: readonly { readonly entry: Entry; readonly ref: { readonly offset: number } }[],
+): AsyncGenerator<Uint8Array, void, undefined> {
   const wanted = [...groupByOffset(files)].sort(([a], [b]) => a - b);
   let next = 0;
   let position = 0;
@@ -91,7 +99,10 @@ async function* fromTar(tar: ByteStream, files: readonly { readonly entry: Entry
     }
     position += chunk.length;
   }
-  if (next < wanted.length) throw new VarveError("SNAPSHOT_APPLY_FAILED", "a layer's tar lacks contents its index names", { hint: "the stored index belongs to other bytes; prune the layer and build again" });
+  if (next < wanted.length)
+    throw new VarveError("SNAPSHOT_APPLY_FAILED", "a layer's tar lacks contents its index names", {
+      hint: "the stored index belongs to other bytes; prune the layer and build again",
+    });
 }
 
 function groupByOffset(files: readonly { readonly entry: Entry; readonly ref: { readonly offset: number } }[]): Map<number, Entry[]> {

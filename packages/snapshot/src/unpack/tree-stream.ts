@@ -4,7 +4,11 @@ import type { IOOptions } from "@varve/oci";
 import { encodeWriteEntry, type WriteEntry, writeEntryOf } from "./write-entry.ts";
 
 /** The write stream of a tree's entries, contents opened by `reader`: those of one layer in the order of its tar. */
-export async function* treeWriteStream(entries: Iterable<Entry>, reader: ContentReader | undefined, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* treeWriteStream(
+  entries: Iterable<Entry>,
+  reader: ContentReader | undefined,
+  options: IOOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
   const first = new Map<number, BytePath>();
   const files: Entry[] = [];
   const later: WriteEntry[] = [];

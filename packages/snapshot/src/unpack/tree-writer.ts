@@ -1,4 +1,19 @@
-import { chmodSync, closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, symlinkSync, utimesSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
@@ -62,8 +77,12 @@ export async function writeTree(stream: ByteStream, options: TreeWriterOptions):
   }
   await makeNodes(special, options);
   for (const entry of symlinks) attempt(entry, () => writeSymlink(entry, options));
-  for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()]) attempt(entry, () => ownAndMode(entry, options));
-  await setXattrs(withXattrs.filter((entry) => !skipped(entry, options)), options);
+  for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()])
+    attempt(entry, () => ownAndMode(entry, options));
+  await setXattrs(
+    withXattrs.filter((entry) => !skipped(entry, options)),
+    options,
+  );
   for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()]) {
     attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), entry.mtime, entry.mtime));
   }
@@ -85,7 +104,7 @@ async function writeFile(entry: WriteEntry, content: ByteStream, options: TreeWr
   const path = hostPath(under(options, entry.path));
   const file = openSync(path, CREATE, 0o600);
   try {
-    for await (const piece of content) for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at);
+    for await (const piece of content) for (let at = 0; at < piece.length;) at += writeSync(file, piece, at);
     if (options.ids === "real") fchownSync(file, entry.uid, entry.gid);
     fchmodSync(file, entry.mode);
     futimesSync(file, entry.mtime, entry.mtime);
@@ -115,21 +134,25 @@ function skipped(entry: WriteEntry, options: TreeWriterOptions): boolean {
 
 async function makeNodes(entries: readonly WriteEntry[], options: TreeWriterOptions): Promise<void> {
   let firstWhiteout: BytePath | undefined;
-  await inPrograms(entries.filter((entry) => !skipped(entry, options)), options, (program, entry) => {
-    const path = under(options, entry.path);
-    const label = `make ${displayPath(entry.path)}`;
-    if (entry.type !== "whiteout") {
-      const kind = entry.type === "char" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
-      program.call(label, "mknodat", AT_FDCWD, program.string(path), kind | 0o600, deviceNumber(entry.major ?? 0, entry.minor ?? 0));
-    } else if (firstWhiteout === undefined) {
-      firstWhiteout = path;
-      program.call(label, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
-    } else {
-      // one inode for all whiteouts, up to the file system's limit of links
-      program.call({ label, onError: "ignore" }, "linkat", AT_FDCWD, program.string(firstWhiteout), AT_FDCWD, program.string(path), 0);
-      program.call({ label, onError: "ignore" }, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
-    }
-  });
+  await inPrograms(
+    entries.filter((entry) => !skipped(entry, options)),
+    options,
+    (program, entry) => {
+      const path = under(options, entry.path);
+      const label = `make ${displayPath(entry.path)}`;
+      if (entry.type !== "whiteout") {
+        const kind = entry.type === "char" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
+        program.call(label, "mknodat", AT_FDCWD, program.string(path), kind | 0o600, deviceNumber(entry.major ?? 0, entry.minor ?? 0));
+      } else if (firstWhiteout === undefined) {
+        firstWhiteout = path;
+        program.call(label, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+      } else {
+        // one inode for all whiteouts, up to the file system's limit of links
+        program.call({ label, onError: "ignore" }, "linkat", AT_FDCWD, program.string(firstWhiteout), AT_FDCWD, program.string(path), 0);
+        program.call({ label, onError: "ignore" }, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+      }
+    },
+  );
 }
 
 /** Linux's 64-bit dev_t as mknod takes it (32 bits of it). */
@@ -141,12 +164,24 @@ async function setXattrs(entries: readonly WriteEntry[], options: TreeWriterOpti
   await inPrograms(entries, options, (program, entry) => {
     for (const [name, base64] of Object.entries(entry.xattrs ?? {})) {
       const value = Buffer.from(base64, "base64");
-      program.call(`set ${name} of ${displayPath(entry.path)}`, "lsetxattr", program.string(under(options, entry.path)), program.string(name), program.data(value), value.length, 0);
+      program.call(
+        `set ${name} of ${displayPath(entry.path)}`,
+        "lsetxattr",
+        program.string(under(options, entry.path)),
+        program.string(name),
+        program.data(value),
+        value.length,
+        0,
+      );
     }
   });
 }
 
-async function inPrograms(entries: readonly WriteEntry[], options: TreeWriterOptions, add: (program: ProgramBuilder, entry: WriteEntry) => void): Promise<void> {
+async function inPrograms(
+  entries: readonly WriteEntry[],
+  options: TreeWriterOptions,
+  add: (program: ProgramBuilder, entry: WriteEntry) => void,
+): Promise<void> {
   for (let at = 0; at < entries.length; at += CALLS_PER_PROGRAM) {
     options.signal?.throwIfAborted();
     const program = createProgram(launcherArch());
@@ -166,5 +201,7 @@ function attempt(entry: WriteEntry, action: () => void): void {
 
 function applyError(entry: WriteEntry, error: unknown): unknown {
   if (error instanceof VarveError) return error;
-  return new VarveError("SNAPSHOT_APPLY_FAILED", `cannot write ${JSON.stringify(displayPath(entry.path))} of a root filesystem: ${(error as Error).message}`, { cause: error });
+  return new VarveError("SNAPSHOT_APPLY_FAILED", `cannot write ${JSON.stringify(displayPath(entry.path))} of a root filesystem: ${(error as Error).message}`, {
+    cause: error,
+  });
 }

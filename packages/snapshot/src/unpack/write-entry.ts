@@ -28,7 +28,13 @@ export function writeEntryOf(entry: Entry): WriteEntry {
   const { path, type, mode, uid, gid, mtime, size } = entry;
   const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isKeptXattr(name));
   return {
-    path, type, mode, uid, gid, mtime, size,
+    path,
+    type,
+    mode,
+    uid,
+    gid,
+    mtime,
+    size,
     ...(entry.linkTarget === undefined ? {} : { target: entry.linkTarget }),
     ...(entry.device === undefined ? {} : entry.device),
     ...(xattrs.length === 0 ? {} : { xattrs: Object.fromEntries(xattrs.map(([name, value]) => [name, Buffer.from(value).toString("base64")])) }),
@@ -44,7 +50,9 @@ export function encodeWriteEntry(entry: WriteEntry): Uint8Array {
 }
 
 /** Reads what {@link encodeWriteEntry} and contents make. Contents must be read (or are skipped) before the next entry. */
-export async function* readWriteEntries(stream: ByteStream): AsyncGenerator<{ readonly entry: WriteEntry; content(): AsyncGenerator<Uint8Array, void, undefined> }, void, undefined> {
+export async function* readWriteEntries(
+  stream: ByteStream,
+): AsyncGenerator<{ readonly entry: WriteEntry; content(): AsyncGenerator<Uint8Array, void, undefined> }, void, undefined> {
   const source = stream[Symbol.asyncIterator]();
   let pending: Buffer = Buffer.alloc(0);
   const more = async (): Promise<boolean> => {
