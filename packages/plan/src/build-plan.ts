@@ -1,11 +1,10 @@
 import type { Dockerfile } from "@varve/dockerfile";
 import { type ImageConfig, normalizePlatform, type Platform } from "@varve/oci";
 import type { Plan, PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
-import { planWarnings } from "./plan-warning.ts";
+import { platformWarnings } from "./plan-warning.ts";
 import { stageGraph } from "./stage-graph.ts";
 import { planStage, type Planning } from "./stage-planner.ts";
-import type { StageState } from "./stage-state.ts";
-import { changeRuntime, runtimeOf } from "./stage-state.ts";
+import { changeRuntime, runtimeOf, type StageState } from "./stage-state.ts";
 import { createVertexList } from "./vertex-list.ts";
 
 /**
@@ -22,7 +21,7 @@ export function requiredBases(dockerfile: Dockerfile, options: PlanOptions, base
  */
 export function planBuild(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): Plan {
   const graph = stageGraph(dockerfile, options, bases);
-  const planning: Planning = { graph, bases, vertices: createVertexList(), states: new Map() };
+  const planning: Planning = { graph, bases, vertices: createVertexList(), warnings: [], states: new Map() };
   for (const node of graph.nodes) if (node.stage !== undefined && graph.needed.has(node)) planStage(planning, node);
   const state = planning.states.get(graph.target);
   if (state === undefined) throw new TypeError("the target was not planned");
@@ -36,7 +35,7 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions, bases: R
     layers: state.layers,
     config,
     history: state.history,
-    warnings: planWarnings(graph, bases),
+    warnings: [...platformWarnings(graph, bases), ...planning.warnings],
   };
 }
 
@@ -61,5 +60,11 @@ function normalized(config: ImageConfig): ImageConfig {
 
 function platformOf(config: ImageConfig): Platform {
   const { os, architecture, variant, "os.version": version, "os.features": features } = config;
-  return { os, architecture, ...(variant === undefined ? {} : { variant }), ...(version === undefined ? {} : { "os.version": version }), ...(features === undefined ? {} : { "os.features": features }) };
+  return {
+    os,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    ...(version === undefined ? {} : { "os.version": version }),
+    ...(features === undefined ? {} : { "os.features": features }),
+  };
 }

@@ -75,12 +75,19 @@ function plan(folder: string): ReturnType<typeof planBuild> {
   return planBuild(dockerfile, options, bases);
 }
 
-describe.skipIf(cases().length === 0)("BuildKit's cases (../shared/buildkit-cases)", () => {
+describe("BuildKit's cases (../shared/buildkit-cases)", () => {
+  if (cases().length === 0) it.skip("the folder is not beside the checkout");
   for (const name of cases()) {
     const folder = join(CASES, name);
     const expected = JSON.parse(readFileSync(join(folder, "buildkit.json"), "utf8")) as Outcome;
+    if (LATER.has(name)) {
+      it(`${name} is planned; what refuses it comes later`, () => {
+        expect(plan(folder).config).toBeDefined();
+      });
+      continue;
+    }
     if (expected.outcome === "refused") {
-      it.skipIf(LATER.has(name))(`${name} is refused`, () => {
+      it(`${name} is refused`, () => {
         try {
           plan(folder);
         } catch (error) {

@@ -21,6 +21,7 @@ export interface InstructionScope {
   readonly range: SourceRange;
   /** A name no other vertex of the plan has. */
   nextID(): VertexID;
+  warn(rule: string, message: string, range: SourceRange): void;
   /** The tree of a source of this instruction. Throws PLAN_STAGE_ORDER when its stage comes later. */
   sourceVertex(source: StageNode, place: Place): VertexID;
 }

@@ -25,6 +25,8 @@ interface Draft {
   readonly naming: Naming;
   readonly nodes: StageNode[];
   readonly stages: number;
+  /** The last stage of each name. */
+  readonly named: ReadonlyMap<string, StageNode>;
 }
 
 /**
@@ -34,8 +36,10 @@ interface Draft {
 export function stageGraph(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): StageGraph {
   const naming: Naming = { dockerfile, options, globals: globalVariables(dockerfile, options) };
   const nodes = [...stageNodes(naming)];
-  const draft: Draft = { naming, nodes, stages: nodes.length };
-  for (const node of nodes.slice()) node.instructions = (node.stage?.instructions ?? []).map((instruction) => withSources(draft, instruction, { dockerfile, range: instruction.range }));
+  const named = new Map(nodes.flatMap((node) => (node.stage?.name === undefined ? [] : [[node.stage.name, node] as const])));
+  const draft: Draft = { naming, nodes, stages: nodes.length, named };
+  for (const node of nodes.slice())
+    node.instructions = (node.stage?.instructions ?? []).map((instruction) => withSources(draft, instruction, { dockerfile, range: instruction.range }));
   refuseCircles(draft);
   const target = findTarget(draft);
   let needed = reachable(target);
@@ -54,17 +58,21 @@ function requiredOf(needed: ReadonlySet<StageNode>): readonly RequiredBase[] {
   return [...found.values()];
 }
 
-function findTarget({ naming, nodes, stages }: Draft): StageNode {
+function findTarget({ naming, nodes, stages, named }: Draft): StageNode {
   const { target } = naming.options;
-  const inFile = nodes.slice(0, stages);
-  const last = inFile.at(-1);
+  const last = nodes[stages - 1];
   if (last === undefined) throw new TypeError("a Dockerfile without stages");
   if (target === undefined || target === "") return last;
-  const found = inFile.findLast((node) => node.stage?.name === target.toLowerCase());
+  const found = named.get(target.toLowerCase());
   if (found !== undefined) return found;
-  const names = inFile.flatMap((node) => node.stage?.name ?? []);
+  const names = [...named.keys()];
   const hint = suggestion(target, names) ?? (names.length === 0 ? "no stage has a name; write FROM image AS name" : `the stages are ${names.join(", ")}`);
-  throw planError("PLAN_UNKNOWN_STAGE", `target stage ${JSON.stringify(target)} could not be found`, { dockerfile: naming.dockerfile, range: last.range }, { hint });
+  throw planError(
+    "PLAN_UNKNOWN_STAGE",
+    `target stage ${JSON.stringify(target)} could not be found`,
+    { dockerfile: naming.dockerfile, range: last.range },
+    { hint },
+  );
 }
 
 /** Gives the needed stages the triggers of what they start from. True when a stage or image became needed by it. */
@@ -88,7 +96,10 @@ function addTriggers(draft: Draft, needed: ReadonlySet<StageNode>, bases: Readon
 /** `undefined` while the base's config is not known. */
 function triggersFor(node: StageNode, bases: Readonly<Record<string, ResolvedBase>>): readonly string[] | undefined {
   const { origin } = node;
-  if (origin.kind === "stage") return origin.node.replaced ? [] : (origin.node.stage?.instructions ?? []).flatMap((instruction) => (instruction.kind === "onbuild" ? instruction.trigger : []));
+  if (origin.kind === "stage")
+    return origin.node.replaced
+      ? []
+      : (origin.node.stage?.instructions ?? []).flatMap((instruction) => (instruction.kind === "onbuild" ? instruction.trigger : []));
   if (origin.kind !== "image") return [];
   const base = bases[baseKey(origin.reference, origin.platform)];
   return base === undefined ? undefined : (base.config.config?.OnBuild ?? []);
@@ -104,7 +115,8 @@ function parseTrigger(trigger: string, place: Place): Instruction {
 
 function withSources(draft: Draft, instruction: Instruction, place: Place): StageInstruction {
   if (instruction.kind === "copy" && instruction.from !== undefined) return { instruction, sources: [copySource(draft, instruction, instruction.from, place)] };
-  if (instruction.kind === "run" && instruction.mounts.length > 0) return { instruction, sources: instruction.mounts.map((mount) => mountSource(draft, mount, place)) };
+  if (instruction.kind === "run" && instruction.mounts.length > 0)
+    return { instruction, sources: instruction.mounts.map((mount) => mountSource(draft, mount, place)) };
   return { instruction, sources: [] };
 }
 
@@ -113,7 +125,8 @@ function copySource(draft: Draft, instruction: TransferInstruction, from: string
   const at = flag === undefined ? place : { ...place, range: flag.range };
   if (!/^[-+]?\d+$/.test(from)) return findSource(draft, from, at);
   const node = Number(from) < draft.stages ? draft.nodes[Number(from)] : undefined;
-  if (node === undefined) throw planError("PLAN_UNKNOWN_STAGE", `there is no stage ${from}`, at, { hint: `stages are counted from 0; the last one is ${draft.stages - 1}` });
+  if (node === undefined)
+    throw planError("PLAN_UNKNOWN_STAGE", `there is no stage ${from}`, at, { hint: `stages are counted from 0; the last one is ${draft.stages - 1}` });
   return node;
 }
 
@@ -126,8 +139,8 @@ function mountSource(draft: Draft, mount: RunMount, place: Place): StageNode | u
 
 /** A stage by its name, the last one of that name; otherwise a named context or an image. */
 function findSource(draft: Draft, name: string, place: Place): StageNode {
-  const { naming, nodes, stages } = draft;
-  const stage = nodes.slice(0, stages).findLast((node) => node.stage?.name === name.toLowerCase());
+  const { naming, nodes, named } = draft;
+  const stage = named.get(name.toLowerCase());
   if (stage !== undefined) return stage;
   const origin = sourceOrigin(naming, name, { platform: undefined, place });
   const node: StageNode = { index: nodes.length, label: name, origin, range: place.range, replaced: false, instructions: [], triggers: 0 };
@@ -151,21 +164,33 @@ function sourcesOf(node: StageNode): readonly StageNode[] {
   return node.instructions.flatMap(({ sources }) => sources.filter((source) => source !== undefined));
 }
 
+/** Depth first; by hand, since stages can be chained deeper than calls can be. */
 function refuseCircles({ naming, nodes }: Draft): void {
   const done = new Set<StageNode>();
   const path = new Set<StageNode>();
-  const visit = (node: StageNode): void => {
-    if (done.has(node)) return;
-    path.add(node);
-    for (const source of sourcesOf(node)) {
-      if (path.has(source)) {
-        const names = [...path].slice([...path].indexOf(source)).map(({ label }) => label);
-        throw planError("PLAN_STAGE_ORDER", `stages need each other in a circle: ${[...names, source.label].join(" → ")}`, { dockerfile: naming.dockerfile, range: node.range }, { hint: "copy only from stages that are defined before" });
-      }
-      visit(source);
+  for (const start of nodes) {
+    const stack = [{ node: start, waiting: [...sourcesOf(start)] }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { node, waiting } = top;
+      path.add(node);
+      const next = done.has(node) ? undefined : waiting.shift();
+      if (next === undefined) {
+        path.delete(node);
+        done.add(node);
+        stack.pop();
+      } else if (path.has(next)) throw circle(naming, [...path], next);
+      else stack.push({ node: next, waiting: [...sourcesOf(next)] });
     }
-    path.delete(node);
-    done.add(node);
-  };
-  for (const node of nodes) visit(node);
+  }
+}
+
+function circle({ dockerfile }: Naming, path: readonly StageNode[], first: StageNode): Error {
+  const names = path.slice(path.indexOf(first)).map(({ label }) => label);
+  const range = path.at(-1)?.range ?? first.range;
+  return planError(
+    "PLAN_STAGE_ORDER",
+    `stages need each other in a circle: ${[...names, first.label].join(" → ")}`,
+    { dockerfile, range },
+    { hint: "copy only from stages that are defined before" },
+  );
 }

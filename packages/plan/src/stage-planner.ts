@@ -9,6 +9,7 @@ import { targetPlatform } from "./stage-names.ts";
 import type { StageNode } from "./stage-node.ts";
 import { addHistory, addLayer, childState, DEFAULT_PATH, initialState, type StageState } from "./stage-state.ts";
 import { createStepTitles, type StepTitles } from "./step-title.ts";
+import type { PlanWarning } from "./plan-warning.ts";
 import type { VertexList } from "./vertex-list.ts";
 
 /** Everything needed to carry out stages one after the other. */
@@ -16,6 +17,7 @@ export interface Planning {
   readonly graph: StageGraph;
   readonly bases: Readonly<Record<string, ResolvedBase>>;
   readonly vertices: VertexList;
+  readonly warnings: PlanWarning[];
   /** Stages done so far. */
   readonly states: Map<StageNode, StageState>;
 }
@@ -24,7 +26,11 @@ export interface Planning {
 export function planStage(planning: Planning, node: StageNode): StageState {
   const { graph, vertices, states } = planning;
   let trigger: string | undefined;
-  const titles = createStepTitles(node, { single: graph.nodes.length === 1, withPlatform: graph.naming.options.withPlatform ?? false, onbuild: () => trigger !== undefined });
+  const titles = createStepTitles(node, {
+    single: graph.nodes.length === 1,
+    withPlatform: graph.naming.options.withPlatform ?? false,
+    onbuild: () => trigger !== undefined,
+  });
   const state = openStage(planning, node, titles);
   states.set(node, state);
   if (node.replaced) return state;
@@ -39,10 +45,12 @@ export function planStage(planning: Planning, node: StageNode): StageState {
       titles,
       trigger,
       range: trigger === undefined ? step.instruction.range : node.range,
+      warn: (rule, message, range) => planning.warnings.push({ rule, message, range: trigger === undefined ? range : node.range }),
       nextID: () => `stage:${node.index}/${++count}`,
       sourceVertex: (source, place) => {
         const found = sourceVertex(planning, source);
-        if (found === undefined) throw planError("PLAN_STAGE_ORDER", `stage ${source.label} is used before it is defined`, place, { hint: "move it before this stage" });
+        if (found === undefined)
+          throw planError("PLAN_STAGE_ORDER", `stage ${source.label} is used before it is defined`, place, { hint: "move it before this stage" });
         return found;
       },
     };
@@ -76,7 +84,8 @@ function openStage(planning: Planning, node: StageNode, titles: StepTitles): Sta
       return contextStage(planning, node, titles);
     case "image": {
       const base = planning.bases[baseKey(origin.reference, origin.platform)];
-      if (base === undefined) throw planError("PLAN_BASE_MISSING", `the config of ${origin.reference} was not given`, { dockerfile: graph.naming.dockerfile, range: node.range });
+      if (base === undefined)
+        throw planError("PLAN_BASE_MISSING", `the config of ${origin.reference} was not given`, { dockerfile: graph.naming.dockerfile, range: node.range });
       const title = titles.next(`FROM ${origin.reference}@${base.digest}`);
       return initialState({ config: base.config, platform: origin.platform, base: vertices.image(origin.reference, origin.platform, title) });
     }

@@ -23,9 +23,9 @@ export interface StageState {
   readonly variables: Variables;
   /** Names in `variables` that an ARG gave its value. */
   readonly fromArg: Set<string>;
-  args: readonly DeclaredArg[];
-  history: readonly PlannedHistory[];
-  layers: readonly VertexID[];
+  readonly args: DeclaredArg[];
+  readonly history: PlannedHistory[];
+  readonly layers: VertexID[];
   /** Where the layers start: an image or nothing. */
   readonly base: VertexID;
   /** The vertex with the stage's tree so far. */
@@ -59,6 +59,9 @@ export function childState(parent: StageState): StageState {
     config: { ...parent.config, config: withoutEmpty({ ...parent.config.config, OnBuild: null }) },
     variables: new Map(parent.variables),
     fromArg: new Set(parent.fromArg),
+    args: [...parent.args],
+    history: [...parent.history],
+    layers: [...parent.layers],
     hasCommand: false,
   });
 }
@@ -66,7 +69,8 @@ export function childState(parent: StageState): StageState {
 /** As BuildKit opens a stage: PATH is made sure of, the image's ENV wins over inherited ARGs, a relative WorkingDir becomes absolute. */
 function openState(state: StageState): StageState {
   const env = state.config.config?.Env ?? [];
-  if (!env.some((pair) => pair === "PATH" || pair.startsWith("PATH=")) && state.platform.os !== "windows") changeRuntime(state, { Env: [...env, `PATH=${DEFAULT_PATH}`] });
+  if (!env.some((pair) => pair === "PATH" || pair.startsWith("PATH=")) && state.platform.os !== "windows")
+    changeRuntime(state, { Env: [...env, `PATH=${DEFAULT_PATH}`] });
   for (const pair of state.config.config?.Env ?? []) {
     const equals = pair.indexOf("=");
     const name = equals < 0 ? pair : pair.slice(0, equals);
@@ -91,17 +95,31 @@ export function changeRuntime(state: StageState, change: RuntimeConfig): void {
 /** Adds a line of history; `vertex` is the one whose layer it tells of. */
 export function addHistory(state: StageState, createdBy: string, vertex?: VertexID): void {
   const entry: HistoryEntry = { created_by: createdBy, comment: HISTORY_COMMENT, ...(vertex === undefined ? { empty_layer: true } : {}) };
-  state.history = [...state.history, vertex === undefined ? { entry } : { entry, vertex }];
+  state.history.push(vertex === undefined ? { entry } : { entry, vertex });
 }
 
 /** Lays a vertex on the stage: it becomes the tip and adds a layer. */
 export function addLayer(state: StageState, vertex: VertexID): void {
-  state.layers = [...state.layers, vertex];
+  state.layers.push(vertex);
   state.tip = vertex;
 }
 
 /** Members the image format leaves out when they are empty; unknown members stay whatever they are. */
-const OMITTED = new Set(["User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped", "Healthcheck", "OnBuild", "Shell"]);
+const OMITTED = new Set([
+  "User",
+  "ExposedPorts",
+  "Env",
+  "Entrypoint",
+  "Cmd",
+  "Volumes",
+  "WorkingDir",
+  "Labels",
+  "StopSignal",
+  "ArgsEscaped",
+  "Healthcheck",
+  "OnBuild",
+  "Shell",
+]);
 
 function withoutEmpty(config: RuntimeConfig): RuntimeConfig {
   return Object.fromEntries(Object.entries(config).filter(([key, value]) => !OMITTED.has(key) || !isEmpty(value)));

@@ -10,7 +10,7 @@ const NAMES = new Set(
 export function isStopSignal(text: string): boolean {
   if (/^[-+]?\d+$/.test(text)) return Number(text) !== 0;
   const name = text.toUpperCase().replace(/^SIG/, "");
-  const realTime = /^RT(MIN\+|MAX-)(\d{1,2})$/.exec(name);
-  if (realTime !== null) return Number(realTime[2]) >= 1 && Number(realTime[2]) <= (realTime[1] === "MIN+" ? 15 : 14) && !/^0/.test(realTime[2] ?? "");
+  const realTime = /^RT(MIN\+|MAX-)([1-9]\d?)$/.exec(name);
+  if (realTime !== null) return Number(realTime[2]) <= (realTime[1] === "MIN+" ? 15 : 14);
   return NAMES.has(name);
 }

@@ -6,16 +6,24 @@ import type { StageNode } from "../stage-node.ts";
 import { suggestion } from "../suggestion.ts";
 import { cleanUnixPath, resolveUnixPath, unixBase } from "../unix-path.ts";
 
-const ALIASES: Readonly<Record<string, string>> = { src: "source", dst: "target", destination: "target", ro: "readonly", rw: "readwrite" };
-/** What each type takes; BuildKit takes and ignores a few more, which are refused here rather than ignored. */
-const KEYS: Readonly<Record<string, readonly string[]>> = {
-  bind: ["type", "from", "source", "target", "readonly", "readwrite"],
-  cache: ["type", "from", "source", "target", "readonly", "readwrite", "id", "sharing", "mode", "uid", "gid"],
-  tmpfs: ["type", "target", "size", "readonly", "readwrite"],
-  secret: ["type", "id", "source", "target", "env", "required", "mode", "uid", "gid", "readonly"],
-  ssh: ["type", "id", "target", "required", "mode", "uid", "gid", "readonly"],
-};
-const ALL_KEYS = [...new Set(Object.values(KEYS).flat())];
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ["src", "source"],
+  ["dst", "target"],
+  ["destination", "target"],
+  ["ro", "readonly"],
+  ["rw", "readwrite"],
+]);
+/** What each type takes. */
+const KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["bind", ["type", "from", "source", "target", "readonly"]],
+  ["cache", ["type", "from", "source", "target", "readonly", "id", "sharing", "mode", "uid", "gid"]],
+  ["tmpfs", ["type", "target", "size", "readonly"]],
+  ["secret", ["type", "id", "source", "target", "env", "required", "mode", "uid", "gid", "readonly"]],
+  ["ssh", ["type", "id", "target", "required", "mode", "uid", "gid", "readonly"]],
+]);
+/** What BuildKit lets stand though it means nothing there; said in a warning. */
+const IGNORED: Readonly<Record<string, readonly string[]>> = { bind: ["id"], tmpfs: ["id", "source", "from"], ssh: ["from"] };
+const ALL_KEYS = [...new Set(["readwrite", ...[...KEYS.values()].flat()])];
 const VALUELESS = new Set(["readonly", "readwrite", "required"]);
 
 /**
@@ -35,18 +43,29 @@ export function planMount(scope: InstructionScope, mount: RunMount, source: Stag
 function readFields(scope: InstructionScope, mount: RunMount, place: Place): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const { key: written, value } of mount.fields) {
-    const key = ALIASES[written] ?? written;
-    if (!ALL_KEYS.includes(key)) throw planError("PLAN_INVALID_MOUNT", `a mount has no field ${JSON.stringify(written)}`, place, { hint: suggestion(key, ALL_KEYS) });
-    if (value === undefined && !VALUELESS.has(key)) throw planError("PLAN_INVALID_MOUNT", `the mount's field ${written} has no value`, place, { hint: `write ${written}=value` });
+    const key = ALIASES.get(written) ?? written;
+    if (!ALL_KEYS.includes(key))
+      throw planError("PLAN_INVALID_MOUNT", `a mount has no field ${JSON.stringify(written)}`, place, { hint: suggestion(key, ALL_KEYS) });
+    if (value === undefined && !VALUELESS.has(key))
+      throw planError("PLAN_INVALID_MOUNT", `the mount's field ${written} has no value`, place, { hint: `write ${written}=value` });
     const expanded = value === undefined ? "true" : expandIn(scope, { value, range: mount.range });
     if (key === "readwrite") fields.set("readonly", String(!isTrue(expanded, key, place)));
     else if (VALUELESS.has(key)) fields.set(key, String(isTrue(expanded, key, place)));
     else fields.set(key, key === "type" || key === "sharing" ? expanded.toLowerCase() : expanded);
   }
   const type = fields.get("type") ?? "bind";
-  const known = KEYS[type];
-  if (known === undefined) throw planError("PLAN_INVALID_MOUNT", `unsupported mount type ${JSON.stringify(type)}`, place, { hint: suggestion(type, Object.keys(KEYS)) ?? `it is one of ${Object.keys(KEYS).join(", ")}` });
-  for (const key of fields.keys()) if (!known.includes(key)) throw planError("PLAN_INVALID_MOUNT", `a ${type} mount takes no ${key}`, place, { hint: `it takes ${known.join(", ")}` });
+  const known = KEYS.get(type);
+  if (known === undefined)
+    throw planError("PLAN_INVALID_MOUNT", `unsupported mount type ${JSON.stringify(type)}`, place, {
+      hint: suggestion(type, [...KEYS.keys()]) ?? `it is one of ${[...KEYS.keys()].join(", ")}`,
+    });
+  for (const key of fields.keys()) {
+    if (known.includes(key)) continue;
+    if (IGNORED[type]?.includes(key) !== true)
+      throw planError("PLAN_INVALID_MOUNT", `a ${type} mount takes no ${key}`, place, { hint: `it takes ${known.join(", ")}` });
+    scope.warn("IgnoredMountField", `${key} means nothing on a ${type} mount`, mount.range);
+    fields.delete(key);
+  }
   return fields;
 }
 
@@ -74,7 +93,8 @@ function completed(scope: InstructionScope, completion: Completion): Readonly<Re
 function completeSecret(fields: Map<string, string>, { target, place }: { readonly target: string; readonly place: Place }): void {
   const source = fields.get("source") ?? "";
   const id = fields.get("id") ?? "";
-  if (source !== "" && id !== "") throw planError("PLAN_INVALID_MOUNT", "a secret mount has both an id and a source", place, { hint: "they mean the same; keep id" });
+  if (source !== "" && id !== "")
+    throw planError("PLAN_INVALID_MOUNT", "a secret mount has both an id and a source", place, { hint: "they mean the same; keep id" });
   const name = source || id || (target === "" ? "" : unixBase(target));
   if (name === "") throw planError("PLAN_INVALID_MOUNT", "a secret mount has neither id nor target", place, { hint: "write --mount=type=secret,id=NAME" });
   fields.delete("source");
@@ -95,7 +115,8 @@ function completeDirectory(scope: InstructionScope, fields: Map<string, string>,
   fields.set("readonly", given.get("readonly") ?? String(type === "bind"));
   if (type !== "cache") return;
   const sharing = given.get("sharing") ?? "shared";
-  if (!["shared", "private", "locked"].includes(sharing)) throw planError("PLAN_INVALID_MOUNT", `unsupported sharing ${JSON.stringify(sharing)}`, place, { hint: "it is one of shared, private, locked" });
+  if (!["shared", "private", "locked"].includes(sharing))
+    throw planError("PLAN_INVALID_MOUNT", `unsupported sharing ${JSON.stringify(sharing)}`, place, { hint: "it is one of shared, private, locked" });
   fields.set("sharing", sharing);
   // as written: two steps that say target=cache share it whatever their WORKDIR is
   fields.set("id", given.get("id") || cleanUnixPath(given.get("target") ?? ""));
@@ -104,7 +125,8 @@ function completeDirectory(scope: InstructionScope, fields: Map<string, string>,
 function checkNumbers({ given, place }: Completion): void {
   const check = (key: string, pattern: RegExp, hint: string): void => {
     const value = given.get(key);
-    if (value !== undefined && !pattern.test(value)) throw planError("PLAN_INVALID_MOUNT", `invalid ${key} ${JSON.stringify(value)} of a mount`, place, { hint });
+    if (value !== undefined && !pattern.test(value))
+      throw planError("PLAN_INVALID_MOUNT", `invalid ${key} ${JSON.stringify(value)} of a mount`, place, { hint });
   };
   check("mode", /^[0-7]{1,11}$/, "write an octal number such as 0600");
   check("uid", /^[0-9]{1,10}$/, "write a number");

@@ -33,7 +33,7 @@ export function planArg(scope: InstructionScope, instruction: ArgInstruction): v
       setVariable(state.variables, arg.name, arg.value);
       state.fromArg.add(arg.name);
     }
-    state.args = [...state.args, arg];
+    state.args.push(arg);
     shown.push(arg.value === undefined ? arg.name : `${arg.name}=${arg.value}`);
   }
   addHistory(state, `ARG ${shown.join(" ")}`);
