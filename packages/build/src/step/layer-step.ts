@@ -1,6 +1,7 @@
 import { createCacheKey, type CacheKey, type KeyComponent } from "@varve/cache";
 import { createLayer } from "@varve/image";
 import { type ChangeSet, type ContentReader, type FileTree, withParents } from "@varve/layer";
+import type { DiffID } from "@varve/oci";
 import type { Vertex } from "@varve/plan";
 import { type LayerStack, storedLayer } from "../layer-stack.ts";
 import { rfc3339 } from "../rfc3339.ts";
@@ -13,6 +14,8 @@ export interface ProducedChanges extends AsyncDisposable {
   readonly reader: ContentReader;
   /** What `changes` is a difference to. */
   readonly base: FileTree;
+  /** Called last, with the layer that was written of `changes`: what is unpacked anyway can be kept for a step on top. */
+  keep?(diffID: DiffID): Promise<void>;
 }
 
 /** A step that adds a layer. */
@@ -47,6 +50,7 @@ async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): P
   try {
     const changes = withParents(produced.base, produced.changes);
     const made = await createLayer(execution.store, changes, produced.reader, io);
+    await produced.keep?.(made.diffID);
     const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
     execution.background.push(record(execution, step, key, made, created));
     return { layer: storedLayer(execution.store, made.diffID, made.blob, made.index), created, cached: false };

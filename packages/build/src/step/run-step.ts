@@ -45,8 +45,9 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
   const user = resolveProcessUser(vertex.user, await readAccounts(tree, execution.layerReader, scope.io));
   const tail = createOutputTail();
   const outcome = await runner.run({
-    layers: parent.layers.map((layer) => ({ diffID: layer.diffID, openTar: (io) => openLayerTar(execution.store, layer, io) })),
+    layers: parent.layers.map((layer) => ({ diffID: layer.diffID, openTar: (io) => openLayerTar(execution.store, layer, io), index: (io) => layer.index(io) })),
     tree,
+    treeReader: execution.layerReader,
     args: vertex.args,
     env: runEnvironment(vertex.env, { buildArgs: options.buildArgs ?? {}, secrets: opened.env, home: user.home }),
     cwd: vertex.workdir,
@@ -74,6 +75,7 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
       changes,
       reader: createCompositeReader([owning], execution.layerReader),
       base: tree,
+      keep: (diffID) => outcome.keep(diffID),
       [Symbol.asyncDispose]: async () => outcome[Symbol.asyncDispose](),
     };
   } catch (error) {
