@@ -1,9 +1,10 @@
-import { decompress, readTar, type TarHeader, type TarReadEntry } from "@varve/archive";
+import { readTar, type TarHeader, type TarReadEntry } from "@varve/archive";
 import { type BytePath, type ByteStream, cleanPath, displayPath, joinPath, pathComponents, ROOT } from "@varve/bytes";
 import { isVarveError, VarveError } from "@varve/errors";
 import { type ContentRef, createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
+import { decompressArchive } from "./archive-stream.ts";
 import { createSpool, type Spool } from "./spool.ts";
 
 /** One entry of an archive, as it is in the archive. */
@@ -25,7 +26,7 @@ export interface ArchiveOptions extends IOOptions {
 }
 
 /**
- * Reads a tar, uncompressed or in any form `decompress` knows; told by content alone. `undefined` when the first header can't be
+ * Reads a tar, uncompressed or compressed with gzip, zstd, bzip2 or xz; told by content alone. `undefined` when the first header can't be
  * read, which makes it an ordinary file (fact 30); damage after that throws.
  */
 export async function openArchive(stream: ByteStream, options: ArchiveOptions): Promise<Archive | undefined> {
@@ -46,7 +47,7 @@ export async function openArchive(stream: ByteStream, options: ArchiveOptions): 
 
 async function readEntries(spool: Spool, stream: ByteStream, signal: AbortSignal | undefined): Promise<{ header: TarHeader; offset: number }[] | undefined> {
   const found: { header: TarHeader; offset: number }[] = [];
-  const iterator: AsyncIterator<TarReadEntry> = readTar(spool.keep(decompress(stream)))[Symbol.asyncIterator]();
+  const iterator: AsyncIterator<TarReadEntry> = readTar(spool.keep(decompressArchive(stream)))[Symbol.asyncIterator]();
   try {
     for (;;) {
       signal?.throwIfAborted();

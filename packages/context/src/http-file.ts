@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { EnvHttpProxyAgent, fetch } from "undici";
 import { type ByteStream, toBytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { Entry } from "@varve/layer";
@@ -26,6 +25,8 @@ export interface HttpFileOptions extends IOOptions {
 /** Downloads a URL, redirects followed. Throws CONTEXT_DOWNLOAD_FAILED and CONTEXT_CHECKSUM_MISMATCH. */
 export async function httpFile(url: string, options: HttpFileOptions): Promise<HttpFile> {
   const checksum = parseChecksum(options.checksum);
+  // loaded when needed only: most builds download nothing
+  const { EnvHttpProxyAgent, fetch } = await import("undici");
   const dispatcher = new EnvHttpProxyAgent();
   const spool = await createSpool(options.directory);
   try {

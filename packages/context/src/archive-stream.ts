@@ -1,0 +1,69 @@
+import { ReadableStream } from "node:stream/web";
+import { decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
+import { type ByteStream, concatBytes } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+
+/**
+ * A stream without its compression, found by its first bytes: what `decompress` knows, and the two forms that archives for ADD come in
+ * but layers never do, bzip2 and xz. Damage is ARCHIVE_MALFORMED_COMPRESSION. Owns `stream`.
+ */
+export async function* decompressArchive(stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+  const source = stream[Symbol.asyncIterator]();
+  const head: Uint8Array[] = [];
+  let size = 0;
+  while (size < SNIFF_LENGTH) {
+    const next = await source.next();
+    if (next.done === true) break;
+    head.push(next.value);
+    size += next.value.length;
+  }
+  const compression = sniffCompression(concatBytes(head));
+  const whole = resume(head, source);
+  if (compression === "xz") yield* guarded(inflateXz(whole), "xz");
+  else if (compression === "bzip2") yield* guarded(inflateBzip2(whole), "bzip2");
+  else yield* decompress(whole);
+}
+
+// both libraries are loaded when needed only: hardly any build has such an archive, and every start would pay
+
+async function* inflateXz(stream: AsyncGenerator<Uint8Array, void, undefined>): AsyncGenerator<Uint8Array, void, undefined> {
+  const { XzReadableStream } = await import("xz-decompress");
+  // its types are the DOM's, which have no async iteration
+  yield* new XzReadableStream(ReadableStream.from(stream) as never) as unknown as ByteStream;
+}
+
+/** Driven by hand: the library throws what it finds wrong out of `write` and `end`, where a pipe could not catch it. */
+async function* inflateBzip2(stream: AsyncGenerator<Uint8Array, void, undefined>): AsyncGenerator<Uint8Array, void, undefined> {
+  const inflated: Uint8Array[] = [];
+  const failures: unknown[] = [];
+  const { default: bunzip2 } = await import("unbzip2-stream");
+  const inflater = bunzip2();
+  inflater.on("data", (piece: Uint8Array) => inflated.push(piece));
+  inflater.on("error", (error: unknown) => failures.push(error));
+  for await (const piece of stream) {
+    inflater.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    if (failures.length > 0) throw failures[0];
+    yield* inflated.splice(0);
+  }
+  inflater.end();
+  if (failures.length > 0) throw failures[0];
+  yield* inflated.splice(0);
+}
+
+async function* guarded(stream: ByteStream, compression: string): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const piece of stream) yield piece;
+  } catch (cause) {
+    if (cause instanceof VarveError) throw cause;
+    throw new VarveError("ARCHIVE_MALFORMED_COMPRESSION", `the ${compression} stream cannot be decompressed`, { cause, hint: "it is truncated or corrupt" });
+  }
+}
+
+async function* resume(head: readonly Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* head;
+    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
+  } finally {
+    await source.return?.();
+  }
+}
