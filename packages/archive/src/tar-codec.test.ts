@@ -123,10 +123,23 @@ describe("what is written is read", () => {
 });
 
 describe("bytes", () => {
-  const plain: TarHeader = {
-    ...{ name: "a/b" as BytePath, type: "file", mode: 0o644, uid: 0, gid: 0, size: 3, mtime: 1_700_000_000, linkName: "" as BytePath },
-    ...{ deviceMajor: 0, deviceMinor: 0, userName: "", groupName: "", xattrs: new Map() },
-  };
+  const plain: TarHeader = ({
+	name: 'a/b' as BytePath,
+	type: 'file',
+	mode: 420,
+	uid: 0,
+	gid: 0,
+	size: 3,
+	mtime: 17e8,
+	linkName: '' as BytePath,
+	...{
+		deviceMajor: 0,
+		deviceMinor: 0,
+		userName: '',
+		groupName: '',
+		xattrs: new Map()
+	}
+});
   const text = (bytes: Uint8Array, from: number, length: number) => Buffer.from(bytes).toString("latin1", from, from + length);
 
   test("an entry that fits is one ustar block", () => {

@@ -232,8 +232,8 @@ describe("bytes", () => {
 describe("failures reach who reads the stream and who waits for its end", () => {
   const changes = diffTrees(EMPTY_TREE, build(EMPTY_TREE, [{ set: file("f", "content") }]));
   const both = async (layer: ReturnType<typeof writeLayerTar>, expected: unknown) => {
-    await expect(collectBytes(layer.stream, 1e9, () => new Error("limit"))).rejects.toThrow(expected as Error);
-    await expect(layer.finished).rejects.toThrow(expected as Error);
+    await expect(collectBytes(layer.stream, 1e9, () => new Error("limit"))).rejects.toThrow(expected);
+    await expect(layer.finished).rejects.toThrow(expected);
   };
 
   test.each([

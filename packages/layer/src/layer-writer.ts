@@ -161,18 +161,34 @@ function describeEntry(entry: Entry, first: BytePath | undefined, options: Layer
   const device = kind === "char" || kind === "block" ? (entry.device ?? { major: 0, minor: 0 }) : undefined;
   const name = (path === "" ? "./" : type === "directory" ? `${path}/` : path) as BytePath;
   return {
-    header: {
-      ...{ name, type: kind, mode, uid, gid, size, mtime, xattrs, userName: "", groupName: "" },
-      linkName: linkTarget ?? ("" as BytePath),
-      deviceMajor: device?.major ?? 0,
-      deviceMinor: device?.minor ?? 0,
-    },
-    record: {
-      ...{ kind, path, mode, uid, gid, mtime, size, offset: 0 },
-      ...(linkTarget === undefined ? {} : { linkTarget }),
-      ...(device === undefined ? {} : { device }),
-      ...(xattrs.size === 0 ? {} : { xattrs }),
-    },
+    header: ({
+	name,
+	type: kind,
+	mode,
+	uid,
+	gid,
+	size,
+	mtime,
+	xattrs,
+	userName: '',
+	groupName: '',
+	linkName: linkTarget ?? '' as BytePath,
+	deviceMajor: device?.major ?? 0,
+	deviceMinor: device?.minor ?? 0
+}),
+    record: ({
+	kind,
+	path,
+	mode,
+	uid,
+	gid,
+	mtime,
+	size,
+	offset: 0,
+	...linkTarget === undefined ? {} : { linkTarget },
+	...device === undefined ? {} : { device },
+	...xattrs.size === 0 ? {} : { xattrs }
+}),
   };
 }
 

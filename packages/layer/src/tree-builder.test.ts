@@ -52,13 +52,13 @@ const anyPath = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => na
 const content: fc.Arbitrary<ContentRef & { size: number }> = fc.oneof(
   fc.record({
     kind: fc.constant("layer" as const),
-    diffID: fc.constantFrom("1", "2").map((c) => `sha256:${c.repeat(64)}` as string as DiffID),
+    diffID: fc.constantFrom("1", "2").map((c) => `sha256:${c.repeat(64)}` as DiffID),
     offset: fc.nat(2 ** 31),
     size: fc.maxSafeNat(),
   }),
   fc.record({
     kind: fc.constant("layer" as const),
-    diffID: fc.constant(`sha256:${"3".repeat(64)}` as string as DiffID),
+    diffID: fc.constant(`sha256:${"3".repeat(64)}` as DiffID),
     offset: fc.nat(),
     size: fc.nat(),
     digest: fc.constantFrom("4", "5").map((c) => digestFromHex(c.repeat(64))),

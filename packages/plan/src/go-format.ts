@@ -13,7 +13,7 @@ const SHORT: Readonly<Record<string, string>> = {
 
 /** Go's `%q` of a string: double quotes, what is not printable escaped. */
 export function goQuote(text: string): string {
-  return `"${[...text].map(quoteCharacter).join("")}"`;
+  return `"${Array.from(text, quoteCharacter).join("")}"`;
 }
 
 /** Go's `%q` of a list of strings: `["a" "b"]`. */

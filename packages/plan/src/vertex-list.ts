@@ -50,7 +50,9 @@ export function inputsOf(vertex: Plan["vertices"][number]): readonly VertexID[] 
       return [vertex.parent];
     case "run":
       return [vertex.parent, ...vertex.mounts.flatMap(({ from }) => from ?? [])];
-    default:
+    case "image":
+    case "scratch":
+    case "context":
       return [];
   }
 }

@@ -1,8 +1,8 @@
-import { type Fault, type FaultProxy, firstTimes, type SeenRequest, startFaultProxy } from "@varve/testkit";
+import { type Fault, type FaultProxy, firstTimes, type SeenRequest, startFaultProxy } from "@varve/testkit/registry";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RegistryClient, RemoteRepository } from "./client.ts";
 import { createRegistryClient } from "./registry-client.ts";
-import { createServedSpace, pushImage, QUICK, randomBlob, randomImage, readAll, type ServedSpace, type TestImage } from "./test-space.ts";
+import { createServedSpace, pushImage, QUICK, randomBlob, randomImage, readAll, type ServedSpace, type TestImage } from "@varve/testkit/registry";
 
 let space: ServedSpace;
 let proxy: FaultProxy;

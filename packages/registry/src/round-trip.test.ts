@@ -5,11 +5,12 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describeWithTools, startDockerRegistry } from "@varve/testkit";
+import { describeWithTools } from "@varve/testkit";
+import { startDockerRegistry } from "@varve/testkit/registry";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CredentialSource, RegistryClient } from "./client.ts";
 import { createRegistryClient } from "./registry-client.ts";
-import { createServedSpace, createTestFolder, pushImage, QUICK, randomBlob, randomImage, readAll, type TestFolder } from "./test-space.ts";
+import { createServedSpace, createTestFolder, pushImage, QUICK, randomBlob, randomImage, readAll, type TestFolder } from "@varve/testkit/registry";
 
 let folder: TestFolder;
 beforeEach(async () => {

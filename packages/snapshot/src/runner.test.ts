@@ -436,7 +436,7 @@ async function describeChange(change: Change, outcome: RunOutcome): Promise<stri
 
 /** Lines by their path. */
 function order(a: string, b: string): number {
-  const path = (line: string): string => `${(line.split(" ")[1] ?? "").replace(/:$/, "").replaceAll("/", "\0")}`;
+  const path = (line: string): string => (line.split(" ")[1] ?? "").replace(/:$/, "").replaceAll("/", "\0");
   return path(a) < path(b) ? -1 : 1;
 }
 

@@ -2,5 +2,3 @@ export { describeBlob, inPieces } from "./blob.ts";
 export { type BlobStore, type BlobStoreUnderTest, describeBlobStore } from "./blob-store-contract.ts";
 export { bundleChildProgram, type ChildProgram, type ChildProgramEnd, type ChildProgramRun, startNode } from "./child-program.ts";
 export { describeWithTools, findTool, hasTool } from "./tools.ts";
-export { type DockerRegistry, type DockerRegistryAuth, startDockerRegistry } from "./docker-registry.ts";
-export { type Fault, type FaultProxy, firstTimes, type SeenRequest, startFaultProxy } from "./fault-proxy.ts";

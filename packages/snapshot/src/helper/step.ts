@@ -30,7 +30,7 @@ export async function runStep(step: StepProcess, options: RunStepOptions): Promi
   const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", "pipe", "pipe"];
   options.signal.throwIfAborted();
   const launched = options.driver.start(
-    { ...step, root: bytesOfHostPath(options.overlay.merged) as BytePath },
+    { ...step, root: bytesOfHostPath(options.overlay.merged) },
     { place: options.place, stdio, foreground: options.inherit !== undefined },
   );
   const kill = (): void => killStep(launched);

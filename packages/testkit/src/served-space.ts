@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ByteStream, collectBytes } from "@varve/bytes";
 import { canonicalJson, type Descriptor, MEDIA_TYPES } from "@varve/oci";
-import { openStore, type Store } from "@varve/store";
-import { describeBlob, inPieces } from "@varve/testkit";
-import type { RemoteRepository } from "./client.ts";
-import { type RegistryServer, serveRegistry, type ServeOptions } from "./server/registry-server.ts";
+import { type RegistryServer, type RegistryStore, type RemoteRepository, serveRegistry, type ServeOptions } from "@varve/registry";
+import { describeBlob, inPieces } from "./blob.ts";
+import { createMemoryStore } from "./memory-store.ts";
 
 /** Registry tests' own retry policy: as many tries, no waiting. */
 export const QUICK = { base: 1, longest: 2 } as const;
@@ -23,9 +22,9 @@ export async function createTestFolder(): Promise<TestFolder> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** An embedded registry over a store of its own. */
+/** An embedded registry over a store in memory. */
 export interface ServedSpace extends AsyncDisposable {
-  readonly store: Store;
+  readonly store: RegistryStore;
   readonly server: RegistryServer;
   /** `127.0.0.1:PORT`. */
   readonly host: string;
@@ -33,18 +32,13 @@ export interface ServedSpace extends AsyncDisposable {
 
 /** Starts a {@link ServedSpace}. */
 export async function createServedSpace(options: Omit<ServeOptions, "store"> = {}): Promise<ServedSpace> {
-  const folder = await createTestFolder();
-  const store = await openStore({ root: join(folder.path, "store") });
+  const store = createMemoryStore();
   const server = await serveRegistry({ ...options, store });
   return {
     store,
     server,
     host: `127.0.0.1:${server.port}`,
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      await store[Symbol.asyncDispose]();
-      await folder[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
