@@ -15,8 +15,8 @@ import { hasTool } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 // What BuildKit made of small Dockerfiles; lies beside the repository, not in it.
-const CASES = fileURLToPath(new URL("../../shared/buildkit-cases", import.meta.url));
-const BASE_SCRIPT = fileURLToPath(new URL("../../shared/tools/busybox-base.sh", import.meta.url));
+const CASES = fileURLToPath(new URL("../../../shared/buildkit-cases", import.meta.url));
+const BASE_SCRIPT = fileURLToPath(new URL("../../../shared/tools/busybox-base.sh", import.meta.url));
 const BASE = "bb:latest";
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const present = existsSync(CASES) && existsSync(BASE_SCRIPT) && hasTool("busybox");
