@@ -75,7 +75,15 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), { images, events, io: { signal } });
-    return await use({ options, store, registries, events, signal, execution, plan, abort: (reason) => controller.abort(reason) });
+    try {
+      return await use({ options, store, registries, events, signal, execution, plan, abort: (reason) => controller.abort(reason) });
+    } catch (error) {
+      controller.abort(error);
+      throw error;
+    } finally {
+      // nothing may still be writing when the store is closed
+      await Promise.allSettled(execution.background);
+    }
   } catch (error) {
     if (options.signal?.aborted === true && !(isVarveError(error) && !isCancellation(error)))
       throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
@@ -111,6 +119,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     options: epoch === undefined ? options : { ...options, sourceDateEpoch: epoch },
     store,
     cache: createLocalCache(await store.directory("cache", "steps")),
+    latest: createLocalCache(await store.directory("cache", "latest")),
     images: parts.images,
     signal,
     trees: createStackTrees(),
@@ -146,10 +155,7 @@ async function execute(session: Session, { dockerfile, plans }: Planned): Promis
   };
   const scopes = plans.map((plan) => ({ execution, dockerfile, events, onFailure, prefix: plans.length > 1 ? `${formatPlatform(plan.platform)} ` : "" }));
   const settled = await Promise.allSettled(plans.map((plan, at) => executePlan(scopes[at] ?? { execution, dockerfile, events, onFailure, prefix: "" }, plan)));
-  if (failure !== undefined) {
-    await Promise.allSettled(execution.background);
-    throw failure.error;
-  }
+  if (failure !== undefined) throw failure.error;
   return settled.map((one) => {
     if (one.status === "rejected") throw one.reason;
     return one.value;

@@ -14,6 +14,8 @@ export interface Execution {
   readonly options: BuildOptions;
   readonly store: Store;
   readonly cache: CacheBackend;
+  /** What steps of the same outline made the last time: unchanged segments of those layers need no compression. */
+  readonly latest: CacheBackend;
   readonly images: BaseImages;
   /** Aborted when the build is cancelled or another step failed. */
   readonly signal: AbortSignal;

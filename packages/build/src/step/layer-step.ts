@@ -1,11 +1,14 @@
 import { createCacheKey, type CacheKey, type KeyComponent } from "@varve/cache";
-import { createLayer } from "@varve/image";
+import { createLayer, type StoredLayer } from "@varve/image";
 import { type ChangeSet, type ContentReader, type FileTree, withParents } from "@varve/layer";
 import type { DiffID } from "@varve/oci";
 import type { Vertex } from "@varve/plan";
 import { type LayerStack, storedLayer } from "../layer-stack.ts";
 import { rfc3339 } from "../rfc3339.ts";
 import type { Execution, LayerOutcome, StepScope } from "./execution.ts";
+
+/** Changes when equal components would give another layer than before, so that records of older versions are not used. */
+const SEMANTICS = "1";
 
 /** The work of a step that its cache key did not save. */
 export interface ProducedChanges extends AsyncDisposable {
@@ -21,6 +24,8 @@ export interface ProducedChanges extends AsyncDisposable {
 /** A step that adds a layer. */
 export interface LayerStep {
   readonly vertex: Vertex;
+  /** What it is whatever it reads: the same for the step as it was before a change and after. */
+  readonly outline: readonly KeyComponent[];
   /** All that its result depends on, but for the parent. */
   readonly components: readonly KeyComponent[];
   /** What it is laid on; `undefined` when the result doesn't depend on that (`--link`). */
@@ -32,7 +37,7 @@ export interface LayerStep {
 export async function layerOf(scope: StepScope, step: LayerStep): Promise<LayerOutcome> {
   const { execution } = scope;
   const parent = { name: "parent", value: step.parent === undefined ? "any" : (step.parent.chainID ?? "scratch") };
-  const key = createCacheKey([{ name: "kind", value: step.vertex.kind }, parent, ...step.components]);
+  const key = createCacheKey([{ name: "semantics", value: SEMANTICS }, { name: "kind", value: step.vertex.kind }, parent, ...step.components]);
   const running = execution.running.get(key.digest);
   if (running !== undefined) return running;
   const work = lookupOrMake(scope, step, key);
@@ -49,10 +54,15 @@ async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): P
   const produced = await step.produce();
   try {
     const changes = withParents(produced.base, produced.changes);
-    const made = await createLayer(execution.store, changes, produced.reader, io);
+    const outline = createCacheKey([{ name: "kind", value: step.vertex.kind }, ...step.outline]);
+    const before = await execution.latest.lookup(outline, io);
+    const made = await createLayer(execution.store, changes, produced.reader, { ...io, previous: before === undefined ? [] : [before.diffID] });
     await produced.keep?.(made.diffID);
     const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
-    execution.background.push(record(execution, step, key, made, created));
+    const recorded = record(execution, step, { key, outline }, made, created);
+    // awaited at the end; until then a failure has somebody who will see it
+    recorded.catch(() => {});
+    execution.background.push(recorded);
     return { layer: storedLayer(execution.store, made.diffID, made.blob, made.index), created, cached: false };
   } finally {
     await produced[Symbol.asyncDispose]();
@@ -70,10 +80,10 @@ async function lookup(execution: Execution, key: CacheKey): Promise<LayerOutcome
   return { layer: storedLayer(execution.store, found.diffID, Promise.resolve(found.blob)), created, cached: true };
 }
 
-async function record(execution: Execution, step: LayerStep, key: CacheKey, made: Awaited<ReturnType<typeof createLayer>>, created: string): Promise<void> {
+async function record(execution: Execution, step: LayerStep, keys: { readonly key: CacheKey; readonly outline: CacheKey }, made: StoredLayer, created: string): Promise<void> {
   const blob = await made.blob;
-  await execution.cache.record(
-    { version: 1, key: key.digest, components: key.components, title: step.vertex.title, diffID: made.diffID, blob, created },
-    { signal: execution.signal },
-  );
+  const io = { signal: execution.signal };
+  const common = { version: 1, title: step.vertex.title, diffID: made.diffID, blob, created } as const;
+  await execution.cache.record({ ...common, key: keys.key.digest, components: keys.key.components }, io);
+  await execution.latest.record({ ...common, key: keys.outline.digest, components: keys.outline.components }, io);
 }

@@ -22,6 +22,7 @@ export async function runStep(scope: StepScope, vertex: RunVertex, parent: Layer
   return {
     vertex,
     parent,
+    outline: [{ name: "args", value: JSON.stringify(vertex.args) }],
     components: [
       { name: "args", value: JSON.stringify(vertex.args) },
       { name: "env", value: JSON.stringify(vertex.env) },

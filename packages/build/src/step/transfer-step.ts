@@ -32,7 +32,8 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
   return {
     vertex,
     parent: independent ? undefined : parent,
-    components: components(vertex, inputs),
+    outline: [...outline(vertex), { name: "sources", value: JSON.stringify(vertex.sources.map((source) => (source.kind === "inline" ? source.name : source.kind === "path" ? source.pattern : source.url))) }],
+    components: [...outline(vertex), ...inputs.map((input, at) => ({ name: `source ${at + 1}`, value: input.digest }))],
     produce: () => produce(scope, vertex, independent ? undefined : parent, inputs, owners),
     [Symbol.asyncDispose]: () => disposeAll(inputs),
   };
@@ -43,14 +44,10 @@ function isIndependent(vertex: TransferVertex): boolean {
   return vertex.link && (vertex.chmod === undefined || vertex.chmod === "");
 }
 
-function components(vertex: TransferVertex, inputs: readonly TransferInput[]): KeyComponent[] {
+/** Where and how it places what it reads. */
+function outline(vertex: TransferVertex): KeyComponent[] {
   const option = (name: string, value: string | undefined): KeyComponent[] => (value === undefined || value === "" ? [] : [{ name, value }]);
-  return [
-    { name: "destination", value: vertex.destination },
-    ...option("chown", vertex.chown),
-    ...option("chmod", vertex.chmod),
-    ...inputs.flatMap((input, at) => [{ name: `source ${at + 1}`, value: input.digest }]),
-  ];
+  return [{ name: "destination", value: vertex.destination }, ...option("chown", vertex.chown), ...option("chmod", vertex.chmod)];
 }
 
 async function produce(

@@ -11,6 +11,7 @@ export function workdirStep(scope: StepScope, vertex: WorkdirVertex, parent: Lay
   return {
     vertex,
     parent,
+    outline: [{ name: "path", value: vertex.path }],
     components: [
       { name: "path", value: vertex.path },
       { name: "user", value: vertex.user },
