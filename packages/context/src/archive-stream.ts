@@ -1,4 +1,3 @@
-import { ReadableStream } from "node:stream/web";
 import { decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
 import { type ByteStream, concatBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
@@ -19,35 +18,10 @@ export async function* decompressArchive(stream: ByteStream): AsyncGenerator<Uin
   }
   const compression = sniffCompression(concatBytes(head));
   const whole = resume(head, source);
-  if (compression === "xz") yield* guarded(inflateXz(whole), "xz");
-  else if (compression === "bzip2") yield* guarded(inflateBzip2(whole), "bzip2");
+  // loaded when needed only: hardly any build has such an archive, and every start would pay
+  if (compression === "xz") yield* guarded((await import("./xz-inflater.ts")).inflateXz(whole), "xz");
+  else if (compression === "bzip2") yield* guarded((await import("./bzip2-inflater.ts")).inflateBzip2(whole), "bzip2");
   else yield* decompress(whole);
-}
-
-// both libraries are loaded when needed only: hardly any build has such an archive, and every start would pay
-
-async function* inflateXz(stream: AsyncGenerator<Uint8Array, void, undefined>): AsyncGenerator<Uint8Array, void, undefined> {
-  const { XzReadableStream } = await import("xz-decompress");
-  // its types are the DOM's, which have no async iteration
-  yield* new XzReadableStream(ReadableStream.from(stream) as never) as unknown as ByteStream;
-}
-
-/** Driven by hand: the library throws what it finds wrong out of `write` and `end`, where a pipe could not catch it. */
-async function* inflateBzip2(stream: AsyncGenerator<Uint8Array, void, undefined>): AsyncGenerator<Uint8Array, void, undefined> {
-  const inflated: Uint8Array[] = [];
-  const failures: unknown[] = [];
-  const { default: bunzip2 } = await import("unbzip2-stream");
-  const inflater = bunzip2();
-  inflater.on("data", (piece: Uint8Array) => inflated.push(piece));
-  inflater.on("error", (error: unknown) => failures.push(error));
-  for await (const piece of stream) {
-    inflater.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-    if (failures.length > 0) throw failures[0];
-    yield* inflated.splice(0);
-  }
-  inflater.end();
-  if (failures.length > 0) throw failures[0];
-  yield* inflated.splice(0);
 }
 
 async function* guarded(stream: ByteStream, compression: string): AsyncGenerator<Uint8Array, void, undefined> {

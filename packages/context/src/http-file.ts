@@ -26,7 +26,7 @@ export interface HttpFileOptions extends IOOptions {
 export async function httpFile(url: string, options: HttpFileOptions): Promise<HttpFile> {
   const checksum = parseChecksum(options.checksum);
   // loaded when needed only: most builds download nothing
-  const { EnvHttpProxyAgent, fetch } = await import("undici");
+  const { EnvHttpProxyAgent, fetch } = await import("./http-client.ts");
   const dispatcher = new EnvHttpProxyAgent();
   const spool = await createSpool(options.directory);
   try {

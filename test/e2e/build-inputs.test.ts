@@ -1,0 +1,178 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createServer, type Server } from "node:http";
+import { createServer as createSocketServer, type AddressInfo } from "node:net";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describeWithTools } from "@varve/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createWorkspace, type Outcome, VARVE, type Workspace } from "./varve.ts";
+
+let space: Workspace;
+beforeAll(async () => {
+  space = await createWorkspace();
+});
+afterAll(async () => {
+  await space[Symbol.asyncDispose]();
+});
+
+/** Builds into a folder; gives what is in it. */
+async function filesOf(args: readonly string[], input?: Uint8Array): Promise<string[]> {
+  const out = join(space.root, `out-${Math.random().toString(36).slice(2)}`);
+  const outcome = await program(["build", "-o", out, ...args], input);
+  if (outcome.code !== 0) throw new Error(outcome.stderr);
+  return execFileSync("find", [".", "-mindepth", "1", "-printf", "%P\n"], { cwd: out, encoding: "utf8" }).split("\n").filter((line) => line !== "").toSorted();
+}
+
+/** As the workspace's `varve`, with bytes on stdin. */
+function program(args: readonly string[], input?: Uint8Array): Promise<Outcome> {
+  const child = spawn(process.env["VARVE_TEST_NODE"] ?? process.execPath, [VARVE, ...args], { cwd: space.root, env: { ...process.env, VARVE_HOME: space.home, NO_COLOR: "1" } });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  child.stdin.on("error", () => {});
+  child.stdin.end(input ?? "");
+  return new Promise((resolve) => child.once("close", (code, signal) => resolve({ code, signal, stdout: "", stderr })));
+}
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+
+describe("where the context and the Dockerfile come from", () => {
+  it("a Dockerfile on stdin has an empty context", async () => {
+    expect(await filesOf(["-"], text("FROM scratch\nCOPY <<EOF /a\nhi\nEOF\n"))).toEqual(["a"]);
+    const failed = await program(["build", "-"], text("FROM scratch\nCOPY x /\n"));
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain("BUILD_COPY_SOURCE_NOT_FOUND");
+  });
+
+  it("a tar on stdin, compressed or not, is the context", async () => {
+    const context = await space.files("tarred", { Dockerfile: "FROM scratch\nCOPY . /c/\n", "d/x": "1", "other.Dockerfile": "FROM scratch\nCOPY d /other\n" });
+    for (const flag of ["-c", "-cz", "-cJ"]) {
+      const tar = execFileSync("tar", ["-C", context, `${flag}f`, "-", "."], { maxBuffer: 1e8 });
+      expect(await filesOf(["-"], tar)).toEqual(["c", "c/Dockerfile", "c/d", "c/d/x", "c/other.Dockerfile"]);
+      expect(await filesOf(["-f", "other.Dockerfile", "-"], tar)).toEqual(["other", "other/x"]);
+    }
+  });
+
+  it("a Dockerfile on stdin beside a directory", async () => {
+    const context = await space.files("plain", { "d/x": "1", ".dockerignore": "d/y", "d/y": "2" });
+    expect(await filesOf(["-f", "-", context], text("FROM scratch\nCOPY d /c\n"))).toEqual(["c", "c/x"]);
+  });
+
+  it("neither a tar nor a text is refused", async () => {
+    const outcome = await program(["build", "-"], Uint8Array.of(0, 1, 2, 3));
+    expect(outcome.stderr).toContain("CONTEXT_INVALID_ARCHIVE");
+    expect(outcome.code).toBe(1);
+  });
+
+  it("a named context is a directory", async () => {
+    const context = await space.files("main", { Dockerfile: "FROM scratch\nCOPY --from=more x /\n" });
+    const more = await space.files("more", { x: "1" });
+    expect(await filesOf(["--build-context", `more=${more}`, context])).toEqual(["x"]);
+  });
+
+  it("a Dockerfile in lower case is found", async () => {
+    const context = await space.files("lower", { dockerfile: "FROM scratch\nCOPY dockerfile /\n" });
+    expect(await filesOf([context])).toEqual(["dockerfile"]);
+  });
+});
+
+describe("URLs", () => {
+  let server: Server;
+  let url: string;
+  beforeAll(async () => {
+    const context = await space.files("served", { Dockerfile: "FROM scratch\nCOPY x /\n", x: "1" });
+    const tar = execFileSync("tar", ["-C", context, "-czf", "-", "."]);
+    server = createServer((request, response) => {
+      if (request.url === "/context.tar.gz") response.end(tar);
+      else if (request.url === "/Dockerfile") response.end("FROM scratch\nCOPY <<EOF /url\nEOF\n");
+      else response.writeHead(404).end();
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+  it("a tar is the context, a text the Dockerfile", async () => {
+    expect(await filesOf([`${url}/context.tar.gz`])).toEqual(["x"]);
+    expect(await filesOf([`${url}/Dockerfile`])).toEqual(["url"]);
+    const missing = await program(["build", `${url}/none`]);
+    expect(missing.stderr).toContain("CONTEXT_DOWNLOAD_FAILED");
+  });
+});
+
+describeWithTools(["git"], "git repositories", () => {
+  let daemon: ChildProcess;
+  let url: string;
+  let first: string;
+  beforeAll(async () => {
+    const base = join(space.root, "git");
+    const repository = join(base, "repo.git");
+    await mkdir(join(repository, "sub"), { recursive: true });
+    const git = (...args: readonly string[]): string =>
+      execFileSync("git", ["-C", repository, "-c", "user.name=t", "-c", "user.email=t@example.invalid", ...args], { encoding: "utf8", env: { ...process.env, GIT_COMMITTER_DATE: "1600000000 +0000", GIT_AUTHOR_DATE: "1600000000 +0000" } }).trim();
+    git("init", "-q", "-b", "main");
+    await writeFile(join(repository, "Dockerfile"), "FROM scratch\nCOPY . /c/\n");
+    await writeFile(join(repository, "sub/Dockerfile"), "FROM scratch\nCOPY . /s/\n");
+    await writeFile(join(repository, "run.sh"), "#!/bin/sh\n", { mode: 0o777 });
+    git("add", ".");
+    git("commit", "-qm", "one");
+    git("tag", "v1");
+    first = git("rev-parse", "HEAD");
+    await writeFile(join(repository, "second"), "");
+    git("add", ".");
+    git("commit", "-qm", "two");
+    const port = await freePort();
+    daemon = spawn("git", ["daemon", "--reuseaddr", "--listen=127.0.0.1", `--port=${port}`, `--base-path=${base}`, "--export-all"], { stdio: "ignore", detached: true });
+    url = `git://127.0.0.1:${port}/repo.git`;
+    await answers(url);
+  });
+  afterAll(() => {
+    // git starts the daemon as a child of its own
+    if (daemon.pid !== undefined) process.kill(-daemon.pid);
+  });
+
+  it("are contexts: whole, at a ref, in a folder", async () => {
+    expect(await filesOf([url])).toEqual(["c", "c/Dockerfile", "c/run.sh", "c/second", "c/sub", "c/sub/Dockerfile"]);
+    expect(await filesOf([`${url}#v1`])).not.toContain("c/second");
+    expect(await filesOf([`${url}#${first.slice(0, 10)}:sub`])).toEqual(["s", "s/Dockerfile"]);
+  });
+
+  it("are sources of ADD, with normal modes and the commit's time", async () => {
+    const context = await space.files("adds", { Dockerfile: `FROM scratch\nADD ${url}#main /r\nADD --keep-git-dir=true ${url}#v1:sub /k/\n` });
+    const tar = join(space.root, "git.tar");
+    await space.ok(["build", "-o", `type=tar,dest=${tar}`, context]);
+    const listed = execFileSync("tar", ["--numeric-owner", "--utc", "-tvf", tar], { encoding: "utf8" });
+    expect(listed).toMatch(/-rwxr-xr-x 0\/0 .* 2020-09-13 12:26 r\/run\.sh/);
+    expect(listed).toMatch(/-rw-r--r-- 0\/0 .* 2020-09-13 12:26 r\/second/);
+    expect(listed).not.toContain("r/.git");
+    expect((await space.ok(["build", "--progress", "plain", context])).stderr.match(/CACHED/g)).toHaveLength(2);
+  });
+
+  it("that aren't what they should be are told", async () => {
+    const wrong = await program(["build", `${url}#nosuch`]);
+    expect(wrong.stderr).toContain("CONTEXT_GIT_FAILED");
+    const context = await space.files("sums", { Dockerfile: `FROM scratch\nADD --checksum=${"0".repeat(40)} ${url} /r\n` });
+    expect((await program(["build", context])).stderr).toContain("CONTEXT_CHECKSUM_MISMATCH");
+  });
+});
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createSocketServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function answers(url: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    try {
+      execFileSync("git", ["ls-remote", url], { stdio: "ignore" });
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  throw new Error(`${url} doesn't answer`);
+}
+
