@@ -48,7 +48,7 @@ export async function readAccounts(tree: FileTree, reader: ContentReader, option
  * group and those that list the user. Throws BUILD_USER_NOT_FOUND.
  */
 export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUser {
-  const [userText = "", groupText] = splitOnce(spec === "" ? "0" : spec);
+  const [userText, groupText] = splitOnce(spec === "" ? "0" : spec);
   const number = parseID(userText);
   const known = accounts.users.find((user) => (userText === "" ? user.uid === 0 : user.name === userText || (number !== undefined && user.uid === number)));
   if (known === undefined && number === undefined && userText !== "") {
@@ -67,7 +67,7 @@ export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUse
 
 /** `--chown` as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays 0. */
 export function resolveOwner(spec: string, accounts: Accounts): { readonly uid: number; readonly gid: number } {
-  const [userText = "", groupText] = splitOnce(spec);
+  const [userText, groupText] = splitOnce(spec);
   const number = parseID(userText);
   const user = number === undefined ? accounts.users.find((entry) => entry.name === userText) : { uid: number, gid: number };
   const owner = { uid: user?.uid ?? 0, gid: user?.gid ?? 0 };

@@ -55,7 +55,11 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
 
   await using runner = await startRunner(store, options.sandbox);
   await using outcome = await runner.run({
-    layers: layers.map((layer) => ({ diffID: layer.diffID, openTar: (options_) => openLayerTar(store, layer, options_), index: (options_) => layer.index(options_) })),
+    layers: layers.map((layer) => ({
+      diffID: layer.diffID,
+      openTar: (options_) => openLayerTar(store, layer, options_),
+      index: (options_) => layer.index(options_),
+    })),
     tree,
     args: commandOf(image, options),
     env: runEnvironment([...(runtime.Env ?? []), ...own], { buildArgs: {}, secrets: new Map(), home: user.home }),

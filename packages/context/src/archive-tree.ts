@@ -56,7 +56,8 @@ async function readEntries(spool: Spool, stream: ByteStream, signal: AbortSignal
       found.push({ header: next.value.header, offset: next.value.offset });
     }
   } catch (error) {
-    if (found.length === 0 && isVarveError(error, "ARCHIVE_MALFORMED_TAR", "ARCHIVE_MALFORMED_COMPRESSION", "ARCHIVE_UNSUPPORTED_COMPRESSION")) return undefined;
+    if (found.length === 0 && isVarveError(error, "ARCHIVE_MALFORMED_TAR", "ARCHIVE_MALFORMED_COMPRESSION", "ARCHIVE_UNSUPPORTED_COMPRESSION"))
+      return undefined;
     throw error;
   } finally {
     await iterator.return?.();
@@ -81,7 +82,8 @@ export function archiveTree(archive: Archive): FileTree {
     }
     if (isDirectory(path) && header.type !== "directory") for (const known of entries.keys()) if (known.startsWith(`${path}/`)) entries.delete(known);
     const linkTo = header.type === "hardlink" ? checkedName(header.linkName, header.name) : undefined;
-    if (linkTo !== undefined && (!entries.has(linkTo) || isDirectory(linkTo))) throw invalid(header.name, `links to ${displayPath(header.linkName)}, which is not there`);
+    if (linkTo !== undefined && (!entries.has(linkTo) || isDirectory(linkTo)))
+      throw invalid(header.name, `links to ${displayPath(header.linkName)}, which is not there`);
     // set again, so that a link always comes after its target
     entries.delete(path);
     entries.set(path, { entry: toEntry(header, path, content), ...(linkTo === undefined ? {} : { linkTo }) });
@@ -91,7 +93,8 @@ export function archiveTree(archive: Archive): FileTree {
 
 function buildTree(entries: ReadonlyMap<BytePath, { entry: Omit<Entry, "node">; linkTo?: BytePath }>): FileTree {
   const builder = createTreeBuilder();
-  for (const { entry } of [...entries.values()].filter((item) => item.linkTo === undefined).toSorted((a, b) => depth(a.entry) - depth(b.entry))) builder.set(entry);
+  for (const { entry } of [...entries.values()].filter((item) => item.linkTo === undefined).toSorted((a, b) => depth(a.entry) - depth(b.entry)))
+    builder.set(entry);
   for (const [path, { linkTo }] of entries) if (linkTo !== undefined) builder.link(path, linkTo);
   return builder.finish();
 }
@@ -101,7 +104,15 @@ function depth(entry: Omit<Entry, "node">): number {
 }
 
 function toEntry(header: TarHeader, path: BytePath, content: ContentRef | undefined): Omit<Entry, "node"> {
-  const base = { path, mode: header.mode & 0o7777, uid: 0, gid: 0, mtime: Math.floor(header.mtime), size: 0, ...(header.xattrs.size === 0 ? {} : { xattrs: header.xattrs }) };
+  const base = {
+    path,
+    mode: header.mode & 0o7777,
+    uid: 0,
+    gid: 0,
+    mtime: Math.floor(header.mtime),
+    size: 0,
+    ...(header.xattrs.size === 0 ? {} : { xattrs: header.xattrs }),
+  };
   switch (header.type) {
     case "file":
       return { ...base, type: "file", size: header.size, ...(content === undefined ? {} : { content }) };

@@ -15,7 +15,7 @@ const SCP = /^[a-zA-Z0-9_.-]+@[^/:\s]+:(?!\/\/)/;
  * `commit`). `undefined` for anything else.
  */
 export function parseGitReference(text: string): GitReference | undefined {
-  const [address = "", fragment] = splitOnce(text, "#");
+  const [address, fragment] = splitOnce(text, "#");
   if (SCP.test(address)) return withFragment(address, fragment, new URLSearchParams());
   if (!URL.canParse(address)) return undefined;
   const url = new URL(address);
@@ -27,7 +27,7 @@ export function parseGitReference(text: string): GitReference | undefined {
 }
 
 function withFragment(remote: string, fragment: string | undefined, query: URLSearchParams): GitReference {
-  const [ref = "", folder = ""] = splitOnce(fragment ?? "", ":");
+  const [ref, folder = ""] = splitOnce(fragment ?? "", ":");
   const named = ref || (query.get("ref") ?? query.get("tag") ?? query.get("branch") ?? query.get("commit") ?? "");
   const subdirectory = folder || (query.get("subdir") ?? "");
   return { remote, ...(named === "" ? {} : { ref: named }), ...(subdirectory === "" ? {} : { subdirectory }) };

@@ -90,11 +90,8 @@ function isText(head: Uint8Array): boolean {
 async function* resume(head: Uint8Array, iterator: AsyncIterator<Uint8Array>, ended: boolean): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     if (head.length > 0) yield head;
-    while (!ended) {
-      const next = await iterator.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
+    if (ended) return;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
   } finally {
     await iterator.return?.();
   }

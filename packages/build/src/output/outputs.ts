@@ -41,7 +41,7 @@ export interface Delivered {
 
 /** `-o`, `-t` and `--push` as a list of outputs; without any of them the image goes into the store. Throws BUILD_INVALID_OPTION. */
 export function outputsOf(options: BuildOptions): readonly Output[] {
-  const names = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
+  const names = (options.tags ?? []).map((name) => formatReference(parseReference(name)));
   const given = (options.outputs ?? []).map((output): Output =>
     "names" in output ? { ...output, names: output.names.length === 0 ? names : output.names.map((name) => formatReference(parseReference(name))) } : output,
   );
@@ -111,7 +111,7 @@ function titleOf(output: Output): string {
 async function deliverOne(scope: OutputScope, result: Result, output: Output, events: StepEvents, io: IOOptions): Promise<void> {
   switch (output.type) {
     case "image":
-      return output.push ? push(scope, result, output.names, events, io) : tag(scope, result, output.names, events, io);
+      return output.push ? push(scope, result, output.names, events, io) : keep(scope, result, output.names, events, io);
     case "oci":
     case "docker":
       return archive(scope, result, output, events, io);
@@ -121,7 +121,7 @@ async function deliverOne(scope: OutputScope, result: Result, output: Output, ev
   }
 }
 
-async function tag(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
+async function keep(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
   await storeLayers(result, events, io);
   for (const name of names) await scope.execution.store.tag(result.descriptor, name, io);
 }
@@ -134,7 +134,7 @@ async function storeLayers(result: Result, events: StepEvents, io: IOOptions): P
 
 async function push(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
   const bases = await scope.execution.images.resolved();
-  const source = lazySource(scope, result);
+  const source = lazySource(scope);
   for (const name of names) {
     const reference = parseReference(name);
     const repository = scope.registries.repository(reference);
@@ -150,7 +150,7 @@ async function push(scope: OutputScope, result: Result, names: readonly string[]
 }
 
 /** The store, and for a base's layers that it lacks, where the base is. */
-function lazySource(scope: OutputScope, result: Result): Fetcher {
+function lazySource(scope: OutputScope): Fetcher {
   const { store, images } = scope.execution;
   return {
     async fetch(descriptor, options) {
@@ -178,7 +178,7 @@ async function archive(
   events: StepEvents,
   io: IOOptions,
 ): Promise<void> {
-  const source = lazySource(scope, result);
+  const source = lazySource(scope);
   const image = { descriptor: result.descriptor, names: output.names };
   const options = { signal: io.signal, onProgress: transferProgress(events) };
   if (output.type === "docker" && result.images.length > 1) {

@@ -80,7 +80,13 @@ async function lookup(execution: Execution, key: CacheKey): Promise<LayerOutcome
   return { layer: storedLayer(execution.store, found.diffID, Promise.resolve(found.blob)), created, cached: true };
 }
 
-async function record(execution: Execution, step: LayerStep, keys: { readonly key: CacheKey; readonly outline: CacheKey }, made: StoredLayer, created: string): Promise<void> {
+async function record(
+  execution: Execution,
+  step: LayerStep,
+  keys: { readonly key: CacheKey; readonly outline: CacheKey },
+  made: StoredLayer,
+  created: string,
+): Promise<void> {
   const blob = await made.blob;
   const io = { signal: execution.signal };
   const common = { version: 1, title: step.vertex.title, diffID: made.diffID, blob, created } as const;

@@ -32,7 +32,13 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
   return {
     vertex,
     parent: independent ? undefined : parent,
-    outline: [...outline(vertex), { name: "sources", value: JSON.stringify(vertex.sources.map((source) => (source.kind === "inline" ? source.name : source.kind === "path" ? source.pattern : source.url))) }],
+    outline: [
+      ...outline(vertex),
+      {
+        name: "sources",
+        value: JSON.stringify(vertex.sources.map((source) => (source.kind === "inline" ? source.name : source.kind === "path" ? source.pattern : source.url))),
+      },
+    ],
     components: [...outline(vertex), ...inputs.map((input, at) => ({ name: `source ${at + 1}`, value: input.digest }))],
     produce: () => produce(scope, vertex, independent ? undefined : parent, inputs, owners),
     [Symbol.asyncDispose]: () => disposeAll(inputs),
