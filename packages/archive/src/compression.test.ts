@@ -22,9 +22,42 @@ async function* cut(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array>
 
 /** One frame with raw blocks and one with an RLE block, a checksum nobody checks here, and a skippable frame between: no tool needed. */
 const ZSTD = Uint8Array.of(
-  0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x18, 0x00, 0x00, 0x61, 0x62, 0x63, 0x23, 0x00, 0x00, 0x64,
-  0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3,
-  0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x01, 0x00, 0x00,
+  0x28,
+  0xb5,
+  0x2f,
+  0xfd,
+  0x00,
+  0x58,
+  0x18,
+  0x00,
+  0x00,
+  0x61,
+  0x62,
+  0x63,
+  0x23,
+  0x00,
+  0x00,
+  0x64,
+  0x50,
+  0x2a,
+  0x4d,
+  0x18,
+  3,
+  0,
+  0,
+  0,
+  1,
+  2,
+  3,
+  0x28,
+  0xb5,
+  0x2f,
+  0xfd,
+  0x00,
+  0x58,
+  0x01,
+  0x00,
+  0x00,
 );
 
 test("compressions are told by their first bytes", () => {
@@ -37,7 +70,7 @@ test("compressions are told by their first bytes", () => {
 describe.each([
   ["node", node],
   ["portable", portable],
-] as const)("gzip, %s", (_, platform) => {
+] as const)("gzip, %s", (_name, platform) => {
   test("any bytes at any level, as any number of members, in pieces of any size", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -10,23 +10,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeTarHeader, readTar, TAR_END, type TarHeader, tarPadding } from "./index.ts";
 
 const collect = (stream: AsyncIterable<Uint8Array>) => collectBytes(stream, 1e9, () => new Error("limit"));
-const PLAIN: TarHeader = ({
-	name: 'file' as BytePath,
-	type: 'file',
-	mode: 420,
-	uid: 0,
-	gid: 0,
-	size: 0,
-	mtime: 0,
-	linkName: '' as BytePath,
-	...{
-		deviceMajor: 0,
-		deviceMinor: 0,
-		userName: '',
-		groupName: '',
-		xattrs: new Map()
-	}
-});
+const PLAIN: TarHeader = {
+  name: "file" as BytePath,
+  type: "file",
+  mode: 420,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: 0,
+  linkName: "" as BytePath,
+  deviceMajor: 0,
+  deviceMinor: 0,
+  userName: "",
+  groupName: "",
+  xattrs: new Map(),
+};
 
 async function readAll(tar: Uint8Array): Promise<(TarHeader & { readonly content: string })[]> {
   const entries = [];
@@ -105,7 +103,7 @@ describeWithTools(["tar"], "GNU tar", () => {
     const at = (path: string) => Buffer.concat([bytes(`${directory}/tree/`), bytes(path)]);
     mkdirSync(at(""));
     mkdirSync(at("dir"), { mode: 0o750 });
-    mkdirSync(at(("d".repeat(90))));
+    mkdirSync(at("d".repeat(90)));
     mkdirSync(at(`${"d".repeat(90)}/${"e".repeat(90)}`));
     writeFileSync(at("dir/file"), "content\n");
     writeFileSync(at("empty"), "");

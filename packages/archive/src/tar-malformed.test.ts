@@ -5,23 +5,21 @@ import { describe, expect, test } from "vitest";
 import { encodeTarHeader, readTar, TAR_END, type TarHeader } from "./index.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt(0));
-const PLAIN: TarHeader = ({
-	name: 'file' as BytePath,
-	type: 'file',
-	mode: 420,
-	uid: 0,
-	gid: 0,
-	size: 0,
-	mtime: 0,
-	linkName: '' as BytePath,
-	...{
-		deviceMajor: 0,
-		deviceMinor: 0,
-		userName: '',
-		groupName: '',
-		xattrs: new Map()
-	}
-});
+const PLAIN: TarHeader = {
+  name: "file" as BytePath,
+  type: "file",
+  mode: 420,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: 0,
+  linkName: "" as BytePath,
+  deviceMajor: 0,
+  deviceMinor: 0,
+  userName: "",
+  groupName: "",
+  xattrs: new Map(),
+};
 
 /** A header block with bytes put over it and its checksum made right again. */
 function block(patches: Record<number, string>, header: Partial<TarHeader> = {}): Uint8Array {

@@ -10,6 +10,7 @@ import {
   encodeLayerIndex,
   indexLayer,
   type LayerIndex,
+  type LayerTar,
   type LayerWriteOptions,
   type SegmentCuts,
   withSegmentTable,
@@ -46,9 +47,7 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   // a failure of either ends the other: the tar stops when its blob can't be stored, the blob with its tar
   const failure = new AbortController();
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
-  const blob = storeSegments(store, { stream: spool.follow({ signal }), cuts: tar.cuts, finished: tar.finished }, { ...options, signal }).finally(() =>
-    spool[Symbol.asyncDispose](),
-  );
+  const blob = storeSpooled(store, spool, tar, { ...options, signal });
   blob.catch((error: unknown) => failure.abort(error));
   try {
     await fill(spool, tar.stream, signal);
@@ -59,6 +58,15 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   }
   const { diffID, index } = await tar.finished;
   return { diffID, index, blob };
+}
+
+/** Compresses what is put into a spool as it comes, and frees the spool. */
+async function storeSpooled(store: Store, spool: Spool, tar: LayerTar, options: CreateLayerOptions): Promise<Descriptor> {
+  try {
+    return await storeSegments(store, { stream: spool.follow(options), cuts: tar.cuts, finished: tar.finished }, options);
+  } finally {
+    await spool[Symbol.asyncDispose]();
+  }
 }
 
 /** Options of {@link storeLayerTar}. */
@@ -118,7 +126,7 @@ async function storeUncompressed(store: Store, stream: ByteStream, options: Stor
   }
   const index = await indexLayer(passing(), options);
   requireDiffID(index, options.diffID);
-  return storeSegments(store, { stream: spool.read(), cuts: cutsOf(index.segments), finished: Promise.resolve({ index }) }, options);
+  return await storeSegments(store, { stream: spool.read(), cuts: cutsOf(index.segments), finished: Promise.resolve({ index }) }, options);
 }
 
 interface SegmentedTar {

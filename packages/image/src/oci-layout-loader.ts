@@ -65,7 +65,7 @@ function fallingBack(source: Fetcher, store: Store): Fetcher {
 }
 
 /** Reads an OCI layout's blobs, verified. */
-export function createLayoutFetcher(members: ArchiveMembers): Fetcher {
+function createLayoutFetcher(members: ArchiveMembers): Fetcher {
   return {
     async fetch(descriptor, options) {
       return verifiedStream(await members.open(blobPath(descriptor), options), descriptor);

@@ -52,7 +52,7 @@ class DiskSpool implements Spool {
   #buffered = 0;
   #handle: FileHandle | undefined;
   #size = 0;
-  #state: { readonly ended: boolean; readonly error?: unknown } = { ended: false };
+  #state: { readonly ended: boolean; readonly failure?: { readonly error: unknown } } = { ended: false };
   #waiting: (() => void)[] = [];
   #readers = 0;
   #disposed = false;
@@ -84,7 +84,7 @@ class DiskSpool implements Spool {
   }
 
   fail(error: unknown): void {
-    this.#state = { ended: true, error };
+    this.#state = { ended: true, failure: { error } };
     this.#wake();
   }
 
@@ -102,7 +102,7 @@ class DiskSpool implements Spool {
     try {
       for (let at = 0; ;) {
         options.signal?.throwIfAborted();
-        if (this.#state.error !== undefined) throw this.#state.error;
+        if (this.#state.failure !== undefined) throw this.#state.failure.error;
         const available = this.#size - (this.#handle === undefined ? 0 : this.#buffered);
         if (available > at) {
           yield* this.#range(at, available - at, options);

@@ -28,7 +28,7 @@ export function sameEntry(a: Entry, b: Entry, sameContent?: SameContent): boolea
 }
 
 /** Whether two references surely mean the same bytes, as far as can be told without reading. */
-export function sameReference(a: ContentRef, b: ContentRef): boolean {
+function sameReference(a: ContentRef, b: ContentRef): boolean {
   if (a.size !== b.size) return false;
   if ("digest" in a && "digest" in b && a.digest !== undefined && b.digest !== undefined) return a.digest === b.digest;
   switch (a.kind) {

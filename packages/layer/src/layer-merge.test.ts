@@ -15,23 +15,21 @@ function header(text: string, uid: number): TarHeader {
         : name.endsWith("/")
           ? "directory"
           : "file";
-  return ({
-	name: name as BytePath,
-	type,
-	mode: 420,
-	uid,
-	gid: 0,
-	size: 0,
-	mtime: 0,
-	linkName: (type === 'char' ? '' : target) as BytePath,
-	...{
-		deviceMajor: 0,
-		deviceMinor: 0,
-		userName: '',
-		groupName: '',
-		xattrs: new Map()
-	}
-});
+  return {
+    name: name as BytePath,
+    type,
+    mode: 420,
+    uid,
+    gid: 0,
+    size: 0,
+    mtime: 0,
+    linkName: (type === "char" ? "" : target) as BytePath,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    userName: "",
+    groupName: "",
+    xattrs: new Map(),
+  };
 }
 
 async function layer(base: FileTree, entries: readonly string[], uid: number): Promise<FileTree> {

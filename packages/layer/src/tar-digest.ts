@@ -38,8 +38,9 @@ export function createTarDigest(cuts: SegmentCuts): TarDigest {
     hashed += rest.length;
   };
   const settle = (offset: number): void => {
-    for (let first = held[0]; first !== undefined && hashed < offset; first = held[0]) {
+    for (let first = held[0]; first !== undefined; first = held[0]) {
       const now = Math.min(first.length, offset - hashed);
+      if (now <= 0) return;
       if (now === first.length) held.shift();
       else held[0] = first.subarray(now);
       hash(first.subarray(0, now));

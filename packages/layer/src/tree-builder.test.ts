@@ -9,7 +9,7 @@ const FILE = { type: "file", mode: 0o644, uid: 0, gid: 0, mtime: 0, size: 0, con
 const DIRECTORY = { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 } as const;
 const paths = (tree: FileTree) => [...tree.walk()].map((entry) => entry.path);
 
-let node = 1;
+let nextNode = 1;
 
 /** What a builder does, on a plain map: slow and evident. */
 function createModel(base: ReadonlyMap<BytePath, Entry> = new Map([[ROOT, { ...DIRECTORY, path: ROOT, node: 0 }]])) {
@@ -26,7 +26,7 @@ function createModel(base: ReadonlyMap<BytePath, Entry> = new Map([[ROOT, { ...D
       }
       missing.push(parent);
     }
-    for (const parent of missing) entries.set(parent, { ...DIRECTORY, path: parent, node: node++ });
+    for (const parent of missing) entries.set(parent, { ...DIRECTORY, path: parent, node: nextNode++ });
     return true;
   };
   return {
@@ -34,7 +34,7 @@ function createModel(base: ReadonlyMap<BytePath, Entry> = new Map([[ROOT, { ...D
     set(entry: NewEntry) {
       if (!addParents(entry.path)) return;
       if (entry.type !== "directory" || entries.get(entry.path)?.type !== "directory") for (const key of below(entry.path)) entries.delete(key);
-      entries.set(entry.path, { ...entry, node: node++ });
+      entries.set(entry.path, { ...entry, node: nextNode++ });
     },
     remove: (at: BytePath) => below(at).forEach((key) => entries.delete(key)),
     link(at: BytePath, target: BytePath) {
@@ -272,6 +272,11 @@ describe("refused", () => {
   test.each(["/a", "a/", "a//b", "./a", "a/.", "..", "a/../b", "a\0b"])("the path %j", (at) => {
     refused((builder) => builder.set({ ...FILE, path: at as BytePath }));
     refused((builder) => builder.remove(at as BytePath));
+    // also right after a sibling, whose directory is remembered
+    refused((builder) => {
+      builder.set({ ...FILE, path: path("sibling") });
+      builder.set({ ...FILE, path: at as BytePath });
+    });
   });
 
   test("paths past 4096 bytes, names past 255, more than 1024 directories", () => {

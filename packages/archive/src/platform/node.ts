@@ -42,6 +42,12 @@ async function* bytesOf(parts: AsyncIterable<ZstdPart>): AsyncGenerator<Uint8Arr
   for await (const { bytes } of parts) yield bytes;
 }
 
+interface Feeding {
+  fed: number;
+  /** What the source threw. */
+  failure?: { readonly error: unknown };
+}
+
 /**
  * Feeds a decoder. It may end before its input does (node:zlib takes zeros after a member as padding, which other readers refuse):
  * the count of bytes it took tells.
@@ -51,7 +57,7 @@ async function* through(
   decoder: Transform & { readonly bytesWritten?: number },
   what: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const state: { fed: number; failure?: unknown } = { fed: 0 };
+  const state: Feeding = { fed: 0 };
   const feeding = feed(source, decoder, state);
   try {
     for await (const piece of decoder as AsyncIterable<Uint8Array>) yield piece;
@@ -60,16 +66,16 @@ async function* through(
     decoder.destroy();
     await feeding;
     // the source's own error is the truth; the decoder saw only that its input ended
-    throw state.failure ?? corrupt(what, cause);
+    throw state.failure === undefined ? corrupt(what, cause) : state.failure.error;
   } finally {
     decoder.destroy();
     await feeding;
   }
-  if (state.failure !== undefined) throw state.failure;
+  if (state.failure !== undefined) throw state.failure.error;
   if (decoder.bytesWritten !== undefined && decoder.bytesWritten < state.fed) throw corrupt(what, undefined, "followed by other data");
 }
 
-async function feed(source: ByteStream, decoder: Transform, state: { fed: number; failure?: unknown }): Promise<void> {
+async function feed(source: ByteStream, decoder: Transform, state: Feeding): Promise<void> {
   try {
     for await (const piece of source) {
       if (decoder.destroyed) return;
@@ -78,7 +84,7 @@ async function feed(source: ByteStream, decoder: Transform, state: { fed: number
     }
     decoder.end();
   } catch (error) {
-    state.failure ??= error;
+    state.failure ??= { error };
     decoder.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -1,4 +1,4 @@
-import { PROGRAM_BASE, PROGRAM_SIZE } from "./program.ts";
+import { LAUNCHER_FAILED, PROGRAM_BASE, PROGRAM_SIZE } from "./program.ts";
 import type { LauncherArch } from "./system-call.ts";
 
 /** Where the executable's one segment lies. */
@@ -150,7 +150,7 @@ function x64Code(): Uint8Array {
     ...u32(1), // mov eax, write
     ...syscall,
   ];
-  const leave = [0xbf, ...u32(125), 0xb8, ...u32(231), ...syscall]; // exit_group(125)
+  const leave = [0xbf, ...u32(LAUNCHER_FAILED), 0xb8, ...u32(231), ...syscall]; // exit_group(125)
   const next = [0x48, 0x83, 0xc3, 80]; // add rbx, 80
 
   // in order: map begin read js>leave jz>start advance jmp>read start call js>negative jz>next branch jbe>next follow jmp>call
@@ -196,7 +196,7 @@ function arm64Code(): Uint8Array {
   const store = (value: number, into: number, offset: number): number => (0xf900_0000 | ((offset / 8) << 10) | (into << 5) | value) >>> 0;
   const copy = (to: number, from: number): number => (0xaa00_03e0 | (from << 16) | to) >>> 0;
   const svc = 0xd400_0001;
-  const [x0, x1, x2, x3, x4, x5, x8, x19, x20] = [0, 1, 2, 3, 4, 5, 8, 19, 20] as const;
+  const [x0, x1, x2, x3, x5, x8, x19, x20] = [0, 1, 2, 3, 5, 8, 19, 20] as const;
   const before = [
     ...move(x0, PROGRAM_BASE),
     ...move(x1, PROGRAM_SIZE),
@@ -215,7 +215,7 @@ function arm64Code(): Uint8Array {
   const branch = load(x1, x19, 56);
   const isIgnore = 0xf100_043f; // cmp x1, 1
   const report = [store(x0, x19, 0), ...move(x0, 3), copy(x1, x19), ...move(x2, 80), ...move(x8, 64), svc];
-  const leave = [...move(x0, 125), ...move(x8, 94), svc];
+  const leave = [...move(x0, LAUNCHER_FAILED), ...move(x8, 94), svc];
   const next = 0x9101_4273; // add x19, x19, 80
 
   const atRead = before.length;

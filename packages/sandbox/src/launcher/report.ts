@@ -37,7 +37,7 @@ export function reportWord(program: ProgramBuilder, kind: "child" | "status"): {
 }
 
 /** As {@link reportWord} for the results of several execve calls. */
-export function reportExecutions(program: ProgramBuilder, count: number): { readonly results: readonly Address[]; send(): void } {
+export function reportExecutions(program: ProgramBuilder, count: number): { readonly results: readonly Address[]; readonly send: () => void } {
   const message = program.words([TAG.execute, count, ...Array.from({ length: count }, () => 0)]);
   return {
     results: Array.from({ length: count }, (_, i) => ({ address: message.address + 16 + 8 * i })),

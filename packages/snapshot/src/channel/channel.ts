@@ -22,7 +22,7 @@ export interface IncomingCall {
   readonly input: ByteStream;
   /** Aborted when the caller gives up or is gone. */
   readonly signal: AbortSignal;
-  output(stream: number, chunk: Uint8Array): Promise<void>;
+  readonly output: (stream: number, chunk: Uint8Array) => Promise<void>;
 }
 
 /** Many calls, each with byte streams of their own, over one socket. */

@@ -34,7 +34,7 @@ export async function* layerWriteStream(
 }
 
 /** The write stream of these entries; a file's further names become hardlinks. `entries` may come in any order. */
-export async function* writeStream(entries: readonly Entry[], openTar: TarOpener, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+async function* writeStream(entries: readonly Entry[], openTar: TarOpener, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const sorted = [...entries].sort((a, b) => comparePaths(a.path, b.path));
   const first = new Map<number, BytePath>();
   const later: WriteEntry[] = [];

@@ -52,7 +52,7 @@ export function encodeWriteEntry(entry: WriteEntry): Uint8Array {
 /** Reads what {@link encodeWriteEntry} and contents make. Contents must be read (or are skipped) before the next entry. */
 export async function* readWriteEntries(
   stream: ByteStream,
-): AsyncGenerator<{ readonly entry: WriteEntry; content(): AsyncGenerator<Uint8Array, void, undefined> }, void, undefined> {
+): AsyncGenerator<{ readonly entry: WriteEntry; readonly content: () => AsyncGenerator<Uint8Array, void, undefined> }, void, undefined> {
   const source = stream[Symbol.asyncIterator]();
   let pending: Buffer = Buffer.alloc(0);
   const more = async (): Promise<boolean> => {
