@@ -169,3 +169,11 @@ test.each(["missing", "file"])("a context that is %s is CONTEXT_NOT_FOUND", asyn
   await writeFile(join(root, "file"), "");
   await expect(openDirectoryContext({ path: join(root, name) })).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
 });
+
+test("an ignore file over 4 MiB, or one that cannot be read, is an error and not left out", async () => {
+  await writeFile(join(root, ".dockerignore"), new Uint8Array(4 * 1024 * 1024 + 1));
+  await expect(treeOf()).rejects.toMatchObject({ code: "CONTEXT_TOO_LARGE" });
+  await rm(join(root, ".dockerignore"));
+  await symlink(".dockerignore", join(root, ".dockerignore"));
+  await expect(treeOf()).rejects.toMatchObject({ code: "CONTEXT_UNREADABLE" });
+});

@@ -107,6 +107,17 @@ for (const [place, driver] of [
       if (!one) expect(other.stderr).toContain("/etc/not: Permission denied");
     });
 
+    it("reads a step's own changes only, and only while the step's root is there", async () => {
+      const outcome = await runner.run(shellStep(root, "echo text > /made"));
+      const [change] = (await outcome.changes()).changes;
+      const content = change?.kind === "added" ? change.entry.content : undefined;
+      if (content?.kind !== "snapshot") throw new Error("a changed file's content is in the snapshot");
+      const elsewhere = { ...content, snapshot: "another" };
+      await expect(outcome.reader.open(elsewhere)).rejects.toMatchObject({ code: "SNAPSHOT_READ_FAILED" });
+      await outcome[Symbol.asyncDispose]();
+      await expect(outcome.changes()).rejects.toMatchObject({ code: "SNAPSHOT_READ_FAILED" });
+    });
+
     it("finds every kind of change, and none where nothing differs", async () => {
       const { listing, exitCode, stderr } = await run(
         [

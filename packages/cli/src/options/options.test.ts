@@ -23,7 +23,9 @@ describe("--output", () => {
     ["type=local", "needs a dest"],
     ["type=oci,tar=maybe,dest=x", "true or false"],
     ['type=oci,"dest=x', "unfinished quote"],
-  ])("%s is refused: %s", (text, message) => expect(() => parseOutput(text, [])).toThrow(message));
+  ])("%s is refused: %s", (text, message) =>
+    expect(() => parseOutput(text, [])).toThrow(expect.objectContaining({ code: "CLI_USAGE", message: expect.stringContaining(message) as string })),
+  );
 });
 
 test("assignments take a bare name's value from the environment, and leave it out when there is none", () => {
