@@ -4,6 +4,5 @@ import { XzReadableStream } from "xz-decompress";
 
 /** An xz stream without its compression; streams one after the other are one. Throws the library's errors. */
 export function inflateXz(stream: ByteStream): ByteStream {
-  // its types are the DOM's, which have no async iteration
-  return new XzReadableStream(ReadableStream.from(stream) as never) as unknown as ByteStream;
+  return new XzReadableStream(ReadableStream.from(stream) as never);
 }

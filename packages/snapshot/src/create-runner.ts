@@ -189,7 +189,6 @@ function outcomeOf(
     return result.digests.map((digest) => parseDigest(digest));
   };
   const reader: ContentReader = {
-    // oxlint-disable-next-line require-await -- opening is one step here, reading another
     async open(ref, options = {}) {
       return sized(outputOf(channel, "read", { step: name, path: pathOf(ref, name) } satisfies calls.ReadParams, options.signal), ref);
     },

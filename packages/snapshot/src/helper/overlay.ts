@@ -19,8 +19,6 @@ export interface OverlayMount {
   unmount(): Promise<void>;
 }
 
-/** Lower directories an overlay takes (OVL_MAX_STACK is 500). */
-const MAX_LOWERS = 480;
 const MNT_DETACH = 2;
 const MS_NODEV = 4;
 
@@ -35,7 +33,6 @@ export async function mountOverlay(
   features: OverlayFeatures,
   options: { readonly readonly?: boolean } = {},
 ): Promise<OverlayMount> {
-  if (lowers.length > MAX_LOWERS) throw new VarveError("SNAPSHOT_APPLY_FAILED", `an overlay of ${lowers.length} layers is more than ${MAX_LOWERS}`);
   const names = lowers.map((_, i) => i.toString(36));
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, `${directory}/${names[i] ?? ""}`);
   mkdirSync(`${directory}/m`);

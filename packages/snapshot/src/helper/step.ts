@@ -1,5 +1,4 @@
 import { constants } from "node:os";
-import type { BytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { errorName, execErrno, type Launched, type LaunchStdio, type Place, type SandboxDriver, type SandboxProcess } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
