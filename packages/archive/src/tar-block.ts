@@ -104,14 +104,19 @@ function readBase256(block: Uint8Array, start: number, end: number, what: string
   return value;
 }
 
-/** Whether `value` fits `length - 1` octal digits. */
+/** Whether `value` fits a field of `length` (8 or 12) bytes: an octal digit in each but the last. */
 export function fitsOctal(value: number, length: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0 && value < 8 ** (length - 1);
+  return Number.isSafeInteger(value) && value >= 0 && value < (length === 8 ? 0o10000000 : 0o100000000000);
 }
 
 /** Writes zero-filled octal digits and a NUL. */
 export function writeOctal(block: Uint8Array, [offset, length]: TarField, value: number): void {
-  writeText(block, [offset, length], value.toString(8).padStart(length - 1, "0"));
+  let rest = value;
+  for (let i = offset + length - 2; i >= offset; i--) {
+    block[i] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
+  block[offset + length - 1] = 0;
 }
 
 /** Writes a non-negative number in GNU's base-256. */

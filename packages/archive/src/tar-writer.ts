@@ -20,6 +20,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
  * hold. Equal headers give equal bytes. Content, then {@link tarPadding}, follow. Throws ARCHIVE_UNENCODABLE.
  */
 export function encodeTarHeader(header: TarHeader): Uint8Array {
+  if (fitsBlock(header)) return encodeBlock(header);
   const records = paxRecords(header);
   if (records.size === 0) return encodeBlock(header);
   const content = encodePaxRecords(records);
@@ -29,6 +30,25 @@ export function encodeTarHeader(header: TarHeader): Uint8Array {
   out.set(content, TAR_BLOCK);
   out.set(encodeBlock(header), TAR_BLOCK + content.length + padding.length);
   return out;
+}
+
+/** Whether the header surely needs no PAX record: what nearly all are. */
+function fitsBlock(header: TarHeader): boolean {
+  return (
+    header.name.length <= FIELDS.name[1] &&
+    header.linkName.length <= FIELDS.linkName[1] &&
+    header.userName.length < FIELDS.userName[1] &&
+    header.groupName.length < FIELDS.groupName[1] &&
+    fitsOctal(header.uid, FIELDS.uid[1]) &&
+    fitsOctal(header.gid, FIELDS.gid[1]) &&
+    fitsOctal(header.size, FIELDS.size[1]) &&
+    fitsOctal(header.mtime, FIELDS.mtime[1]) &&
+    header.xattrs.size === 0 &&
+    !header.name.includes("\0") &&
+    !header.linkName.includes("\0") &&
+    !header.userName.includes("\0") &&
+    !header.groupName.includes("\0")
+  );
 }
 
 function paxRecords(header: TarHeader): Map<string, string> {

@@ -1,8 +1,8 @@
 import type { BytePath } from "@varve/bytes";
-import { digestFromHex, type DiffID } from "@varve/oci";
+import type { DiffID } from "@varve/oci";
 import { ByteColumn } from "./byte-column.ts";
 import type { ContentRef, DiskStat } from "./content-ref.ts";
-import { bytesFromHex, hexFromBytes } from "./hex.ts";
+import { digestFromBytes, digestToBytes } from "./hex.ts";
 
 const NONE = 0;
 const LAYER = 1;
@@ -43,7 +43,7 @@ export class ContentColumn {
         const diffID = this.#layers[this.#layer[at] ?? 0] as DiffID;
         const offset = this.#offset[at] ?? 0;
         if (this.#kind[at] === LAYER) return { kind: "layer", diffID, offset, size };
-        return { kind: "layer", diffID, offset, size, digest: digestFromHex(hexFromBytes(this.#digest.subarray(32 * at, 32 * at + 32))) };
+        return { kind: "layer", diffID, offset, size, digest: digestFromBytes(this.#digest, 32 * at) };
       }
       case DISK:
         return { kind: "disk", path: this.#paths.read(this.#offset[at] ?? 0) as BytePath, size, stat: this.#getStat(at) };
@@ -65,7 +65,7 @@ export class ContentColumn {
     this.#kind[at] = content.digest === undefined ? LAYER : LAYER_WITH_DIGEST;
     if (content.digest === undefined) return;
     if (this.#digest.length === 0) this.#digest = new Uint8Array(32 * this.#kind.length);
-    this.#digest.set(bytesFromHex(content.digest.slice("sha256:".length)), 32 * at);
+    digestToBytes(content.digest, this.#digest, 32 * at);
   }
 
   #layerNumber(diffID: DiffID): number {

@@ -5,7 +5,7 @@ import type { Entry } from "./entry.ts";
 export type SameContent = (a: ContentRef, b: ContentRef) => boolean | undefined;
 
 /** Whether two entries agree in all that a layer stores but content, path and hardlinks: type, mode, owner, mtime in whole seconds, size, link target, device, xattrs. */
-export function sameMetadata(a: Omit<Entry, "path">, b: Omit<Entry, "path">): boolean {
+export function sameMetadata(a: Omit<Entry, "path" | "node">, b: Omit<Entry, "path" | "node">): boolean {
   return (
     a.type === b.type &&
     a.mode === b.mode &&

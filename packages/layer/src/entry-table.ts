@@ -14,7 +14,7 @@ interface Rarity {
 }
 
 /** An entry without its place: rows don't know their parents, so that trees can share them. */
-export type Row = Omit<Entry, "path">;
+export type Row = Omit<Entry, "path" | "node">;
 
 /**
  * Entries in columns: about a hundred bytes each, where an object of the same content takes five hundred. Rows are only appended;
@@ -41,17 +41,19 @@ export class EntryTable {
   }
 
   /** Appends a row; returns its number. */
-  append(name: string, row: Row): number {
+  append(name: string, row: Row, node: number): number {
     const at = this.#length++;
     if (at === this.#typeAndMode.length) this.#resize(at * 2);
     this.#typeAndMode[at] = (TYPES.indexOf(row.type) << 12) | row.mode;
     this.#owner[2 * at] = row.uid;
     this.#owner[2 * at + 1] = row.gid;
     this.#mtime[at] = row.mtime;
-    this.#size[at] = row.size;
-    this.#node[at] = row.node;
+    // a directory's size on disk is not a layer's concern
+    const size = row.type === "file" ? row.size : 0;
+    this.#size[at] = size;
+    this.#node[at] = node;
     this.#name[at] = this.#names.append(name);
-    this.#contents.set(at, row.content, row.size);
+    this.#contents.set(at, row.type === "file" ? row.content : undefined, size);
     const { linkTarget, device, xattrs } = row;
     if (linkTarget !== undefined || device !== undefined || xattrs !== undefined) {
       this.#rare.set(at, {
@@ -68,7 +70,7 @@ export class EntryTable {
     const typeAndMode = this.#typeAndMode[at] ?? 0;
     const size = this.#size[at] ?? 0;
     const content = this.#contents.get(at, size);
-    return {
+    const plain = {
       path,
       type: TYPES[typeAndMode >> 12] ?? "file",
       mode: typeAndMode & 0o7777,
@@ -77,9 +79,33 @@ export class EntryTable {
       mtime: this.#mtime[at] ?? 0,
       size,
       node: this.#node[at] ?? 0,
-      ...this.#rare.get(at),
-      ...(content === undefined ? {} : { content }),
     };
+    const rare = this.#rare.get(at);
+    // spreads are slow, and most entries need none
+    if (rare !== undefined) return content === undefined ? { ...plain, ...rare } : { ...plain, ...rare, content };
+    if (content === undefined) return plain;
+    const { type, mode, uid, gid, mtime, node } = plain;
+    return { path, type, mode, uid, gid, mtime, size, node, content };
+  }
+
+  /** Whether two rows differ in what columns hold. `false` leaves links, devices, xattrs and contents to be compared. */
+  differs(at: number, other: EntryTable, otherAt: number): boolean {
+    return (
+      this.#typeAndMode[at] !== other.#typeAndMode[otherAt] ||
+      this.#size[at] !== other.#size[otherAt] ||
+      this.#owner[2 * at] !== other.#owner[2 * otherAt] ||
+      this.#owner[2 * at + 1] !== other.#owner[2 * otherAt + 1] ||
+      Math.floor(this.#mtime[at] ?? 0) !== Math.floor(other.#mtime[otherAt] ?? 0)
+    );
+  }
+
+  /** Whether the row is a directory without xattrs: columns say all there is of it. */
+  isPlainDirectory(at: number): boolean {
+    return this.isDirectory(at) && !this.#rare.has(at);
+  }
+
+  node(at: number): number {
+    return this.#node[at] ?? 0;
   }
 
   isDirectory(at: number): boolean {

@@ -1,4 +1,6 @@
 import { VarveError } from "@varve/errors";
+import type { Digest } from "@varve/oci";
+import { digestFromBytes, digestToBytes } from "./hex.ts";
 
 /** Appends numbers and bytes to a growing buffer. */
 export class IndexWriter {
@@ -29,6 +31,12 @@ export class IndexWriter {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
+  }
+
+  digest(digest: string): void {
+    this.#reserve(32);
+    digestToBytes(digest, this.#bytes, this.#length);
+    this.#length += 32;
   }
 
   /** A byte string from `start` on, its length in front. */
@@ -85,6 +93,10 @@ export class IndexReader {
     if (this.#at + length > this.#bytes.length) throw invalidIndex("it is truncated");
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  digest(): Digest {
+    return digestFromBytes(this.raw(32));
   }
 
   text(): string {

@@ -1,5 +1,4 @@
-import { type Digest, digestFromHex, digestHex, type DiffID, parseDiffID } from "@varve/oci";
-import { bytesFromHex, hexFromBytes } from "./hex.ts";
+import { type Digest, type DiffID, parseDiffID } from "@varve/oci";
 import { IndexReader, IndexWriter, invalidIndex } from "./index-encoding.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { readRecord, writeRecord } from "./layer-record.ts";
@@ -39,7 +38,7 @@ export interface LayerIndex {
 
 /** Collects what a {@link LayerIndex} holds, while a tar is read or written. */
 export interface LayerIndexBuilder {
-  add(entry: LayerEntry): void;
+  readonly add: (entry: LayerEntry) => void;
   finish(layer: { readonly diffID: DiffID; readonly size: number; readonly segments: readonly Segment[] }): LayerIndex;
 }
 
@@ -71,17 +70,17 @@ export function encodeLayerIndex(index: LayerIndex): Uint8Array {
   const out = new IndexWriter();
   out.raw(MAGIC);
   out.number(VERSION);
-  out.raw(bytesFromHex(digestHex(index.diffID)));
+  out.digest(index.diffID);
   out.number(index.size);
   out.number(index.entryCount);
   out.number(index.segments.length);
   for (const segment of index.segments) {
     out.number(segment.size);
-    out.raw(bytesFromHex(digestHex(segment.digest)));
+    out.digest(segment.digest);
   }
   out.number(index.tables.length);
   for (const table of index.tables) {
-    out.raw(bytesFromHex(digestHex(table.blob)));
+    out.digest(table.blob);
     out.text(table.encoding);
     out.number(table.sizes.length);
     for (const size of table.sizes) out.number(size);
@@ -98,7 +97,7 @@ export function decodeLayerIndex(bytes: Uint8Array): LayerIndex {
   const magic = input.raw(MAGIC.length);
   if (!MAGIC.every((byte, i) => byte === magic[i])) throw invalidIndex("it is no layer index");
   if (input.number() !== VERSION) throw invalidIndex("another version of varve wrote it");
-  const diffID = parseDiffID(readDigest(input));
+  const diffID = parseDiffID(input.digest());
   const size = input.number();
   const entryCount = input.number();
   const segments = readSegments(input);
@@ -143,14 +142,14 @@ function readSegments(input: IndexReader): Segment[] {
   let offset = 0;
   for (let left = input.number(); left > 0; left--) {
     const size = input.number();
-    segments.push({ offset, size, digest: readDigest(input) });
+    segments.push({ offset, size, digest: input.digest() });
     offset += size;
   }
   return segments;
 }
 
 function readTable(input: IndexReader, bytes: Uint8Array): SegmentTable {
-  const blob = readDigest(input);
+  const blob = input.digest();
   const encoding = input.text();
   return { blob, encoding, sizes: Array.from({ length: boundedCount(input, bytes) }, () => input.number()) };
 }
@@ -160,8 +159,4 @@ function boundedCount(input: IndexReader, bytes: Uint8Array): number {
   const count = input.number();
   if (count > bytes.length) throw invalidIndex("a count in it is too large");
   return count;
-}
-
-function readDigest(input: IndexReader): Digest {
-  return digestFromHex(hexFromBytes(input.raw(32)));
 }

@@ -1,4 +1,5 @@
 import { baseName, type BytePath, joinPath, parentPath } from "@varve/bytes";
+import type { ContentRef } from "./content-ref.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import type { LayerIndex } from "./layer-index.ts";
@@ -40,20 +41,21 @@ function mergeEntry(tree: MutableTree, entry: LayerEntry, index: LayerIndex): vo
   }
 }
 
-function treeEntry(entry: LayerEntry, path: BytePath, index: LayerIndex): NewEntry {
-  const { kind, mode, uid, gid, mtime, size, offset, digest, linkTarget: target, device, xattrs } = entry;
+function treeEntry(entry: LayerEntry, path: BytePath, { diffID }: LayerIndex): NewEntry {
+  const { mode, uid, gid, mtime, size, offset, digest } = entry;
+  // a million of them: literals for what is common, spreads for what is rare
+  if (entry.kind === "file") {
+    const content: ContentRef = digest === undefined ? { kind: "layer", diffID, offset, size } : { kind: "layer", diffID, offset, size, digest };
+    const file: NewEntry = { path, type: "file", mode, uid, gid, mtime, size, content };
+    return entry.xattrs === undefined ? file : { ...file, xattrs: entry.xattrs };
+  }
+  const plain: NewEntry = { path, type: entry.kind as NewEntry["type"], mode, uid, gid, mtime, size };
+  if (entry.linkTarget === undefined && entry.device === undefined && entry.xattrs === undefined) return plain;
   return {
-    path,
-    type: kind as NewEntry["type"],
-    mode,
-    uid,
-    gid,
-    mtime,
-    size,
-    ...(target === undefined ? {} : { linkTarget: target }),
-    ...(device === undefined ? {} : { device }),
-    ...(xattrs === undefined ? {} : { xattrs }),
-    ...(kind === "file" ? { content: { kind: "layer", diffID: index.diffID, offset, size, ...(digest === undefined ? {} : { digest }) } } : {}),
+    ...plain,
+    ...(entry.linkTarget === undefined ? {} : { linkTarget: entry.linkTarget }),
+    ...(entry.device === undefined ? {} : { device: entry.device }),
+    ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),
   };
 }
 
@@ -62,7 +64,7 @@ function placeOf(tree: MutableTree, path: BytePath): BytePath {
   if (path === "") return path;
   const parent = parentPath(path);
   // no link on the way: what nearly every entry has
-  if (tree.lookup(parent)?.type === "directory") return path;
+  if (tree.hasDirectory(parent)) return path;
   const resolved = resolvePath(tree, parent, { followLast: true });
   const blocking = tree.lookup(resolved.existing);
   if (blocking?.type !== "directory") tree.remove(resolved.existing);

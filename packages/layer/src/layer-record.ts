@@ -1,6 +1,4 @@
 import type { BytePath } from "@varve/bytes";
-import { digestFromHex } from "@varve/oci";
-import { bytesFromHex, hexFromBytes } from "./hex.ts";
 import { type IndexReader, type IndexWriter, invalidIndex } from "./index-encoding.ts";
 import type { LayerEntry, LayerEntryKind } from "./layer-entry.ts";
 
@@ -25,7 +23,7 @@ export function writeRecord(out: IndexWriter, entry: LayerEntry, previous: strin
     out.number(entry.size);
     out.number(entry.offset);
   }
-  if (entry.digest !== undefined) out.raw(bytesFromHex(entry.digest.slice("sha256:".length)));
+  if (entry.digest !== undefined) out.digest(entry.digest);
   if (entry.kind === "symlink" || entry.kind === "hardlink") out.text(entry.linkTarget ?? "");
   if (entry.kind === "char" || entry.kind === "block") {
     out.number(entry.device?.major ?? 0);
@@ -42,16 +40,28 @@ export function readRecord(input: IndexReader, previous: string): LayerEntry {
   if (kind === undefined || shared > previous.length) throw invalidIndex("an entry in it is malformed");
   const path = (previous.slice(0, shared) + input.text()) as BytePath;
   if (kind === "whiteout" || kind === "opaque") return { kind, path, mode: 0, uid: 0, gid: 0, mtime: 0, size: 0, offset: 0 };
-  const metadata = { kind, path, mode: input.number(), uid: input.number(), gid: input.number(), mtime: input.signed() };
-  const place = kind === "file" ? { size: input.number(), offset: input.number() } : { size: 0, offset: 0 };
-  return {
-    ...metadata,
-    ...place,
-    ...((mark & HAS_DIGEST) === 0 ? {} : { digest: digestFromHex(hexFromBytes(input.raw(32))) }),
-    ...(kind === "symlink" || kind === "hardlink" ? { linkTarget: input.text() as BytePath } : {}),
-    ...(kind === "char" || kind === "block" ? { device: { major: input.number(), minor: input.number() } } : {}),
-    ...((mark & HAS_XATTRS) === 0 ? {} : { xattrs: readXattrs(input) }),
-  };
+  const mode = input.number();
+  const uid = input.number();
+  const gid = input.number();
+  const mtime = input.signed();
+  // literals, as there may be a million: spreads are slow
+  if (kind === "file") {
+    const size = input.number();
+    const offset = input.number();
+    const plain =
+      (mark & HAS_DIGEST) === 0
+        ? { kind, path, mode, uid, gid, mtime, size, offset }
+        : { kind, path, mode, uid, gid, mtime, size, offset, digest: input.digest() };
+    return (mark & HAS_XATTRS) === 0 ? plain : { ...plain, xattrs: readXattrs(input) };
+  }
+  const plain = { kind, path, mode, uid, gid, mtime, size: 0, offset: 0 };
+  const special =
+    kind === "symlink" || kind === "hardlink"
+      ? { ...plain, linkTarget: input.text() as BytePath }
+      : kind === "char" || kind === "block"
+        ? { ...plain, device: { major: input.number(), minor: input.number() } }
+        : plain;
+  return (mark & HAS_XATTRS) === 0 ? special : { ...special, xattrs: readXattrs(input) };
 }
 
 function sharedLength(a: string, b: string): number {

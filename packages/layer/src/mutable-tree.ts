@@ -1,9 +1,9 @@
-import { type BytePath, compareBytes, ROOT } from "@varve/bytes";
+import { baseName, type BytePath, compareBytes, parentPath, ROOT } from "@varve/bytes";
 import type { Entry } from "./entry.ts";
 import { EntryTable, type Row } from "./entry-table.ts";
 import { sameMetadata } from "./entry-comparison.ts";
 import type { FileTree } from "./file-tree.ts";
-import { checkedComponents, invalidEntry } from "./path-check.ts";
+import { checkedComponents, checkedName, invalidEntry } from "./path-check.ts";
 import { type RowReference, rowReference, RowSpace, StoredTree } from "./stored-tree.ts";
 import type { NewEntry } from "./tree-builder.ts";
 
@@ -14,7 +14,7 @@ interface OpenDirectory {
 }
 type Child = RowReference | OpenDirectory;
 
-const IMPLIED: Omit<Row, "node"> = { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
+const IMPLIED: Row = { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
 
 /** A tree being changed. Only directories on the way to a change are opened; all else stays a row of the base's tables. */
 export class MutableTree {
@@ -24,15 +24,17 @@ export class MutableTree {
   readonly #rows: RowSpace;
   readonly #root: OpenDirectory;
   #nextNode: number;
+  /** The directory that was last changed in: entries come directory by directory. Forgotten when a directory may have gone. */
+  #recent: { readonly path: BytePath; readonly directory: OpenDirectory } | undefined;
   /** First row of each node number that entries were set with. */
   readonly #given = new Map<number, RowReference>();
 
   constructor(base?: FileTree) {
-    const stored = base === undefined ? undefined : base instanceof StoredTree ? base : copyOf(base);
+    const stored = base === undefined ? undefined : storedTree(base);
     this.#number = stored?.rows.tables.length ?? 0;
     this.#rows = new RowSpace([...(stored?.rows.tables ?? []), this.#table]);
     this.#nextNode = stored?.nextNode ?? 0;
-    this.#root = stored === undefined ? { row: this.#append("", { ...IMPLIED, node: this.#nextNode++ }), children: new Map() } : this.#open(stored.root);
+    this.#root = stored === undefined ? { row: this.#append("", IMPLIED, this.#nextNode++), children: new Map() } : this.#open(stored.root);
   }
 
   lookup(path: BytePath): Entry | undefined {
@@ -40,10 +42,11 @@ export class MutableTree {
     return found === undefined ? undefined : this.#rows.read(rowOf(found), path);
   }
 
-  /** Whether the entry was put there since the tree was started. */
-  isOwn(path: BytePath): boolean {
+  /** Whether there is a directory at exactly this path. */
+  hasDirectory(path: BytePath): boolean {
+    if (this.#recent?.path === path) return true;
     const found = this.#find(path);
-    return found !== undefined && this.#isOwn(found);
+    return found !== undefined && this.#isDirectory(found);
   }
 
   set(entry: NewEntry): void {
@@ -55,6 +58,7 @@ export class MutableTree {
     if (path === ROOT) throw invalidEntry(path, "is the root, which can't be removed");
     const { parent, name } = this.#parentIfThere(path);
     parent?.children.delete(name);
+    this.#recent = undefined;
   }
 
   link(path: BytePath, target: BytePath): void {
@@ -62,8 +66,8 @@ export class MutableTree {
     if (found === undefined) throw invalidEntry(path, `is a hardlink to ${JSON.stringify(target)}, which is not there`);
     if (this.#isDirectory(found)) throw invalidEntry(path, `is a hardlink to the directory ${JSON.stringify(target)}`);
     if (path === target) throw invalidEntry(path, "is a hardlink to itself");
-    const { path: _, ...row } = this.#rows.read(rowOf(found), target);
-    this.#place(path, (name) => this.#append(name, row));
+    const row = this.#rows.read(rowOf(found), target);
+    this.#place(path, (name) => this.#append(name, row, row.node));
   }
 
   /** Takes away what the base has at `path` and below, and leaves what was put there since. */
@@ -71,6 +75,7 @@ export class MutableTree {
     const { parent, name } = this.#parentIfThere(path);
     const child = parent?.children.get(name);
     if (parent !== undefined && child !== undefined && !this.#keepOwn(child)) parent.children.delete(name);
+    this.#recent = undefined;
   }
 
   /** As {@link removeInherited} for everything in a directory, the directory itself excepted. */
@@ -78,6 +83,7 @@ export class MutableTree {
     const found = this.#find(path);
     if (found === undefined || !this.#isDirectory(found)) return;
     this.#clear(this.#openPath(checkedComponents(path)));
+    this.#recent = undefined;
   }
 
   finish(): StoredTree {
@@ -88,10 +94,10 @@ export class MutableTree {
   }
 
   #setDirectory(entry: NewEntry): void {
-    const { path, node: _, ...metadata } = entry;
+    const { path } = entry;
     const components = checkedComponents(path);
     const name = components.at(-1) ?? "";
-    const row = this.#append(name, { ...metadata, size: 0, node: this.#nextNode++ });
+    const row = this.#append(name, entry, this.#nextNode++);
     if (path === ROOT) {
       this.#root.row = row;
       return;
@@ -103,37 +109,47 @@ export class MutableTree {
   }
 
   #place(path: BytePath, append: (name: BytePath) => RowReference): void {
+    const recent = this.#recent;
+    if (recent !== undefined && isChildOf(path, recent.path)) {
+      this.#put(recent.directory, checkedName(path, baseName(path)), append);
+      return;
+    }
     const components = checkedComponents(path);
     const name = components.at(-1);
     if (name === undefined) throw invalidEntry(path, "is the root and no directory");
-    const parent = this.#openParent(path, components);
-    parent.children.set(name, append(name));
+    const directory = this.#openParent(path, components);
+    this.#recent = { path: parentPath(path), directory };
+    this.#put(directory, name, append);
+  }
+
+  #put(directory: OpenDirectory, name: BytePath, append: (name: BytePath) => RowReference): void {
+    const before = directory.children.get(name);
+    if (before !== undefined && this.#isDirectory(before)) this.#recent = undefined;
+    directory.children.set(name, append(name));
   }
 
   #appendFile(name: BytePath, entry: NewEntry): RowReference {
-    const { path, node, ...row } = entry;
-    const first = node === undefined ? undefined : this.#given.get(node);
+    const { node } = entry;
+    if (node === undefined) return this.#append(name, entry, this.#nextNode++);
+    const first = this.#given.get(node);
     if (first !== undefined) {
-      const linked = this.#rows.read(first, path);
-      if (sameMetadata(linked, { ...entry, node: 0 })) {
-        const { path: _, ...shared } = linked;
-        return this.#append(name, shared);
-      }
+      const linked = this.#rows.read(first, entry.path);
+      if (sameMetadata(linked, entry)) return this.#append(name, linked, linked.node);
     }
-    const reference = this.#append(name, { ...row, node: this.#nextNode++ });
-    if (node !== undefined && first === undefined) this.#given.set(node, reference);
+    const reference = this.#append(name, entry, this.#nextNode++);
+    if (first === undefined) this.#given.set(node, reference);
     return reference;
   }
 
-  #append(name: string, row: Row): RowReference {
-    return rowReference(this.#number, this.#table.append(name, row));
+  #append(name: string, row: Row, node: number): RowReference {
+    return rowReference(this.#number, this.#table.append(name, row, node));
   }
 
   #openParent(path: BytePath, components: readonly BytePath[]): OpenDirectory {
     let directory = this.#root;
     for (let i = 0; i < components.length - 1; i++) {
       const name = components[i] ?? "";
-      const child = directory.children.get(name) ?? this.#append(name, { ...IMPLIED, node: this.#nextNode++ });
+      const child = directory.children.get(name) ?? this.#append(name, IMPLIED, this.#nextNode++);
       if (!this.#isDirectory(child)) throw invalidEntry(path, `lies below ${JSON.stringify(components.slice(0, i + 1).join("/"))}, which is no directory`);
       directory = this.#openChild(directory, name, child);
     }
@@ -224,8 +240,7 @@ export class MutableTree {
     }
     if (!this.#isOwn(directory)) {
       if (this.#hasChildren(directory.row, references)) return { reference: directory.row, total: 1 + below };
-      const { path: _, ...row } = this.#rows.read(directory.row, ROOT);
-      directory.row = this.#append(name, row);
+      directory.row = this.#append(name, this.#rows.read(directory.row, ROOT), this.#rows.node(directory.row));
     }
     this.#table.setChildren(this.#rows.row(directory.row), references, below);
     return { reference: directory.row, total: 1 + below };
@@ -236,11 +251,19 @@ export class MutableTree {
   }
 }
 
+/** Whether `path` names something directly in `directory`. */
+function isChildOf(path: BytePath, directory: BytePath): boolean {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? directory === ROOT : slash > 0 && slash === directory.length && path.startsWith(directory);
+}
+
 function rowOf(child: Child): RowReference {
   return typeof child === "object" ? child.row : child;
 }
 
-function copyOf(tree: FileTree): StoredTree {
+/** The tree itself where it has rows, else a copy that has. */
+export function storedTree(tree: FileTree): StoredTree {
+  if (tree instanceof StoredTree) return tree;
   const copy = new MutableTree();
   for (const entry of tree.walk()) copy.set(entry);
   return copy.finish();

@@ -33,6 +33,10 @@ export class RowSpace {
     return this.table(reference).read(this.row(reference), path);
   }
 
+  node(reference: RowReference): number {
+    return this.table(reference).node(this.row(reference));
+  }
+
   isDirectory(reference: RowReference): boolean {
     return this.table(reference).isDirectory(this.row(reference));
   }

@@ -1,75 +1,82 @@
-import { type BytePath, comparePaths, joinPath, parentPath, ROOT } from "@varve/bytes";
+import { type BytePath, compareBytes, comparePaths, joinPath, parentPath, ROOT } from "@varve/bytes";
 import type { Change, ChangeSet } from "./change-set.ts";
-import type { Entry } from "./entry.ts";
 import { sameEntry, type SameContent } from "./entry-comparison.ts";
 import type { FileTree } from "./file-tree.ts";
-import { StoredTree } from "./stored-tree.ts";
+import { storedTree } from "./mutable-tree.ts";
+import type { RowReference, RowSpace } from "./stored-tree.ts";
 import { createTreeBuilder } from "./tree-builder.ts";
 
 /**
  * What turns `base` into `next`, sorted as a walk; parents of changed paths are not added (see {@link withParents}). That files are or
- * are not hardlinks of one another is no change in itself, as no layer can say it of files it does not hold.
+ * are not hardlinks of one another is no change in itself, as no layer can say it of files it does not hold. What trees share is not looked at.
  */
 export function diffTrees(base: FileTree, next: FileTree, sameContent?: SameContent): ChangeSet {
-  const changes: Change[] = [];
-  const before = base.lookup(ROOT);
-  const after = next.lookup(ROOT);
-  if (before !== undefined && after !== undefined && !sameEntry(before, after, sameContent)) changes.push({ kind: "modified", path: ROOT, entry: after });
+  const before = storedTree(base);
+  const after = storedTree(next);
+  const diff: Diff = { before: before.rows, after: after.rows, sameContent, changes: [] };
   // an explicit stack, deepest last: trees may be 1,024 directories deep
-  const stack: Step[] = [{ directory: ROOT, names: mergedNames(base, next, ROOT), next: 0 }];
+  const stack: Pair[] = [];
+  const descend = (path: BytePath, old: RowReference | undefined, now: RowReference): void => {
+    if (compareRows(diff, path, { old, now }) && diff.after.isDirectory(now)) stack.push({ path, old, now, oldChild: 0, nowChild: 0 });
+  };
+  descend(ROOT, before.root, after.root);
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const name = top.names[top.next++];
-    if (name === undefined) {
-      stack.pop();
-      continue;
-    }
-    const path = joinPath(top.directory, name);
-    if (isShared(base, next, path)) continue;
-    const descend = compareAt(base.lookup(path), next.lookup(path), { path, changes, sameContent });
-    if (descend) stack.push({ directory: path, names: mergedNames(base, next, path), next: 0 });
+    const child = nextChild(diff, top);
+    if (child === undefined) stack.pop();
+    else if (child.now === undefined) diff.changes.push({ kind: "deleted", path: joinPath(top.path, child.name) });
+    else descend(joinPath(top.path, child.name), child.old, child.now);
   }
-  return { changes };
+  return { changes: diff.changes };
 }
 
-interface Step {
-  readonly directory: BytePath;
-  readonly names: readonly BytePath[];
-  next: number;
-}
-
-interface Found {
-  readonly path: BytePath;
-  readonly changes: Change[];
+interface Diff {
+  readonly before: RowSpace;
+  readonly after: RowSpace;
   readonly sameContent: SameContent | undefined;
+  readonly changes: Change[];
 }
 
-/** Notes the change of one path; whether what is below must be compared. */
-function compareAt(before: Entry | undefined, after: Entry | undefined, { path, changes, sameContent }: Found): boolean {
-  if (after === undefined) {
-    changes.push({ kind: "deleted", path });
-    return false;
+/** A directory on both sides, or (without `old`) a new one, and how far its children have been compared. */
+interface Pair {
+  readonly path: BytePath;
+  readonly old: RowReference | undefined;
+  readonly now: RowReference;
+  oldChild: number;
+  nowChild: number;
+}
+
+/** Notes what changed of one path; whether anything below it can have changed. */
+function compareRows({ before, after, sameContent, changes }: Diff, path: BytePath, { old, now }: Pick<Pair, "old" | "now">): boolean {
+  if (old === undefined) {
+    changes.push({ kind: "added", path, entry: after.read(now, path) });
+    return true;
   }
-  if (before === undefined) changes.push({ kind: "added", path, entry: after });
-  else if (!sameEntry(before, after, sameContent)) changes.push({ kind: "modified", path, entry: after });
-  return after.type === "directory";
+  const oldTable = before.table(old);
+  const nowTable = after.table(now);
+  if (old === now && oldTable === nowTable) return false;
+  const oldRow = before.row(old);
+  const nowRow = after.row(now);
+  const same =
+    !nowTable.differs(nowRow, oldTable, oldRow) &&
+    ((nowTable.isPlainDirectory(nowRow) && oldTable.isPlainDirectory(oldRow)) || sameEntry(before.read(old, path), after.read(now, path), sameContent));
+  if (!same) changes.push({ kind: "modified", path, entry: after.read(now, path) });
+  return true;
 }
 
-/** Names of either directory. Of something that is none, or becomes none, there is nothing to list. */
-function mergedNames(base: FileTree, next: FileTree, directory: BytePath): readonly BytePath[] {
-  const after = next.list(directory);
-  const before = base.list(directory);
-  if (before.length === 0) return after;
-  const names = new Set(after);
-  for (const name of before) names.add(name);
-  return names.size === after.length ? after : [...names].sort(comparePaths);
-}
-
-/** Trees that derive from one another have the same rows where nothing changed. */
-function isShared(base: FileTree, next: FileTree, path: BytePath): boolean {
-  if (!(base instanceof StoredTree) || !(next instanceof StoredTree)) return false;
-  const before = base.find(path);
-  const after = next.find(path);
-  return before !== undefined && before === after && base.rows.table(before) === next.rows.table(after);
+/** The next name of either directory, by bytes, and the row it has in each. */
+function nextChild(
+  { before, after }: Diff,
+  pair: Pair,
+): { readonly name: BytePath; readonly old: RowReference | undefined; readonly now: RowReference | undefined } | undefined {
+  const old = pair.old === undefined || pair.oldChild >= before.childCount(pair.old) ? undefined : before.child(pair.old, pair.oldChild);
+  const now = pair.nowChild >= after.childCount(pair.now) ? undefined : after.child(pair.now, pair.nowChild);
+  if (old === undefined && now === undefined) return undefined;
+  const oldName = old === undefined ? undefined : before.name(old);
+  const nowName = now === undefined ? undefined : after.name(now);
+  const order = oldName === undefined ? 1 : nowName === undefined ? -1 : compareBytes(oldName, nowName);
+  if (order <= 0) pair.oldChild++;
+  if (order >= 0) pair.nowChild++;
+  return { name: (order <= 0 ? oldName : nowName) ?? ROOT, old: order <= 0 ? old : undefined, now: order >= 0 ? now : undefined };
 }
 
 /** `base` with the changes made. Paths of deletions that aren't there are passed over. */
