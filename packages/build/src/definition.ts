@@ -50,7 +50,7 @@ async function openDirectory(path: string, dockerfile: string | undefined, folde
   const id = createHash("sha256")
     .update(isAbsolute(path) ? path : join(process.cwd(), path))
     .digest("hex");
-  const opened = await openContext({ kind: "directory", path, dockerfile, statCache: join(folders.contexts, `${id}.stat`) }, io);
+  const opened = await openContext({ kind: "directory", path, dockerfile, cache: join(folders.contexts, id) }, io);
   return opened.context;
 }
 

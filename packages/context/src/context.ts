@@ -1,6 +1,6 @@
 import type { BytePath } from "@varve/bytes";
 import type { ContentReader, ContentRef, FileTree } from "@varve/layer";
-import type { IOOptions } from "@varve/oci";
+import type { Digest, IOOptions } from "@varve/oci";
 
 /** A reader that knows which references are its own, so that trees of several sources can be combined. */
 export interface OwningReader extends ContentReader {
@@ -14,8 +14,19 @@ export interface BuildContext extends AsyncDisposable {
   /** All files but the ignored ones; owners 0:0; modes and whole-second mtimes as found. */
   tree(options?: IOOptions): Promise<FileTree>;
   readonly reader: OwningReader;
+  /** Absent where finding out whether something changed would cost as much as finding out what. */
+  readonly memory?: ContextMemory;
   /** A file by path, ignore rules not applied (Dockerfile, ignore files); `undefined` when it isn't there. At most 4 MiB. */
   readFile(path: BytePath, options?: IOOptions): Promise<Uint8Array | undefined>;
+}
+
+/**
+ * Digests of parts of a context, kept between builds and given back while nothing in it has changed. `selection` names the part
+ * and how its digest is made. Digests of what changed just now are not kept.
+ */
+export interface ContextMemory {
+  recall(selection: string, options?: IOOptions): Promise<Digest | undefined>;
+  remember(selection: string, digest: Digest, options?: IOOptions): Promise<void>;
 }
 
 /** Largest Dockerfile or ignore file, in bytes. */

@@ -1,12 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { appendFile, link, mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { appendFile, chmod, link, mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectBytes, displayPath, toBytePath } from "@varve/bytes";
 import type { Entry, FileTree } from "@varve/layer";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Digest } from "@varve/oci";
 import { openDirectoryContext } from "./directory-context.ts";
+import { listDirectory } from "./directory-walk.ts";
+import { createSelectionMemory } from "./selection-memory.ts";
+import { createStatCache } from "./stat-cache.ts";
+
+const DIGEST = `sha256:${"a".repeat(64)}` as Digest;
 
 let root: string;
 beforeEach(async () => {
@@ -14,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-async function treeOf(options: { dockerfile?: string; statCache?: string } = {}): Promise<FileTree> {
+async function treeOf(options: { dockerfile?: string; cache?: string } = {}): Promise<FileTree> {
   await using context = await openDirectoryContext({ path: root, ...options });
   return await context.tree();
 }
@@ -148,11 +154,10 @@ describe("contents", () => {
   });
 
   test("have remembered digests only while their state is the same", async () => {
-    const cacheFolder = await mkdtemp(join(tmpdir(), "varve-stat-"));
-    const statCache = join(cacheFolder, "x.stat");
+    const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
     await writeFile(join(root, "f"), "one");
     const digest = async (): Promise<string> => {
-      await using context = await openDirectoryContext({ path: root, statCache });
+      await using context = await openDirectoryContext({ path: root, cache: join(folder, "x") });
       return await context.reader.digest(entryAt(await context.tree(), "f").content as never);
     };
     const first = await digest();
@@ -160,8 +165,61 @@ describe("contents", () => {
     expect(await digest()).toBe(first);
     await writeFile(join(root, "f"), "two");
     expect(await digest()).not.toBe(first);
-    expect((await readdir(cacheFolder)).filter((name) => name !== "x.stat")).toEqual([]);
-    await rm(cacheFolder, { recursive: true });
+    await rm(folder, { recursive: true });
+  });
+
+  test("that were not read again are as they were: a digest of a state is recalled, one of another isn't", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
+    await writeFile(join(root, "f"), "one");
+    const path = join(folder, "x.stat");
+    const cache = createStatCache(path);
+    await using context = await openDirectoryContext({ path: root });
+    const ref = entryAt(await context.tree(), "f").content as Parameters<typeof cache.lookup>[0];
+    await cache.record(ref, DIGEST, Date.now() + 10_000);
+    await cache.save();
+    expect(await createStatCache(path).lookup(ref)).toBe(DIGEST);
+    expect(await createStatCache(path).lookup({ ...ref, stat: { ...ref.stat, ctimeNs: "1" } })).toBeUndefined();
+    await cache.record({ ...ref, path: toBytePath("/new\nname \u00e9") }, DIGEST, Date.now());
+    expect(await cache.lookup({ ...ref, path: toBytePath("/new\nname \u00e9") })).toBeUndefined();
+    await writeFile(path, "damaged");
+    expect(await createStatCache(path).lookup(ref)).toBeUndefined();
+    expect(await readdir(folder)).toEqual(["x.stat"]);
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe("memory of selections", () => {
+  test("gives digests back while nothing has changed", async () => {
+    const memory = createSelectionMemory(join(root, "m"));
+    const other = `${DIGEST.slice(0, -1)}0` as typeof DIGEST;
+    await memory.remember(DIGEST, "COPY .", DIGEST);
+    await memory.remember(other, "COPY .", other);
+    const reopened = createSelectionMemory(join(root, "m"));
+    expect(await reopened.recall(DIGEST, "COPY .")).toBe(DIGEST);
+    expect(await reopened.recall(other, "COPY .")).toBe(other);
+    expect(await reopened.recall(DIGEST, "COPY d")).toBeUndefined();
+  });
+
+  test("keeps nothing of what changed just now, and sees every change", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "varve-memory-"));
+    const open = (): ReturnType<typeof openDirectoryContext> => openDirectoryContext({ path: root, cache: join(folder, "x") });
+    await writeFile(join(root, "f"), "one");
+    await using fresh = await open();
+    await fresh.memory?.remember("all", DIGEST);
+    expect(await (await open()).memory?.recall("all")).toBeUndefined();
+    const prints = new Set<string>();
+    const print = async (): Promise<number> => prints.add((await listDirectory(root)).fingerprint()).size;
+    expect(await print()).toBe(1);
+    expect(await print()).toBe(1);
+    await chmod(join(root, "f"), 0o600);
+    expect(await print()).toBe(2);
+    await rename(join(root, "f"), join(root, "g"));
+    expect(await print()).toBe(3);
+    await mkdir(join(root, "d"));
+    expect(await print()).toBe(4);
+    await symlink("x", join(root, "l"));
+    expect(await print()).toBe(5);
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -5,10 +5,12 @@ import { type IgnoreMatcher, parseIgnore } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import { createTreeBuilder, type FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
-import { type BuildContext, TEXT_LIMIT } from "./context.ts";
+import { type BuildContext, type ContextMemory, TEXT_LIMIT } from "./context.ts";
+import { listDirectory, type ListOptions, rootBytes } from "./directory-walk.ts";
 import { createDiskReader } from "./disk-reader.ts";
-import { walkDirectory } from "./directory-walk.ts";
-import { openStatCache } from "./stat-cache.ts";
+import type { Listing } from "./listing.ts";
+import { createSelectionMemory } from "./selection-memory.ts";
+import { createStatCache, SETTLED } from "./stat-cache.ts";
 
 /** A directory as build context. */
 export interface DirectoryContextOptions extends IOOptions {
@@ -16,8 +18,8 @@ export interface DirectoryContextOptions extends IOOptions {
   readonly path: string;
   /** Host path of the Dockerfile: `<it>.dockerignore` wins over the directory's `.dockerignore`. Without it only the latter is looked for. */
   readonly dockerfile?: string | undefined;
-  /** File in which content digests are remembered between builds. */
-  readonly statCache?: string | undefined;
+  /** Where digests are remembered between builds: files whose names begin so. */
+  readonly cache?: string | undefined;
   /** For people; `path` by default. */
   readonly title?: string | undefined;
 }
@@ -29,19 +31,47 @@ export interface DirectoryContextOptions extends IOOptions {
 export async function openDirectoryContext(options: DirectoryContextOptions): Promise<BuildContext> {
   const root = await resolveRoot(options.path);
   const ignore = await readIgnoreFile(root, options.dockerfile);
-  const cache = options.statCache === undefined ? undefined : await openStatCache(options.statCache);
-  let listed: Promise<FileTree> | undefined;
+  const cache = options.cache === undefined ? undefined : createStatCache(`${options.cache}.stat`);
+  let listing: Promise<Listed> | undefined;
+  let made: Promise<FileTree> | undefined;
+  const list = (io: IOOptions | undefined): Promise<Listed> => (listing ??= listSettled(root, { ignore, signal: io?.signal }));
   return {
     title: options.title ?? options.path,
     reader: createDiskReader(root, cache),
+    ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, list) }),
     tree(io) {
-      listed ??= walkDirectory(root, { ignore, signal: io?.signal });
-      return listed;
+      made ??= list(io).then((found) => found.listing.tree(rootBytes(root)));
+      return made;
     },
     // cleaned: `..` can't be in it
     readFile: (path) => readLimitedFile(join(root, displayPath(path))),
     async [Symbol.asyncDispose]() {
       await cache?.save();
+    },
+  };
+}
+
+interface Listed {
+  readonly listing: Listing;
+  /** Whether a change after the listing began would be seen by the next one. */
+  readonly settled: boolean;
+}
+
+async function listSettled(root: string, options: ListOptions): Promise<Listed> {
+  const since = Date.now();
+  const listing = await listDirectory(root, options);
+  return { listing, settled: since - listing.newest() >= SETTLED };
+}
+
+function createMemory(file: string, list: (io: IOOptions | undefined) => Promise<Listed>): ContextMemory {
+  const memory = createSelectionMemory(file);
+  return {
+    async recall(selection, io) {
+      return memory.recall((await list(io)).listing.fingerprint(), selection);
+    },
+    async remember(selection, digest, io) {
+      const { listing, settled } = await list(io);
+      if (settled) await memory.remember(listing.fingerprint(), selection, digest);
     },
   };
 }

@@ -33,11 +33,12 @@ export function createDiskReader(root: string, cache?: StatCache): OwningReader 
     },
     async digest(ref, options) {
       const disk = asDisk(ref);
-      const known = cache?.lookup(disk);
+      const known = await cache?.lookup(disk);
       if (known !== undefined) return known;
       options?.signal?.throwIfAborted();
+      const since = Date.now();
       const digest = disk.size <= SMALL ? sha256(readSmall(disk)) : await sha256Stream(readLarge(disk, options));
-      cache?.record(disk, digest);
+      await cache?.record(disk, digest, since);
       return digest;
     },
   };

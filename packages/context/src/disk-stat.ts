@@ -1,16 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import type { DiskStat } from "@varve/layer";
 
-/** The part of a stat by which a change is noticed. */
-export function diskStat(stats: BigIntStats): DiskStat {
-  return {
-    device: stats.dev.toString(),
-    inode: stats.ino.toString(),
-    mtimeNs: stats.mtimeNs.toString(),
-    ctimeNs: stats.ctimeNs.toString(),
-  };
-}
-
 /** Whether a file still is the one, and in the state, that was listed. */
 export function sameState(stats: BigIntStats, size: number, listed: DiskStat): boolean {
   return (

@@ -1,6 +1,6 @@
 export { archiveContext, gitContext } from "./archive-context.ts";
 export { type Archive, type ArchiveEntry, type ArchiveOptions, archiveTree, openArchive } from "./archive-tree.ts";
-export { type BuildContext, type OwningReader, TEXT_LIMIT } from "./context.ts";
+export { type BuildContext, type ContextMemory, type OwningReader, TEXT_LIMIT } from "./context.ts";
 export { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
 export { walkDirectory, type WalkOptions } from "./directory-walk.ts";
 export { createDiskReader } from "./disk-reader.ts";

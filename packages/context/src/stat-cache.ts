@@ -7,8 +7,9 @@ type DiskRef = Extract<ContentRef, { kind: "disk" }>;
 
 /** Remembers content digests of files by the state they were in, so that an unchanged file isn't read again. */
 export interface StatCache {
-  lookup(ref: DiskRef): Digest | undefined;
-  record(ref: DiskRef, digest: Digest): void;
+  lookup(ref: DiskRef): Promise<Digest | undefined>;
+  /** `since` is when reading began, milliseconds since the epoch. */
+  record(ref: DiskRef, digest: Digest, since: number): Promise<void>;
   /** Writes what was used or recorded since it was opened; best effort. */
   save(): Promise<void>;
 }
@@ -18,33 +19,35 @@ const HEADER = "varve stat cache 1";
  * Kernels stamp by the tick and some file systems by the second: a file that changed this recently could change again without
  * a new ctime, so its digest is not remembered. Milliseconds.
  */
-const SETTLED = 1500;
+export const SETTLED: number = 1500;
 
 interface CachedDigest {
   readonly state: string;
   readonly digest: Digest;
 }
 
-/** Opens (or starts) the cache in `file`. One that can't be read is an empty one: nothing but time is lost. */
-export async function openStatCache(file: string): Promise<StatCache> {
-  const known = await load(file);
+/** The cache in `file`, read when first asked. One that can't be read is an empty one: nothing but time is lost. */
+export function createStatCache(file: string): StatCache {
+  let loading: Promise<Map<string, CachedDigest>> | undefined;
+  const entries = (): Promise<Map<string, CachedDigest>> => (loading ??= load(file));
   const used = new Set<string>();
   let dirty = false;
   return {
-    lookup(ref) {
-      const entry = known.get(ref.path);
+    async lookup(ref) {
+      const entry = (await entries()).get(ref.path);
       if (entry === undefined || entry.state !== stateOf(ref)) return undefined;
       used.add(ref.path);
       return entry.digest;
     },
-    record(ref, digest) {
-      if (Date.now() - Number(BigInt(ref.stat.ctimeNs) / 1_000_000n) < SETTLED) return;
-      known.set(ref.path, { state: stateOf(ref), digest });
+    async record(ref, digest, since) {
+      if (since - Number(BigInt(ref.stat.ctimeNs) / 1_000_000n) < SETTLED) return;
+      (await entries()).set(ref.path, { state: stateOf(ref), digest });
       used.add(ref.path);
       dirty = true;
     },
     async save() {
       if (!dirty) return;
+      const known = await entries();
       const lines = [HEADER];
       // what this build did not look at may belong to another Dockerfile's COPY of the same directory; only a cache that is mostly that is pruned
       const prune = known.size > 2 * used.size + 100_000;

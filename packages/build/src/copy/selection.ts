@@ -29,6 +29,8 @@ export interface SelectionOptions {
   readonly parents: boolean;
   /** `--exclude` patterns, relative to each source directory. */
   readonly exclude: readonly string[];
+  /** The pattern is a path: nothing in it is a wildcard. */
+  readonly literal?: boolean;
 }
 
 /**
@@ -38,14 +40,14 @@ export interface SelectionOptions {
  */
 export function selectSource(tree: FileTree, pattern: string, options: SelectionOptions): readonly Selected[] {
   const exclude = options.exclude.length === 0 ? undefined : parseIgnore(options.exclude.join("\n"));
-  if (!options.parents) return expandPattern(tree, toBytePath(pattern)).map((match) => select(tree, match, undefined, exclude));
+  if (!options.parents) return expandPattern(tree, toBytePath(pattern), options.literal === true).map((match) => select(tree, match, undefined, exclude));
   const [pivot, rest] = splitPivot(pattern);
   const wanted = cleanPath(toBytePath(rest));
   if (![...pathComponents(cleanPath(toBytePath(pivot))), ...pathComponents(wanted)].some(hasWildcard)) {
     existing(tree, joinPath(cleanPath(toBytePath(pivot)), wanted), pattern);
   }
   const include = wanted === ROOT ? undefined : parseIgnore(displayPath(wanted));
-  return expandPattern(tree, toBytePath(pivot)).map((match) => select(tree, match, include, exclude));
+  return expandPattern(tree, toBytePath(pivot), false).map((match) => select(tree, match, include, exclude));
 }
 
 /** `a/./b`: what is before the pivot is not kept. */
@@ -54,9 +56,9 @@ function splitPivot(pattern: string): [string, string] {
   return at < 0 ? ["/", pattern] : [pattern.slice(0, at), pattern.slice(at + 3)];
 }
 
-function expandPattern(tree: FileTree, pattern: BytePath): { readonly name: BytePath; readonly root: Entry }[] {
+function expandPattern(tree: FileTree, pattern: BytePath, literal: boolean): { readonly name: BytePath; readonly root: Entry }[] {
   const components = pathComponents(cleanPath(pattern));
-  const first = components.findIndex(hasWildcard);
+  const first = literal ? -1 : components.findIndex(hasWildcard);
   if (first < 0) {
     const path = cleanPath(pattern);
     return [{ name: baseName(path), root: existing(tree, path, pattern) }];

@@ -1,12 +1,11 @@
 import { toBytePath } from "@varve/bytes";
 import type { KeyComponent } from "@varve/cache";
 import { VarveError } from "@varve/errors";
-import { resolvePath } from "@varve/layer";
+import { type FileTree, resolvePath } from "@varve/layer";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunMountSource } from "@varve/snapshot";
-import { digestSelection } from "../copy/selection-digest.ts";
-import { selectSource } from "../copy/selection.ts";
 import { openResult, type StepScope, type VertexResult } from "../step/execution.ts";
+import { selectContent } from "../step/selected-content.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
 import { readSecret, sshSocket } from "./secrets.ts";
 
@@ -42,13 +41,8 @@ function describe(mount: MountOptions): string {
 }
 
 async function contentDigest(scope: StepScope, mount: Extract<MountOptions, { type: "bind" }>, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<string> {
-  const { tree, reader } = await openResult(scope, inputOf(mount.from, inputs));
-  requireSource(tree, mount.source);
-  return digestSelection(selectLiteral(tree, mount.source), reader, { owner: true, signal: scope.execution.signal });
-}
-
-function selectLiteral(tree: Parameters<typeof selectSource>[0], source: string): ReturnType<typeof selectSource> {
-  return selectSource(tree, source.replaceAll(/[\\*?[]/g, "\\$&"), { parents: false, exclude: [] });
+  const { digest } = await selectContent(scope, inputOf(mount.from, inputs), mount.source, { parents: false, exclude: [], owner: true, literal: true });
+  return digest;
 }
 
 async function openMounts(
@@ -115,7 +109,7 @@ async function openMount(
   }
 }
 
-function requireSource(tree: Parameters<typeof selectSource>[0], source: string): void {
+function requireSource(tree: FileTree, source: string): void {
   if (resolvePath(tree, toBytePath(source.slice(1)), { followLast: true }).entry !== undefined) return;
   throw new VarveError("BUILD_COPY_SOURCE_NOT_FOUND", `the mount's source ${JSON.stringify(source)} does not exist`, {
     hint: "check the path, and .dockerignore when it is from the build context",

@@ -7,11 +7,12 @@ import { type Digest, digestFromHex } from "@varve/oci";
 import type { TransferSource, TransferVertex } from "@varve/plan";
 import { digestSelection } from "../copy/selection-digest.ts";
 import { type Selected, selectSource } from "../copy/selection.ts";
-import { openResult, type StepScope, type VertexResult } from "./execution.ts";
+import type { StepScope, VertexResult } from "./execution.ts";
+import { selectContent } from "./selected-content.ts";
 
 /** One source of a COPY or ADD, selected and digested. */
 export interface TransferInput extends AsyncDisposable {
-  readonly selected: readonly Selected[];
+  selected(): Promise<readonly Selected[]>;
   /** Whether files of it are extracted when they are archives. */
   readonly unpack: boolean;
   /** Readers of contents that no layer holds. */
@@ -37,10 +38,8 @@ export async function openTransferSource(scope: StepScope, vertex: TransferVerte
 }
 
 async function pathInput(scope: StepScope, vertex: TransferVertex, pattern: string, from: VertexResult): Promise<TransferInput> {
-  const { tree, reader } = await openResult(scope, from);
-  const selected = selectSource(tree, pattern, vertex);
   const unpack = vertex.unpack ?? vertex.kind === "add";
-  const digest = await digestSelection(selected, reader, { owner: isUnset(vertex.chown), signal: scope.execution.signal });
+  const { digest, selected } = await selectContent(scope, from, pattern, { parents: vertex.parents, exclude: vertex.exclude, owner: isUnset(vertex.chown) });
   const readers = from.kind === "context" ? [from.context.reader] : [];
   return { selected, unpack, readers, digest: unpack ? combined("unpack", digest) : digest, [Symbol.asyncDispose]: NOTHING };
 }
@@ -59,7 +58,13 @@ function inlineInput(scope: StepScope, name: string, content: string): TransferI
     content: { kind: "bytes", bytes, size: bytes.length },
   };
   const digest = combined("inline", name, content);
-  return { selected: [single(toBytePath(name.slice(name.lastIndexOf("/") + 1)), entry)], unpack: false, readers: [], digest, [Symbol.asyncDispose]: NOTHING };
+  return {
+    selected: () => Promise.resolve([single(toBytePath(name.slice(name.lastIndexOf("/") + 1)), entry)]),
+    unpack: false,
+    readers: [],
+    digest,
+    [Symbol.asyncDispose]: NOTHING,
+  };
 }
 
 async function httpInput(scope: StepScope, vertex: TransferVertex, source: Extract<TransferSource, { kind: "http" }>): Promise<TransferInput> {
@@ -69,7 +74,7 @@ async function httpInput(scope: StepScope, vertex: TransferVertex, source: Extra
   const unpack = vertex.unpack ?? false;
   const digest = await digestSelection(selected, file.reader, { owner: isUnset(vertex.chown), signal });
   return {
-    selected,
+    selected: () => Promise.resolve(selected),
     unpack,
     readers: [file.reader],
     digest: unpack ? combined("unpack", digest) : digest,
@@ -86,7 +91,13 @@ async function gitInput(scope: StepScope, vertex: TransferVertex, source: Extrac
   const digest = source.keepGitDir
     ? combined("git", source.url, checkout.commit)
     : await digestSelection(selected, checkout.reader, { owner: isUnset(vertex.chown), signal });
-  return { selected, unpack: false, readers: [checkout.reader], digest, [Symbol.asyncDispose]: async () => checkout[Symbol.asyncDispose]() };
+  return {
+    selected: () => Promise.resolve(selected),
+    unpack: false,
+    readers: [checkout.reader],
+    digest,
+    [Symbol.asyncDispose]: async () => checkout[Symbol.asyncDispose](),
+  };
 }
 
 function selectAll(tree: FileTree, vertex: TransferVertex): readonly Selected[] {

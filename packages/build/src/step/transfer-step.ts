@@ -1,7 +1,7 @@
 import { toBytePath } from "@varve/bytes";
 import type { KeyComponent } from "@varve/cache";
 import { openArchive, type OwningReader } from "@varve/context";
-import { type ContentReader, EMPTY_TREE, type FileTree } from "@varve/layer";
+import { type ContentReader, type ContentRef, EMPTY_TREE, type FileTree } from "@varve/layer";
 import type { TransferVertex } from "@varve/plan";
 import { isNumericOwner, readAccounts, resolveOwner } from "../accounts.ts";
 import { createCompositeReader } from "../composite-reader.ts";
@@ -72,7 +72,7 @@ async function produce(
   const placement = await placementOf(vertex, base, execution.layerReader, scope);
   try {
     for (const input of inputs) {
-      for (const selected of input.selected) {
+      for (const selected of await input.selected()) {
         const archive = input.unpack ? await unpackable(scope, selected.root.content, createCompositeReader(readers, execution.layerReader)) : undefined;
         if (archive === undefined) placeSelected(destination, selected, placement, links);
         else {
@@ -101,11 +101,7 @@ async function placementOf(vertex: TransferVertex, base: FileTree, reader: Conte
   };
 }
 
-async function unpackable(
-  scope: StepScope,
-  content: TransferInput["selected"][number]["root"]["content"],
-  reader: ContentReader,
-): ReturnType<typeof openArchive> {
+async function unpackable(scope: StepScope, content: ContentRef | undefined, reader: ContentReader): ReturnType<typeof openArchive> {
   if (content === undefined) return undefined;
   return openArchive(await reader.open(content, scope.io), { directory: scope.execution.spool, signal: scope.execution.signal });
 }

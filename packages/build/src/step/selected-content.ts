@@ -1,0 +1,34 @@
+import type { Digest } from "@varve/oci";
+import { digestSelection } from "../copy/selection-digest.ts";
+import { type Selected, type SelectionOptions, selectSource } from "../copy/selection.ts";
+import { openResult, type StepScope, type VertexResult } from "./execution.ts";
+
+/** What a step reads of a tree, and the digest of it. */
+export interface SelectedContent {
+  readonly digest: Digest;
+  /** Selected when first asked for; a context that remembers the digest needn't be made a tree for it. */
+  selected(): Promise<readonly Selected[]>;
+}
+
+/** Changes when equal selections would get other digests than before. */
+const DIGEST_FORM = "1";
+
+/** Selects from a result by a COPY source pattern or a path. `owner` false: who owns the files has no effect. Throws BUILD_COPY_SOURCE_NOT_FOUND. */
+export async function selectContent(
+  scope: StepScope,
+  from: VertexResult,
+  pattern: string,
+  options: SelectionOptions & { readonly owner: boolean },
+): Promise<SelectedContent> {
+  const { owner, ...how } = options;
+  let selection: Promise<readonly Selected[]> | undefined;
+  const selected = (): Promise<readonly Selected[]> => (selection ??= openResult(scope, from).then(({ tree }) => selectSource(tree, pattern, how)));
+  const memory = from.kind === "context" ? from.context.memory : undefined;
+  const name = JSON.stringify([DIGEST_FORM, pattern, how.parents, how.exclude, how.literal ?? false, owner]);
+  const remembered = await memory?.recall(name, scope.io);
+  if (remembered !== undefined) return { digest: remembered, selected };
+  const { reader } = await openResult(scope, from);
+  const digest = await digestSelection(await selected(), reader, { owner, signal: scope.execution.signal });
+  await memory?.remember(name, digest, scope.io);
+  return { digest, selected };
+}
