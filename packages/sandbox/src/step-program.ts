@@ -6,6 +6,7 @@ import { REPORT, reportExecutions, reportWord } from "./launcher/report.ts";
 import { AT_FDCWD, MOUNT } from "./mounting.ts";
 import { resourceLimitNumber } from "./resource-limit.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
+import { installFilter, oneIdFilter } from "./seccomp.ts";
 import { buildWorld, openProcSelf, type WorldFeatures } from "./world.ts";
 
 /** What the place allows a step's process. */
@@ -61,6 +62,7 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   program.call("set the umask", "umask", 0o022);
   enterDirectory(program, step.cwd);
   if (mapped) mapUser(program, step.user);
+  if (features.ids === "one") installFilter(program, oneIdFilter(arch));
   if (!step.insecure) dropBounds(program);
   if (features.ids === "real") {
     const groups = Buffer.alloc(step.user.groups.length * 4);
