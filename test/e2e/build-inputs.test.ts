@@ -20,12 +20,18 @@ async function filesOf(args: readonly string[], input?: Uint8Array): Promise<str
   const out = join(space.root, `out-${Math.random().toString(36).slice(2)}`);
   const outcome = await program(["build", "-o", out, ...args], input);
   if (outcome.code !== 0) throw new Error(outcome.stderr);
-  return execFileSync("find", [".", "-mindepth", "1", "-printf", "%P\n"], { cwd: out, encoding: "utf8" }).split("\n").filter((line) => line !== "").toSorted();
+  return execFileSync("find", [".", "-mindepth", "1", "-printf", "%P\n"], { cwd: out, encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line !== "")
+    .toSorted();
 }
 
 /** As the workspace's `varve`, with bytes on stdin. */
 function program(args: readonly string[], input?: Uint8Array): Promise<Outcome> {
-  const child = spawn(process.env["VARVE_TEST_NODE"] ?? process.execPath, [VARVE, ...args], { cwd: space.root, env: { ...process.env, VARVE_HOME: space.home, NO_COLOR: "1" } });
+  const child = spawn(process.env["VARVE_TEST_NODE"] ?? process.execPath, [VARVE, ...args], {
+    cwd: space.root,
+    env: { ...process.env, VARVE_HOME: space.home, NO_COLOR: "1" },
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   child.stdin.on("error", () => {});
@@ -108,7 +114,10 @@ describeWithTools(["git"], "git repositories", () => {
     const repository = join(base, "repo.git");
     await mkdir(join(repository, "sub"), { recursive: true });
     const git = (...args: readonly string[]): string =>
-      execFileSync("git", ["-C", repository, "-c", "user.name=t", "-c", "user.email=t@example.invalid", ...args], { encoding: "utf8", env: { ...process.env, GIT_COMMITTER_DATE: "1600000000 +0000", GIT_AUTHOR_DATE: "1600000000 +0000" } }).trim();
+      execFileSync("git", ["-C", repository, "-c", "user.name=t", "-c", "user.email=t@example.invalid", ...args], {
+        encoding: "utf8",
+        env: { ...process.env, GIT_COMMITTER_DATE: "1600000000 +0000", GIT_AUTHOR_DATE: "1600000000 +0000" },
+      }).trim();
     git("init", "-q", "-b", "main");
     await writeFile(join(repository, "Dockerfile"), "FROM scratch\nCOPY . /c/\n");
     await writeFile(join(repository, "sub/Dockerfile"), "FROM scratch\nCOPY . /s/\n");
@@ -121,7 +130,10 @@ describeWithTools(["git"], "git repositories", () => {
     git("add", ".");
     git("commit", "-qm", "two");
     const port = await freePort();
-    daemon = spawn("git", ["daemon", "--reuseaddr", "--listen=127.0.0.1", `--port=${port}`, `--base-path=${base}`, "--export-all"], { stdio: "ignore", detached: true });
+    daemon = spawn("git", ["daemon", "--reuseaddr", "--listen=127.0.0.1", `--port=${port}`, `--base-path=${base}`, "--export-all"], {
+      stdio: "ignore",
+      detached: true,
+    });
     url = `git://127.0.0.1:${port}/repo.git`;
     await answers(url);
   });
@@ -175,4 +187,3 @@ async function answers(url: string): Promise<void> {
   }
   throw new Error(`${url} doesn't answer`);
 }
-

@@ -9,7 +9,13 @@ const ANSWERED: Readonly<Record<LauncherArch, readonly number[]>> = {
   arm64: [54, 55, 143, 144, 145, 146, 147, 149, 151, 152, 159],
 };
 /** mknod and mknodat, with the index of their mode argument. */
-const MKNOD: Readonly<Record<LauncherArch, readonly (readonly [number, number])[]>> = { x64: [[133, 1], [259, 2]], arm64: [[33, 2]] };
+const MKNOD: Readonly<Record<LauncherArch, readonly (readonly [number, number])[]>> = {
+  x64: [
+    [133, 1],
+    [259, 2],
+  ],
+  arm64: [[33, 2]],
+};
 const AUDIT_ARCH: Readonly<Record<LauncherArch, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7 };
 
 const S_IFMT = 0o170000;

@@ -7,7 +7,7 @@ import { openResult, type StepScope, type VertexResult } from "./execution.ts";
 export interface SelectedContent {
   readonly digest: Digest;
   /** Selected when first asked for; a context that remembers the digest needn't be made a tree for it. */
-  selected(): Promise<readonly Selected[]>;
+  readonly selected: () => Promise<readonly Selected[]>;
 }
 
 /** Changes when equal selections would get other digests than before. */
