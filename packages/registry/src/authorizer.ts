@@ -93,7 +93,8 @@ export class Authorizer {
     const extra = asked.filter((scope) => !before.some((own) => covers(own, scope)));
     if (extra.length > 0) this.#extra.set(keyOf(scopes), [...before.slice(scopes.length), ...extra]);
     const key = keyOf(this.#allScopes(scopes));
-    const known = await this.#tokens.get(key)?.catch(() => undefined);
+    const pending = this.#tokens.get(key)?.catch(() => undefined);
+    const known = pending === undefined ? undefined : await abortable(pending, signal);
     if (known !== undefined && bearer(known) === sent) {
       if (known.at > since) return undefined;
       this.#tokens.delete(key);

@@ -1,6 +1,6 @@
-import { VarveError } from "@varve/errors";
+import { type ErrorCode, isVarveError, VarveError } from "@varve/errors";
 import { apiHost, isLoopback } from "./host.ts";
-import { errorCode, isTlsProtocolError, networkFailure } from "./failure.ts";
+import { errorCode, isNoTls, networkFailure } from "./failure.ts";
 import { TransientFailure } from "./retry.ts";
 import type { Transport } from "./transport.ts";
 
@@ -57,10 +57,14 @@ async function ping(endpoint: Endpoint, transport: Transport, signal: AbortSigna
 }
 
 function mostTelling(failures: readonly Error[]): Error {
-  const inner = failures.map((failure) => (failure instanceof TransientFailure ? failure.final : failure));
-  const isMisfit = (error: Error): boolean => error instanceof VarveError && (error.code === "REGISTRY_PROTOCOL" || isTlsProtocolError(errorCode(error)));
-  const untrusted = inner.findIndex((error) => error instanceof VarveError && error.code === "REGISTRY_TLS" && !isMisfit(error));
-  const real = untrusted >= 0 ? untrusted : inner.findIndex((error) => !isMisfit(error));
-  const chosen = failures[Math.max(0, real)];
+  const isOf = (failure: Error, code: ErrorCode): boolean => isVarveError(failure instanceof TransientFailure ? failure.final : failure, code);
+  const isMute = (failure: Error): boolean => isNoTls(errorCode(failure.cause));
+  const chosen =
+    // it does speak TLS, but not to us
+    failures.find((failure) => isOf(failure, "REGISTRY_TLS") && !isMute(failure)) ??
+    // something else answers there
+    failures.find((failure) => isOf(failure, "REGISTRY_PROTOCOL")) ??
+    failures.find((failure) => !isMute(failure)) ??
+    failures[0];
   return chosen ?? new RangeError("there was a failure");
 }

@@ -24,6 +24,8 @@ const PASSING = new Set([
   "UND_ERR_INFO",
 ]);
 const PASSING_ONCE_KNOWN = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENOTFOUND"]);
+/** OpenSSL's words for bytes that are no TLS. */
+const NO_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG", "ERR_SSL_HTTP_REQUEST", "ERR_SSL_UNKNOWN_PROTOCOL"]);
 const UNTRUSTED = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -35,11 +37,14 @@ const UNTRUSTED = new Set([
 
 /** The error for a request that got no answer, or only part of one: a {@link TransientFailure} where another try may help. */
 export function networkFailure(error: unknown, request: FailedRequest): Error {
+  // a tunnel, or a guard, that knew better
+  if (error instanceof VarveError || error instanceof TransientFailure) return error;
   const code = errorCode(error);
   const { host } = request.url;
   const tls = tlsFailure(error, code, request.url);
   if (tls !== undefined) return tls;
-  if (code.startsWith("HPE_")) {
+  // undici names no code where the very first bytes are wrong
+  if (code.startsWith("HPE_") || (error instanceof Error && error.name === "HTTPParserError")) {
     const hint = request.url.protocol === "http:" ? "it may speak https only" : undefined;
     return new VarveError("REGISTRY_PROTOCOL", `${host} does not answer in HTTP`, { hint, cause: error });
   }
@@ -48,9 +53,9 @@ export function networkFailure(error: unknown, request: FailedRequest): Error {
   return passing ? new TransientFailure(final) : final;
 }
 
-/** Whether a failure means that the host does not speak TLS on that port, or none that Node takes. */
-export function isTlsProtocolError(code: string): boolean {
-  return code.startsWith("ERR_SSL_") || code === "EPROTO";
+/** Whether a failure means that the host does not speak TLS on that port. */
+export function isNoTls(code: string): boolean {
+  return NO_TLS.has(code);
 }
 
 /** The code of a system, TLS or undici error, looked for through its causes; empty when there is none. */
@@ -63,8 +68,12 @@ export function errorCode(error: unknown): string {
 
 function tlsFailure(error: unknown, code: string, url: URL): VarveError | undefined {
   const { host } = url;
-  if (isTlsProtocolError(code)) {
+  if (isNoTls(code)) {
     return new VarveError("REGISTRY_TLS", `${host} does not speak TLS`, { hint: `if it speaks plain http, add --insecure-registry ${host}`, cause: error });
+  }
+  if (code.startsWith("ERR_SSL_") || code === "EPROTO") {
+    const hint = code.includes("CERTIFICATE_REQUIRED") ? "it wants a client certificate, which varve does not support" : undefined;
+    return new VarveError("REGISTRY_TLS", `the TLS handshake with ${host} failed: ${reasonOf(error, code)}`, { hint, cause: error });
   }
   if (UNTRUSTED.has(code)) {
     const hint = `point NODE_EXTRA_CA_CERTS at the certificate authority's PEM file, or add --insecure-registry ${host}`;

@@ -156,8 +156,8 @@ export class RegistrySession {
   /** A token server gets the password: it must be reached as safely as the registry itself. */
   #checkRealm(realm: string): URL {
     const origin = this.#endpoint?.origin ?? "";
-    const url = parseHttpUrl(realm, URL.canParse(origin) ? new URL(origin) : undefined);
-    if (url === undefined) throw new VarveError("REGISTRY_PROTOCOL", `${this.registry} names a token server that is no http URL`);
+    const url = parseHttpUrl(realm);
+    if (url === undefined) throw new VarveError("REGISTRY_PROTOCOL", `${this.registry} names a token server by something that is no http URL`);
     const local = isLoopback(url.host) && isLoopback(this.registry);
     if (url.protocol === "http:" && url.origin !== origin && !local && !this.#options.insecureRegistries.includes(url.host)) {
       const hint = `if that is meant, add --insecure-registry ${url.host}`;

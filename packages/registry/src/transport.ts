@@ -5,8 +5,9 @@ import type { Dispatcher } from "undici";
 import { isPrivateAddress, isPublicHost, publicLookup, requirePublicAddress } from "./address-guard.ts";
 import { hostName } from "./host.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
+import { createTunnelConnector } from "./proxy-tunnel.ts";
 
-type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent">;
+type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent" | "buildConnector">;
 
 /** One HTTP request; nothing is followed, retried or added but what undici must. */
 export interface HttpRequest {
@@ -123,10 +124,13 @@ class UndiciTransport implements Transport {
     if (known !== undefined) return known;
     const timeout = this.#timeouts.connect;
     const trust = verify ? {} : { rejectUnauthorized: false };
+    const connect = { timeout, ...trust, ...(publicOnly ? { lookup: publicLookup } : {}) };
     const dispatcher =
       proxy === undefined
-        ? new undici.Agent({ connect: { timeout, ...trust, ...(publicOnly ? { lookup: publicLookup } : {}) } })
-        : new undici.ProxyAgent({ uri: proxy.href, requestTls: { timeout, ...trust }, connect: { timeout }, proxyTunnel: tunnel });
+        ? new undici.Agent({ connect })
+        : tunnel
+          ? new undici.Agent({ connect: createTunnelConnector({ proxy, timeout, connector: undici.buildConnector({ timeout, ...trust }) }) })
+          : new undici.ProxyAgent({ uri: proxy.href, proxyTunnel: false, connect: { timeout } });
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
   }
