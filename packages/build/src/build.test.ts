@@ -216,6 +216,21 @@ describe("outputs", () => {
   });
 });
 
+describe("oci-layout:// contexts", () => {
+  test("are bases by tag, by digest, or the only image there is", async () => {
+    await put({ base: "BASE", own: "OWN" });
+    const layout = join(root, "layout");
+    const base = await run("FROM scratch\nCOPY base /", { outputs: [{ type: "oci", dest: layout, tar: false, names: ["x:v1"] }] });
+    home = join(root, "elsewhere");
+    for (const suffix of ["", ":v1", `@${base.descriptor.digest}`]) {
+      const next = await run("FROM b\nCOPY own /", { buildContexts: { b: `oci-layout://${layout}${suffix}` } });
+      expect((await inspect(next)).files).toEqual(["base", "own"]);
+    }
+    expect(await failureOf(run("FROM b", { buildContexts: { b: `oci-layout://${layout}:v2` } }))).toMatchObject({ code: "BUILD_INVALID_OPTION" });
+    expect(await failureOf(run("FROM b", { buildContexts: { b: `oci-layout://${root}` } }))).toMatchObject({ code: "BUILD_INVALID_OPTION" });
+  });
+});
+
 describe("registries", () => {
   test("a base in the target registry is mounted: its layers are neither downloaded nor uploaded", async () => {
     await using served = await openStore({ root: join(root, "served") });

@@ -1,6 +1,6 @@
 import { createLocalCache } from "@varve/cache";
 import type { BuildContext } from "@varve/context";
-import { isVarveError, VarveError } from "@varve/errors";
+import { VarveError } from "@varve/errors";
 import { createLayerReader } from "@varve/image";
 import { type DiffID, formatPlatform } from "@varve/oci";
 import type { Plan } from "@varve/plan";
@@ -11,7 +11,7 @@ import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { type Definition, openDefinition, openNamedContext } from "./definition.ts";
-import { createEventSink, type EventSink, isCancellation } from "./events.ts";
+import { createEventSink, type EventSink } from "./events.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { createStackTrees, type StackLayer } from "./layer-stack.ts";
 import { deliver, finishResult, outputsOf } from "./output/outputs.ts";
@@ -70,7 +70,7 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
       createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: options.insecureRegistries ?? [] }),
     );
     const events = createEventSink(options.onProgress);
-    const images = createBaseImages({ store, registries, pull: options.pull === true });
+    const images = createBaseImages({ store, registries, pull: options.pull === true, events });
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts") };
     const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
@@ -85,8 +85,7 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
       await Promise.allSettled(execution.background);
     }
   } catch (error) {
-    if (options.signal?.aborted === true && !(isVarveError(error) && !isCancellation(error)))
-      throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
+    if (options.signal?.aborted === true) throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
     throw error;
   }
 }

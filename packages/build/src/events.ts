@@ -8,7 +8,7 @@ export interface EventSink {
   warning(rule: string, message: string, range?: SourceRange): void;
 }
 
-/** One step's events; exactly one of `done`, `cached`, `failed` ends it, what comes after that is dropped. */
+/** One step's events; exactly one of `done`, `cached`, `failed`, `cancelled` ends it, what comes after that is dropped. */
 export interface StepEvents {
   output(stream: "stdout" | "stderr", chunk: Uint8Array): void;
   progress(name: string, current: number, total?: number): void;
@@ -16,6 +16,8 @@ export interface StepEvents {
   done(): void;
   cached(): void;
   failed(error: unknown): void;
+  /** Another step's failure, or the user, ended it. */
+  cancelled(): void;
 }
 
 /** Makes events out of what happens; without a listener they go nowhere. */
@@ -37,6 +39,7 @@ export function createEventSink(listener: ((event: BuildEvent) => void) | undefi
         note: (message) => ended || emit({ type: "step-note", step, message, time: Date.now() }),
         done: () => finish("done"),
         cached: () => finish("cached"),
+        cancelled: () => finish("cancelled"),
         failed: (error) => finish(isCancellation(error) ? "cancelled" : "failed", error instanceof Error ? error.message : String(error)),
       };
     },
@@ -45,6 +48,6 @@ export function createEventSink(listener: ((event: BuildEvent) => void) | undefi
 }
 
 /** Whether an error only says that something else ended the build. */
-export function isCancellation(error: unknown): boolean {
+function isCancellation(error: unknown): boolean {
   return isVarveError(error, "BUILD_CANCELLED") || (error instanceof Error && error.name === "AbortError");
 }

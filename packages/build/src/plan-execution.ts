@@ -59,7 +59,9 @@ async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMa
     return result;
   } catch (error) {
     const placed = atSource(error, scope.dockerfile, vertex.range);
-    events.failed(placed);
+    // what a stopped step says of itself is not why it stopped
+    if (execution.signal.aborted) events.cancelled();
+    else events.failed(placed);
     throw placed;
   }
 }

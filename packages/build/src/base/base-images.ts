@@ -1,14 +1,18 @@
-import { isVarveError, VarveError } from "@varve/errors";
+import { isVarveError } from "@varve/errors";
 import { type Image, openImage } from "@varve/image";
 import { type Descriptor, formatReference, type IOOptions, matchesPlatform, parseReference, type Platform, type Reference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { Store } from "@varve/store";
+import type { EventSink } from "../events.ts";
 import { baseLayer, createStack, type LayerStack } from "../layer-stack.ts";
+import { isLayoutReference, openLayoutImage } from "./oci-layout.ts";
+import { withPullProgress } from "./pull-progress.ts";
 
 /** An image a build starts from or copies out of. */
 export interface BaseImage {
   readonly image: Image;
-  readonly reference: Reference;
+  /** Absent for one that no registry has (`oci-layout://`). */
+  readonly reference: Reference | undefined;
   readonly stack: LayerStack;
 }
 
@@ -26,6 +30,8 @@ export interface BaseImageSources {
   readonly registries: RegistryClient;
   /** Ask the registry even when the store has the image. */
   readonly pull: boolean;
+  /** Hears of layers that are fetched. */
+  readonly events: EventSink;
 }
 
 /** Creates the resolver of one build. */
@@ -50,16 +56,19 @@ export function createBaseImages(sources: BaseImageSources): BaseImages {
 }
 
 async function open(sources: BaseImageSources, text: string, platform: Platform, options: IOOptions | undefined): Promise<BaseImage> {
-  const scheme = /^[a-z-]+:\/\//.exec(text)?.[0];
-  if (scheme !== undefined)
-    throw new VarveError("BUILD_UNSUPPORTED", `base images from ${scheme} are not supported yet`, {
-      hint: "push the image to a registry, or load it into the store",
-    });
+  if (isLayoutReference(text)) {
+    const image = await openLayoutImage(sources.store, text, { platform, signal: options?.signal });
+    return { image, reference: undefined, stack: stackOf(sources.store, image) };
+  }
   const reference = parseReference(text);
   const image =
     (sources.pull ? undefined : await openLocal(sources.store, reference, platform, options)) ??
-    (await openRemote(sources.registries, reference, platform, options));
-  return { image, reference, stack: createStack(image.layers.map((layer) => baseLayer(sources.store, layer))) };
+    withPullProgress(await openRemote(sources.registries, reference, platform, options), formatReference(reference), sources.events);
+  return { image, reference, stack: stackOf(sources.store, image) };
+}
+
+function stackOf(store: Store, image: Image): LayerStack {
+  return createStack(image.layers.map((layer) => baseLayer(store, layer)));
 }
 
 /** `undefined` when the store has no such image, or one for another platform. */

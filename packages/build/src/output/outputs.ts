@@ -138,9 +138,11 @@ async function push(scope: OutputScope, result: Result, names: readonly string[]
   for (const name of names) {
     const reference = parseReference(name);
     const repository = scope.registries.repository(reference);
-    const elsewhere = bases.filter((base) => base.reference.registry === reference.registry && base.reference.repository !== reference.repository);
+    const elsewhere = bases.flatMap(({ reference: base, image }) =>
+      base?.registry === reference.registry && base.repository !== reference.repository ? [{ repository: base.repository, image }] : [],
+    );
     const mountFrom = (blob: Descriptor): readonly string[] =>
-      elsewhere.filter((base) => base.image.layers.some((layer) => layer.descriptor.digest === blob.digest)).map((base) => base.reference.repository);
+      elsewhere.filter(({ image }) => image.layers.some((layer) => layer.descriptor.digest === blob.digest)).map((base) => base.repository);
     await copyGraph(source, repository, result.descriptor, { mountFrom, signal: io.signal, onProgress: transferProgress(events) });
     await repository.tag(result.descriptor, reference.tag ?? "latest", io);
     events.note(`pushed ${name}@${result.descriptor.digest}`);
