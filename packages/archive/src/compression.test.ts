@@ -6,7 +6,7 @@ import { describeWithTools } from "@varve/testkit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { corrupt } from "./compression-error.ts";
-import { createSha256, decompress, gzipMember, sha256Hex, sniffCompression } from "./index.ts";
+import { createSha256, createSizedSha256, decompress, gzipMember, sha256Hex, sniffCompression } from "./index.ts";
 import * as node from "./platform/node.ts";
 import * as portable from "./platform/portable.ts";
 import { readZstdFrames } from "./zstd-frame.ts";
@@ -149,6 +149,7 @@ describe.each([
     const hash = platform.startSha256();
     hash.update(Buffer.from("ab"));
     hash.update(Buffer.from("c"));
+    expect(platform.sha256OfBytes(Buffer.from("abc"))).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     expect(hash.hex()).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   });
 
@@ -208,6 +209,12 @@ describe("gzipMember", () => {
     const hash = createSha256();
     for await (const piece of cut(text, 999)) hash.update(piece);
     expect(hash.hex()).toBe(sha256Hex(text));
+    for (const size of [100, text.length, 1_000_000]) {
+      const sized = createSizedSha256(text.length);
+      for await (const piece of cut(text, size)) sized.update(piece);
+      expect(sized.hex()).toBe(sha256Hex(text));
+    }
+    expect(createSizedSha256(0).hex()).toBe(sha256Hex(new Uint8Array(0)));
   });
 });
 

@@ -1,4 +1,4 @@
-import { startSha256 } from "#platform";
+import { sha256OfBytes, startSha256 } from "#platform";
 
 /** A sha256 being computed. `hex` ends it; it must be called once at most. */
 export interface Sha256 {
@@ -14,7 +14,18 @@ export function createSha256(): Sha256 {
 
 /** The sha256 of bytes at hand, 64 lower-case hex digits. */
 export function sha256Hex(bytes: Uint8Array): string {
-  const hash = startSha256();
-  hash.update(bytes);
-  return hash.hex();
+  return sha256OfBytes(bytes);
+}
+
+/** Starts a sha256 of `size` bytes, no more and no fewer. A piece that is all of them is hashed at once, which is faster. */
+export function createSizedSha256(size: number): Sha256 {
+  let whole: string | undefined;
+  let hash: Sha256 | undefined;
+  return {
+    update(piece) {
+      if (piece.length === size && hash === undefined && whole === undefined) whole = sha256OfBytes(piece);
+      else (hash ??= startSha256()).update(piece);
+    },
+    hex: () => whole ?? (hash ?? startSha256()).hex(),
+  };
 }

@@ -1,4 +1,4 @@
-import { createSha256, readTar, TAR_BLOCK } from "@varve/archive";
+import { createSizedSha256, readTar, TAR_BLOCK } from "@varve/archive";
 import type { ByteStream } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import { createLayerIndexBuilder, type LayerIndex } from "./layer-index.ts";
@@ -19,7 +19,7 @@ export async function indexLayer(tar: ByteStream, options: IOOptions = {}): Prom
     const checked = checkLayerEntry(header, offset);
     cutter.entry(entry.headerOffset, offset + Math.ceil(header.size / TAR_BLOCK) * TAR_BLOCK, header.name);
     digest.settle(offset);
-    const content = header.type === "file" ? await hashContent(entry.content, offset, digest) : undefined;
+    const content = header.type === "file" ? await hashContent(entry.content, { offset, size: header.size, digest }) : undefined;
     if (checked !== undefined) builder.add(checked.kind === "file" && content !== undefined ? { ...checked, digest: content } : checked);
   }
   return builder.finish(digest.finish());
@@ -32,8 +32,11 @@ async function* observed(tar: ByteStream, digest: TarDigest): AsyncGenerator<Uin
   }
 }
 
-async function hashContent(content: ByteStream, offset: number, digest: TarDigest): Promise<Digest> {
-  const hash = createSha256();
+async function hashContent(
+  content: ByteStream,
+  { offset, size, digest }: { readonly offset: number; readonly size: number; readonly digest: TarDigest },
+): Promise<Digest> {
+  const hash = createSizedSha256(size);
   let at = offset;
   for await (const piece of content) {
     hash.update(piece);

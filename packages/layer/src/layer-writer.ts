@@ -1,4 +1,4 @@
-import { createSha256, encodeTarHeader, sha256Hex, TAR_END, tarPadding } from "@varve/archive";
+import { createSizedSha256, encodeTarHeader, sha256Hex, TAR_END, tarPadding } from "@varve/archive";
 import { type BytePath, type ByteStream, comparePaths, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type Digest, type DiffID, digestFromHex, type IOOptions } from "@varve/oci";
@@ -105,7 +105,7 @@ async function* writeEntries(changes: readonly Change[], output: Output): AsyncG
 
 async function* writeContent(entry: Entry, pieces: PieceGatherer, { reader, options }: Output): AsyncGenerator<Uint8Array, Digest, undefined> {
   if (entry.content === undefined) throw new TypeError(`file ${JSON.stringify(entry.path)} has no content`);
-  const hash = createSha256();
+  const hash = createSizedSha256(entry.size);
   let left = entry.size;
   for await (const bytes of await reader.open(entry.content, options)) {
     options.signal?.throwIfAborted();

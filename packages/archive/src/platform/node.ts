@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import * as crypto from "node:crypto";
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import type { ByteStream } from "@varve/bytes";
@@ -18,8 +18,13 @@ const WINDOW_LOG_MAX = 100;
 export const ZSTD_WINDOW_LIMIT: number = createZstdDecompress === undefined ? PORTABLE_WINDOW_LIMIT : 128 * 1024 * 1024;
 
 export function startSha256(): Sha256 {
-  const hash = createHash("sha256");
+  const hash = crypto.createHash("sha256");
   return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+}
+
+/** node:crypto's `hash` came with 20.12; it spares small files two thirds of their hashing. */
+export function sha256OfBytes(bytes: Uint8Array): string {
+  return crypto.hash("sha256", bytes, "hex");
 }
 
 /** One gzip member on a libuv thread. */

@@ -14,6 +14,10 @@ export function startSha256(): Sha256 {
   return { update: (bytes) => void hash.update(bytes), hex: () => hash.hex() };
 }
 
+export function sha256OfBytes(bytes: Uint8Array): string {
+  return sha256(bytes);
+}
+
 /** One gzip member, made on this thread. */
 export async function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Array> {
   return gzipSync(bytes, { level: level as NonNullable<GzipOptions["level"]>, mtime: 0 });
