@@ -64,7 +64,7 @@ function sourcesOf(name: string): SourceFile[] {
     .filter((path) => path.endsWith(".ts"))
     .map((path) => ({
       path: relative(root, join(folder, path)),
-      isTest: /\.(test|child)\.ts$/.test(path) || name === TESTKIT,
+      isTest: /\.(test|child|fixture)\.ts$/.test(path) || name === TESTKIT,
       imports: importsOf(readFileSync(join(folder, path), "utf8")),
     }));
 }
@@ -114,7 +114,7 @@ describe.each(packages)("%s", (name) => {
 
   test("depends on all that it imports", () => {
     const imported = sources
-      .filter((file) => !/\.(test|child)\.ts$/.test(file.path))
+      .filter((file) => !/\.(test|child|fixture)\.ts$/.test(file.path))
       .flatMap((file) => file.imports.filter((specifier) => /^[@a-z]/.test(specifier) && !specifier.startsWith("node:")));
     const roots = new Set(imported.map((specifier) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier));
     expect([...roots].filter((dependency) => !dependencies.includes(dependency))).toEqual([]);
