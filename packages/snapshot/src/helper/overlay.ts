@@ -33,7 +33,8 @@ export async function mountOverlay(
   features: OverlayFeatures,
   options: { readonly readonly?: boolean } = {},
 ): Promise<OverlayMount> {
-  const names = lowers.map((_, i) => i.toString(36));
+  // the prefix keeps them apart from m, u, w and e beside them
+  const names = lowers.map((_, i) => `l${i.toString(36)}`);
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, `${directory}/${names[i] ?? ""}`);
   mkdirSync(`${directory}/m`);
   const settings = [`lowerdir=${names.join(":")}`];

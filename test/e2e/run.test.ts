@@ -1,0 +1,96 @@
+import { execFileSync } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { describeWithTools } from "@varve/testkit";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createWorkspace, makeBusyboxRoot, type Workspace } from "./varve.ts";
+
+describeWithTools(["busybox", "unshare"], "RUN", () => {
+  let space: Workspace;
+  beforeAll(async () => {
+    space = await createWorkspace();
+    await makeBusyboxRoot(join(space.root, "base/root"));
+    await space.files("base", { Dockerfile: 'FROM scratch\nCOPY root/ /\nENV PATH=/bin:/sbin\nCMD ["sh"]\n' });
+    await space.ok(["build", "-t", "bb:1", "base"]);
+  });
+  afterAll(async () => {
+    await space?.[Symbol.asyncDispose]();
+  });
+
+  it("works on any number of layers", async () => {
+    const steps = Array.from({ length: 60 }, (_, i) => `RUN echo ${i} > /f${i} && test "$(ls /f* | wc -l)" = ${i + 1}`);
+    await space.files("many", { Dockerfile: `FROM bb:1\n${steps.join("\n")}\n` });
+    await space.ok(["build", "-t", "many:1", "many"]);
+    const { stdout } = await space.ok(["run", "many:1", "sh", "-c", "cat /f0 /f22 /f59; ls /f* | wc -l"]);
+    expect(stdout).toBe("0\n22\n59\n60\n");
+  });
+
+  it("streams every line of a long output, and both streams", async () => {
+    await space.files("loud", { Dockerfile: "FROM bb:1\nRUN seq 1 200000 && echo done >&2\n" });
+    const { stderr } = await space.ok(["build", "--progress", "plain", "loud"]);
+    const lines = stderr.split("\n").filter((line) => /^#\d+ \d+\.\d{3} \d+$/.test(line));
+    expect(lines).toHaveLength(200_000);
+    expect(lines.at(-1)).toMatch(/ 200000$/);
+    expect(stderr).toMatch(/ done$/m);
+  });
+
+  it("says how a step ended, with its last lines, and keeps nothing of it", async () => {
+    await space.files("failing", { Dockerfile: "FROM bb:1\nRUN echo out && echo err >&2 && exit 7\n" });
+    const outcome = await space.varve(["build", "-t", "failing:1", "failing"]);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(/Dockerfile:2:1: .* exit code 7 \[BUILD_RUN_FAILED\]/);
+    expect(outcome.stderr).toMatch(/^ {2}err$/m);
+    expect((await space.varve(["inspect", "failing:1"])).code).toBe(1);
+  });
+
+  it("leaves no process, mount or unfinished file after kill -9, and the same command works again", async () => {
+    const marker = `sleep 98${process.pid}`;
+    await space.files("killed", { Dockerfile: `FROM bb:1\nRUN test -e /nothing || ${marker}\n` });
+    const killed = await space.varve(["build", "killed"], {
+      onStart(child) {
+        const timer = setInterval(() => {
+          if (!processes().includes(marker)) return;
+          clearInterval(timer);
+          child.kill("SIGKILL");
+        }, 50);
+      },
+    });
+    expect(killed.signal).toBe("SIGKILL");
+    await until(() => !processes().includes(marker));
+    expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(space.root);
+    await space.files("killed", { Dockerfile: "FROM bb:1\nRUN echo again\n" });
+    await space.ok(["build", "killed"]);
+    expect(await readdir(join(space.home, "ingest")).catch(() => [])).toEqual([]);
+  });
+
+  it("ends with 130 at SIGINT, at once", async () => {
+    const marker = `sleep 97${process.pid}`;
+    await space.files("interrupted", { Dockerfile: `FROM bb:1\nRUN ${marker}\n` });
+    const outcome = await space.varve(["build", "interrupted"], {
+      onStart(child) {
+        const timer = setInterval(() => {
+          if (!processes().includes(marker)) return;
+          clearInterval(timer);
+          child.kill("SIGINT");
+        }, 50);
+      },
+    });
+    expect(outcome.code).toBe(130);
+    await until(() => !processes().includes(marker));
+  });
+});
+
+function processes(): string {
+  return execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line.startsWith("sleep "))
+    .join("\n");
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("it did not become true in ten seconds");
+}
