@@ -7,8 +7,8 @@ export interface HostFile {
   readonly content: Uint8Array;
 }
 
-/** /etc/hosts and /etc/resolv.conf of a step: the first generated as BuildKit does, the second the host's own, since it uses the host's network. */
-export function hostFiles(step: Pick<RunStep, "hostname" | "extraHosts" | "network">): HostFile[] {
+/** /etc/hosts and /etc/resolv.conf of a step: the first generated as BuildKit does, the second the host's own. */
+export function hostFiles(step: Pick<RunStep, "hostname" | "extraHosts">): HostFile[] {
   const hosts = [
     `127.0.0.1\tlocalhost ${step.hostname}`,
     "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -16,7 +16,7 @@ export function hostFiles(step: Pick<RunStep, "hostname" | "extraHosts" | "netwo
   ];
   return [
     { target: "/etc/hosts", content: Buffer.from(`${hosts.join("\n")}\n`) },
-    { target: "/etc/resolv.conf", content: step.network === "none" ? Buffer.alloc(0) : hostResolver() },
+    { target: "/etc/resolv.conf", content: hostResolver() },
   ];
 }
 

@@ -177,6 +177,12 @@ for (const [place, driver] of [
       ]);
     });
 
+    it.runIf(one)("answers calls for other ids with success, since package installations make them", async () => {
+      const { stdout, listing } = await run("chown 5:6 /etc/passwd && mknod /n c 1 3 && su nobody -s /bin/sh -c 'echo went on'; mkfifo /f; stat -c %u /etc/passwd");
+      expect(stdout).toBe("went on\n0\n");
+      expect(listing).toEqual(["added f: fifo 644 0:0"]);
+    });
+
     it("lets no device be opened that the step made", async () => {
       const { stdout } = await run("mknod /n c 1 3 2>/dev/null; cat /n 2>/dev/null && echo opened; cat /dev/null && echo fine");
       expect(stdout).toBe("fine\n");

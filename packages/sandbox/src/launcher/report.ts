@@ -82,9 +82,5 @@ export function parseReport(bytes: Uint8Array, program: Pick<Program, "labels">)
 
 /** Name of a Linux errno, e.g. `ENOENT`. */
 export function errorName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
+  return getSystemErrorName(-errno);
 }
