@@ -151,6 +151,14 @@ describe("a build without RUN", () => {
     expect(third.descriptor).toEqual(first.descriptor);
   });
 
+  test("doesn't take the store for a part of the context it lies in", async () => {
+    await put({ a: "A" });
+    home = join(context, ".cache/varve");
+    const first = await run("FROM scratch\nCOPY . /x/");
+    expect((await inspect(first)).files).toEqual(["x", "x/.cache", "x/a"]);
+    expect((await run("FROM scratch\nCOPY . /x/")).steps.cached).toBe(1);
+  });
+
   test("leaves nothing but blobs, indexes and records", async () => {
     await put({ a: "A" });
     execFileSync("tar", ["-C", context, "-cf", join(context, "t.tar"), "a"]);
@@ -204,6 +212,7 @@ describe("outputs", () => {
     ["a push without a name", { push: true }],
     ["a docker-archive of two platforms", { platforms: ["linux/amd64", "linux/arm64"], outputs: [{ type: "docker", dest: "x", tar: true, names: [] }] }],
     ["an epoch that is no number", { buildArgs: { SOURCE_DATE_EPOCH: "soon" } }],
+    ["a name with a digest", { tags: [`x@sha256:${"0".repeat(64)}`] }],
     ["two things on stdin", { context: "-", file: "-" }],
   ] as const)("%s is BUILD_INVALID_OPTION", async (_, options) => {
     expect(await failureOf(run(DOCKERFILE, options as Partial<BuildOptions>))).toMatchObject({ code: "BUILD_INVALID_OPTION" });

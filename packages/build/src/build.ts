@@ -10,7 +10,7 @@ import { startRunner } from "./run/start-runner.ts";
 import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
-import { type Definition, openDefinition, openNamedContext } from "./definition.ts";
+import { type Definition, type DefinitionFolders, openDefinition, openNamedContext } from "./definition.ts";
 import { createEventSink, type EventSink } from "./events.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { createStackTrees, type StackLayer } from "./layer-stack.ts";
@@ -71,7 +71,7 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     );
     const events = createEventSink(options.onProgress);
     const images = createBaseImages({ store, registries, pull: options.pull === true, events });
-    const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts") };
+    const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts"), store: store.root };
     const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), { images, events, io: { signal } });
@@ -99,7 +99,7 @@ interface ExecutionParts {
   readonly images: BaseImages;
   readonly signal: AbortSignal;
   readonly definition: Definition;
-  readonly folders: { readonly spool: string; readonly contexts: string };
+  readonly folders: DefinitionFolders;
   readonly resources: Resources;
 }
 

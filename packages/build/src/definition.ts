@@ -21,6 +21,8 @@ export interface DefinitionFolders {
   readonly spool: string;
   /** Where stat caches of directories are kept. */
   readonly contexts: string;
+  /** The store itself: it is no part of any context. */
+  readonly store: string;
 }
 
 const NAMES = ["Dockerfile", "dockerfile"];
@@ -50,7 +52,7 @@ async function openDirectory(path: string, dockerfile: string | undefined, folde
   const id = createHash("sha256")
     .update(isAbsolute(path) ? path : join(process.cwd(), path))
     .digest("hex");
-  const opened = await openContext({ kind: "directory", path, dockerfile, cache: join(folders.contexts, id) }, io);
+  const opened = await openContext({ kind: "directory", path, dockerfile, cache: join(folders.contexts, id), hidden: [folders.store] }, io);
   return opened.context;
 }
 

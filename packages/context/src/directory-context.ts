@@ -20,6 +20,8 @@ export interface DirectoryContextOptions extends IOOptions {
   readonly dockerfile?: string | undefined;
   /** Where digests are remembered between builds: files whose names begin so. */
   readonly cache?: string | undefined;
+  /** Host paths of directories that are left out wherever they lie. */
+  readonly hidden?: readonly string[] | undefined;
   /** For people; `path` by default. */
   readonly title?: string | undefined;
 }
@@ -34,7 +36,7 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
   const cache = options.cache === undefined ? undefined : createStatCache(`${options.cache}.stat`);
   let listing: Promise<Listed> | undefined;
   let made: Promise<FileTree> | undefined;
-  const list = (io: IOOptions | undefined): Promise<Listed> => (listing ??= listSettled(root, { ignore, signal: io?.signal }));
+  const list = (io: IOOptions | undefined): Promise<Listed> => (listing ??= listSettled(root, { ignore, hidden: options.hidden, signal: io?.signal }));
   return {
     title: options.title ?? options.path,
     reader: createDiskReader(root, cache),

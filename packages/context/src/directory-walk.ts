@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { type BytePath, compareBytes, displayPath, joinPath, ROOT } from "@varve/bytes";
 import type { IgnoreMatcher } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
@@ -9,6 +9,8 @@ import { createListing, entryType, type ListedEntry, type Listing } from "./list
 /** How a directory is listed. */
 export interface ListOptions extends IOOptions {
   readonly ignore?: IgnoreMatcher | undefined;
+  /** Host paths of directories that are not part of it wherever they lie: the store a build writes to. */
+  readonly hidden?: readonly string[] | undefined;
 }
 
 /** How a directory becomes a tree. */
@@ -29,6 +31,8 @@ const ASCII = /^[\x00-\x7f]*$/;
 
 interface Walk {
   readonly listing: Listing;
+  /** `device:inode` of hidden directories. */
+  readonly hidden: ReadonlySet<string>;
   readonly options: ListOptions;
   seen: number;
 }
@@ -63,7 +67,7 @@ export function rootBytes(root: string): string {
  * swapped for a symlink meanwhile isn't entered. `root` is absolute and may itself be a symlink. Throws CONTEXT_UNREADABLE.
  */
 export async function listDirectory(root: string, options: ListOptions = {}): Promise<Listing> {
-  const walk: Walk = { listing: createListing(), options, seen: 0 };
+  const walk: Walk = { listing: createListing(), hidden: identities(options.hidden ?? []), options, seen: 0 };
   const top = openDirectory(ROOT, `${rootBytes(root)}/`, DIRECTORY_FLAGS & ~(constants.O_NOFOLLOW ?? 0));
   try {
     await listBelow(walk, top, [], 0);
@@ -88,6 +92,7 @@ async function listBelow(walk: Walk, directory: OpenDirectory, pending: PendingD
     const stats = statEntry(access, path);
     const type = stats === undefined ? undefined : entryType(stats);
     if (stats === undefined || type === undefined || (ignored && type !== "directory")) continue;
+    if (type === "directory" && walk.hidden.has(identity(stats))) continue;
     const below: PendingDirectory[] = ignored ? [...pending, { path, stats }] : [];
     if (!ignored) {
       for (const parent of pending.splice(0)) walk.listing.add(parent.path, parent.stats);
@@ -154,6 +159,15 @@ function readTarget(access: string, path: BytePath): BytePath {
 /** Strings are given to the kernel as UTF-8, so bytes above 0x7f need a buffer; making one for every name would cost more than the call. */
 function kernelPath(access: string): string | Buffer {
   return ASCII.test(access) ? access : Buffer.from(access, "latin1");
+}
+
+function identities(paths: readonly string[]): ReadonlySet<string> {
+  const found = paths.map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }));
+  return new Set(found.flatMap((stats) => (stats === undefined ? [] : [identity(stats)])));
+}
+
+function identity(stats: BigIntStats): string {
+  return `${stats.dev}:${stats.ino}`;
 }
 
 function isGone(cause: unknown): boolean {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { cleanPath, displayPath, toBytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
@@ -30,10 +30,15 @@ export interface GitTreeOptions extends IOOptions {
   readonly directory: string;
 }
 
+const PREFIX = "git-";
+/** A day, in milliseconds. */
+const STALE = 24 * 60 * 60 * 1000;
+
 /** Fetches one commit, and its submodules, with the `git` program. Throws CONTEXT_GIT_FAILED and CONTEXT_CHECKSUM_MISMATCH. */
 export async function gitTree(reference: GitReference, options: GitTreeOptions): Promise<GitTree> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  const checkout = await realpath(await mkdtemp(join(options.directory, "git-")));
+  await sweep(options.directory);
+  const checkout = await realpath(await mkdtemp(join(options.directory, PREFIX)));
   const remove = (): Promise<void> => rm(checkout, { recursive: true, force: true });
   try {
     const commit = await fetchCommit(checkout, reference, options.signal);
@@ -48,6 +53,19 @@ export async function gitTree(reference: GitReference, options: GitTreeOptions):
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** What builds that were killed have left; one that still runs is younger. */
+async function sweep(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(PREFIX)) continue;
+    const path = join(directory, name);
+    const age = await stat(path).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > STALE) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -52,6 +52,9 @@ export function outputsOf(options: BuildOptions): readonly Output[] {
         ? [...given, { type: "image", names, push: true } as const]
         : given;
   const nameless = outputs.find((output) => isPush(output) && "names" in output && output.names.length === 0);
+  const pinned = outputs.flatMap((output) => ("names" in output ? output.names : [])).find((name) => parseReference(name).digest !== undefined);
+  if (pinned !== undefined)
+    throw new VarveError("BUILD_INVALID_OPTION", `${pinned} has a digest, which only the result can have`, { hint: "name it by a tag" });
   if (nameless !== undefined) throw new VarveError("BUILD_INVALID_OPTION", "an image that is pushed needs a name", { hint: "add -t REGISTRY/NAME:TAG" });
   return outputs;
 }
