@@ -122,7 +122,8 @@ describe("createLayer", () => {
     const opened: string[] = [];
     const counting: ContentReader = { ...bytesReader, open: (ref, options) => (opened.push(ref.kind), bytesReader.open(ref, options)) };
     const layer = await createLayer(store, diffTrees(EMPTY_TREE, sample()), counting);
-    expect(opened).toHaveLength(303);
+    // an empty file needs no reading
+    expect(opened).toHaveLength(302);
     expect(mergeLayer(EMPTY_TREE, layer.index).size).toBe(305);
     await layer.blob;
   });
