@@ -171,6 +171,18 @@ describe("a download", () => {
     expect(proxy.seen.filter(isBlob("GET")).every(({ headers }) => headers["accept-encoding"] === "identity")).toBe(true);
   });
 
+  it("has no parts outside it", async () => {
+    for (const [offset, length] of [
+      [SIZE, 1],
+      [-1, 1],
+      [0, -1],
+      [0.5, 1],
+    ] as const) {
+      await expect(repository.fetchRange(image.blobs[1]!.descriptor, offset, length)).rejects.toMatchObject({ code: "REGISTRY_RANGE" });
+    }
+    expect(proxy.seen).toEqual([]);
+  });
+
   it("can be given up before and while it is read, and aborted", async () => {
     const { descriptor } = image.blobs[1]!;
     const unread = await repository.fetch(descriptor);

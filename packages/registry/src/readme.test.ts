@@ -1,29 +1,24 @@
-import { readFileSync } from "node:fs";
-import { streamOf } from "@varve/bytes";
-import { createMemoryStore, randomImage } from "@varve/testkit/registry";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createMemoryStore, randomBlob } from "@varve/testkit/registry";
 import { expect, test } from "vitest";
-import * as api from "./index.ts";
+import * as registry from "./index.ts";
 
-test("the README's example pushes an image and finds it", async () => {
-  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-  const code = (/```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "").replaceAll(/^import .*$/gm, "");
-  const { blobs, manifest } = randomImage();
-  const config = blobs[0]!;
-  const scope = {
-    ...api,
-    streamOf,
+test("the README's example pushes and fetches", async () => {
+  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+  const [, example = ""] = /```ts\nimport [^\n]*\n([\s\S]*?)```/.exec(readme) ?? [];
+  const { descriptor, open } = randomBlob(1000);
+  const hash = createHash("sha256");
+  const names = {
+    ...registry,
+    dockerConfigCredentials: () => registry.dockerConfigCredentials({ env: { HOME: "/nonexistent" } }),
     store: createMemoryStore(),
-    config: config.descriptor,
-    configBytes: config.bytes,
-    manifest: manifest.descriptor,
-    manifestBytes: manifest.bytes,
+    blob: descriptor,
+    open,
+    hash,
   };
-  const shown: unknown[] = [];
   // oxlint-disable-next-line typescript/no-implied-eval -- the README's own text
-  const run = new Function("scope", "console", `return (async () => { const { ${Object.keys(scope).join(", ")} } = scope; ${code} })()`) as (
-    scope: object,
-    console: object,
-  ) => Promise<void>;
-  await run(scope, { log: (value: unknown) => shown.push(value) });
-  expect(shown).toEqual([true]);
+  const run = new Function(...Object.keys(names), `return (async () => {${example}})();`) as (...values: unknown[]) => Promise<void>;
+  await run(...Object.values(names));
+  expect(`sha256:${hash.digest("hex")}`).toBe(descriptor.digest);
 });

@@ -42,7 +42,7 @@ export class HttpRepository implements RemoteRepository {
 
   async fetchRange(descriptor: Descriptor, offset: number, length: number, options?: IOOptions): Promise<ByteStream> {
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > descriptor.size) {
-      throw new RangeError(`bytes ${offset} to ${offset + length} lie outside a blob of ${descriptor.size}`);
+      throw new VarveError("REGISTRY_RANGE", `bytes ${offset} to ${offset + length} of blob ${descriptor.digest} lie outside its ${descriptor.size} bytes`);
     }
     if (isManifest(descriptor)) {
       const { bytes } = await fetchManifest(this.#session, this.#manifestRequest("GET", descriptor.digest, options), descriptor);

@@ -16,7 +16,8 @@ class MemoryStore implements RegistryStore {
   readonly #blobs = new Map<Digest, Uint8Array>();
   readonly #refs = new Map<string, Descriptor>();
 
-  async fetch(descriptor: Descriptor): Promise<ByteStream> {
+  async fetch(descriptor: Descriptor, options?: IOOptions): Promise<ByteStream> {
+    options?.signal?.throwIfAborted();
     const bytes = this.#bytes(descriptor.digest);
     verify(bytes, descriptor);
     return inPieces(bytes, PIECE);
@@ -37,13 +38,13 @@ class MemoryStore implements RegistryStore {
     return this.#blobs.get(digest)?.length;
   }
 
-  async push(descriptor: Descriptor, open: () => Promise<ByteStream>): Promise<void> {
-    const writer = await this.ingest();
+  async push(descriptor: Descriptor, open: () => Promise<ByteStream>, options?: IOOptions): Promise<void> {
+    const writer = await this.ingest(options);
     for await (const piece of await open()) await writer.write(piece);
     await writer.commit(descriptor);
   }
 
-  async ingest(_options?: IOOptions): Promise<BlobWriter> {
+  async ingest(options?: IOOptions): Promise<BlobWriter> {
     const pieces: Uint8Array[] = [];
     let isOpen = true;
     const close = (): void => {
@@ -52,6 +53,7 @@ class MemoryStore implements RegistryStore {
     };
     return {
       write: async (chunk) => {
+        options?.signal?.throwIfAborted();
         if (!isOpen) throw new Error("blob writer used after commit or abort");
         pieces.push(chunk);
       },

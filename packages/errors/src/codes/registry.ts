@@ -11,6 +11,7 @@ export const REGISTRY_CODES = {
   REGISTRY_PROTOCOL: "A registry answered in a way the distribution spec does not allow.",
   REGISTRY_TOO_LARGE: "A registry's answer is larger than varve accepts (manifest 4 MiB, token 1 MiB).",
   REGISTRY_DIGEST_MISMATCH: "A registry sent, or was to be sent, bytes without the digest or size they were announced with.",
+  REGISTRY_RANGE: "A part of a blob was asked for that lies outside it.",
   REGISTRY_UNSAFE_REDIRECT: "A registry sends its client on to a place that is not safe to follow to.",
   REGISTRY_CREDENTIALS: "Docker's config.json cannot be read, or a credential helper failed.",
   REGISTRY_LISTEN: "The embedded registry cannot listen on the address it was given.",
