@@ -24,7 +24,7 @@ for (const version of versions) {
   const shown = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim();
   console.log(`\nmatrix: Node ${shown}`);
   // the tests themselves run on this Node; what they start is the program on the other one
-  const tests = spawnSync(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, "run", "--project", "program"], {
+  const tests = spawnSync(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, "run", "--project", "program", "test/e2e"], {
     cwd: root,
     stdio: "inherit",
     env: { ...process.env, VARVE_TEST_NODE: node },
