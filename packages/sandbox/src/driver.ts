@@ -1,18 +1,19 @@
 import type { Launched, LaunchStdio } from "./launcher/launcher.ts";
+import type { Program } from "./launcher/program.ts";
 import type { ProcessFeatures } from "./step-program.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
 
 /** One way into a rung: where the helper process is started. */
 export interface SandboxEntry {
-  /** What tells it from the rung's other ways, e.g. `as root`. */
+  /** What tells it from the rung's other ways, e.g. `with CAP_SYS_ADMIN`. */
   readonly description: string;
-  /** Puts a command into the namespaces; what comes back is started by the main process. */
-  command(program: readonly string[]): readonly string[];
+  /** A launcher's program that executes `argv` in the namespaces, as the first process of a pid namespace. */
+  program(argv: readonly string[], env: readonly string[]): Program;
 }
 
 /** What a helper found out about its place. */
 export interface Place extends ProcessFeatures {
-  /** Path of the launcher, see `writeLauncher`. */
+  /** Path of the launcher, see `openLauncher`. */
   readonly launcher: string;
 }
 

@@ -1,4 +1,5 @@
 import { VarveError } from "@varve/errors";
+import { awaitChild } from "./enter-program.ts";
 import { DEFAULT_CAPABILITIES, LAST_CAPABILITY } from "./capability.ts";
 import { createProgram, type Program, type ProgramBuilder } from "./launcher/program.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
@@ -80,17 +81,6 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   child.send();
   awaitChild(program);
   return program.finish();
-}
-
-/** The launcher's own process: out of reach of the terminal, since its end must not come before the step's. */
-function awaitChild(program: ProgramBuilder): void {
-  const all = program.words([0x7fff_ffff_ffff_ffffn]);
-  program.call("block signals", "rt_sigprocmask", 0, all, 0, 8);
-  // standard streams are the step's alone
-  for (const descriptor of [0, 1, 2]) program.call({ label: "close", onError: "ignore" }, "close", descriptor);
-  const status = reportWord(program, "status");
-  program.call("wait for the step", "wait4", -1, status.result, 0, 0);
-  status.send();
 }
 
 function raiseLoopback(program: ProgramBuilder, descriptor: number): void {

@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
-import type { SandboxDriver, SandboxEntry } from "@varve/sandbox";
+import { launch, type Launcher, type LaunchEnd, openLauncher, type SandboxDriver, type SandboxEntry } from "@varve/sandbox";
 import { type Channel, createChannel } from "./channel/channel.ts";
-import type { OpenParams, OpenResult } from "./helper/helper-call.ts";
+import { CHANNEL, type OpenParams, type OpenResult } from "./helper/helper-call.ts";
 
 /** The helper process, inside the namespaces of a rung. */
 export interface HelperProcess extends AsyncDisposable {
@@ -28,16 +29,22 @@ const LAST_WORDS = 4096;
 
 /** Starts a helper by the first of the driver's ways that works; SANDBOX_UNAVAILABLE tells why each does not. */
 export async function startHelper(driver: SandboxDriver, directories: HelperDirectories, options: IOOptions = {}): Promise<HelperProcess> {
-  const program = [process.execPath, helperPath()];
+  const helper = helperPath();
+  mkdirSync(directories.directory, { recursive: true, mode: 0o700 });
+  const launcher = await openLauncher([directories.directory, tmpdir()]);
   const reasons: string[] = [];
-  for (const entry of driver.entries()) {
-    options.signal?.throwIfAborted();
-    try {
-      return await startIn(entry, { driver, directories, program, signal: options.signal });
-    } catch (error) {
+  try {
+    for (const entry of driver.entries()) {
       options.signal?.throwIfAborted();
-      reasons.push(`${entry.description}: ${(error as Error).message}`);
+      try {
+        return await startIn(entry, { driver, directories, helper, launcher, signal: options.signal });
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        reasons.push(`${entry.description}: ${(error as Error).message}`);
+      }
     }
+  } finally {
+    launcher.close();
   }
   throw new VarveError("SANDBOX_UNAVAILABLE", `the sandbox ${driver.name} does not work here`, {
     details: reasons,
@@ -45,39 +52,37 @@ export async function startHelper(driver: SandboxDriver, directories: HelperDire
   });
 }
 
-async function startIn(
-  entry: SandboxEntry,
-  start: {
-    readonly driver: SandboxDriver;
-    readonly directories: HelperDirectories;
-    readonly program: readonly string[];
-    readonly signal: AbortSignal | undefined;
-  },
-): Promise<HelperProcess> {
-  const [file = "", ...args] = entry.command(start.program);
-  const child = spawn(file, args, {
-    // 3 is the channel; a step that gets the program's own streams finds them at 4, 5 and 6
-    stdio: ["ignore", "ignore", "pipe", "pipe", 0, 1, 2],
-    env: { PATH: process.env["PATH"] ?? "" },
-    cwd: "/",
+interface HelperStart {
+  readonly driver: SandboxDriver;
+  readonly directories: HelperDirectories;
+  readonly helper: string;
+  readonly launcher: Launcher;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperProcess> {
+  const { child, ended } = launch({
+    command: [start.launcher.path],
+    program: entry.program([process.execPath, start.helper], [`PATH=${process.env["PATH"] ?? ""}`]),
+    stdio: ["ignore", "ignore", "pipe"],
+    // the channel; a step that gets the program's own streams finds them after it
+    descriptors: ["pipe", 0, 1, 2],
   });
   const words = lastWords(child);
-  const ended = new Promise<void>((resolve) => {
-    child.once("error", () => resolve());
-    child.once("exit", () => resolve());
-  });
-  const channel = createChannel(child.stdio[3] as Duplex);
-  const stop = async (): Promise<void> => {
+  const over = ended.catch(() => undefined);
+  const channel = createChannel((child.stdio as readonly unknown[])[CHANNEL] as Duplex);
+  const stop = async (): Promise<LaunchEnd | undefined> => {
     channel.close();
-    await ended;
+    return await over;
   };
   try {
     const result = (await channel.call("open", { ...start.directories, driver: start.driver.name } satisfies OpenParams, {
       signal: start.signal,
     })) as OpenResult;
-    return { channel, driver: start.driver, losses: result.losses, ids: result.ids, [Symbol.asyncDispose]: stop };
+    return { channel, driver: start.driver, losses: result.losses, ids: result.ids, [Symbol.asyncDispose]: async () => void (await stop()) };
   } catch (error) {
-    await stop();
+    const failure = (await stop())?.report.failure;
+    if (failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`, { cause: error });
     const said = words();
     throw said === "" ? error : new VarveError("SANDBOX_HELPER_FAILED", said, { cause: error });
   }

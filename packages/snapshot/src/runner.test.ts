@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,37 +6,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type BytePath, collectBytes } from "@varve/bytes";
 import { type Change, type ContentReader, createTreeBuilder, EMPTY_TREE, type FileTree } from "@varve/layer";
 import type { DiffID } from "@varve/oci";
-import { findHostTool, namespaceDriver, type SandboxDriver } from "@varve/sandbox";
+import { createProgram, enterProgram, launcherArch, namespaceDriver, type Program, type SandboxDriver } from "@varve/sandbox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRunnerWith } from "./create-runner.ts";
 import { busyboxEntries, fixtureRoot, type FixtureRoot, shellStep } from "./runner.fixture.ts";
 import type { Runner, RunOutcome, RunStep } from "./runner.ts";
 
-const missing = ["unshare", "setpriv"].filter((tool) => findHostTool(tool) === undefined).concat(existsSync("/bin/busybox") ? [] : ["busybox-static"]);
+const missing = existsSync("/bin/busybox") ? [] : ["busybox-static"];
 const available = missing.length === 0 && process.getuid?.() === 0;
 if (!available && process.env["CI"] === "true") throw new Error(`tests of RUN need root and ${missing.join(", ")}`);
 
 const ORDINARY = 1000;
+const ids = { uid: ORDINARY, gid: ORDINARY };
 const asUser: SandboxDriver = {
   ...namespaceDriver,
-  entries: () =>
-    namespaceDriver
-      .entries()
-      .slice(1)
-      .map((entry) => ({
-        ...entry,
-        command: (program) => [
-          findHostTool("setpriv") ?? "setpriv",
-          "--reuid",
-          `${ORDINARY}`,
-          "--regid",
-          `${ORDINARY}`,
-          "--clear-groups",
-          "--inh-caps=-all",
-          "--",
-          ...entry.command(program),
-        ],
-      })),
+  entries: () => [{ description: "as an ordinary user", program: (argv, env) => enterProgram({ arch: launcherArch(), argv, env, mapped: ids, as: ids }) }],
 };
 const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => namespaceDriver.entries().slice(0, 1) };
 
@@ -54,7 +38,8 @@ for (const [place, driver] of [
 
     beforeAll(() => {
       home = mkdtempSync(join(tmpdir(), "varve-run-"));
-      if (one) chownSync(home, ORDINARY, ORDINARY);
+      mkdirSync(`${home}/snapshots`, { mode: 0o700 });
+      if (one) for (const path of [home, `${home}/snapshots`]) chownSync(path, ORDINARY, ORDINARY);
       root = fixtureRoot(busyboxEntries());
       runner = createRunnerWith([driver], { snapshots: `${home}/snapshots`, cacheMounts: `${home}/cache/mounts`, sandbox: "auto" });
     });
@@ -422,18 +407,26 @@ for (const [place, driver] of [
   });
 }
 
+function shutDoor(): Program {
+  const program = createProgram(launcherArch());
+  program.call("open the door", "chdir", program.string("/nonexistent/door"));
+  return program.finish();
+}
+
 describe("createRunner", () => {
   it("names the sandboxes there are when asked for another", async () => {
     await using runner = createRunnerWith([namespaceDriver], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "cloud" });
     await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", hint: "one of auto, namespace" });
   });
   it("tells why no way into a sandbox works", async () => {
-    const broken: SandboxDriver = { ...namespaceDriver, entries: () => [{ description: "by a door that is shut", command: () => ["/nonexistent/door"] }] };
-    await using runner = createRunnerWith([broken], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "auto" });
-    await expect(runner.rung()).rejects.toMatchObject({
-      code: "SANDBOX_UNAVAILABLE",
-      details: [expect.stringContaining("by a door that is shut: ") as string],
-    });
+    const broken: SandboxDriver = { ...namespaceDriver, entries: () => [{ description: "by a door that is shut", program: shutDoor }] };
+    const home = mkdtempSync(join(tmpdir(), "varve-run-"));
+    try {
+      await using runner = createRunnerWith([broken], { snapshots: `${home}/snapshots`, cacheMounts: `${home}/mounts`, sandbox: "auto" });
+      await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", details: ["by a door that is shut: cannot open the door: ENOENT"] });
+    } finally {
+      rmSync(home, { recursive: true });
+    }
   });
 });
 

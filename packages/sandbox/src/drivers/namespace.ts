@@ -1,6 +1,6 @@
 import { VarveError } from "@varve/errors";
 import type { SandboxDriver } from "../driver.ts";
-import { requireHostTool } from "../host-tool.ts";
+import { enterProgram } from "../enter-program.ts";
 import { launch } from "../launcher/launcher.ts";
 import { createProgram } from "../launcher/program.ts";
 import { errorName, reportExecutions } from "../launcher/report.ts";
@@ -22,18 +22,17 @@ type Attempt = (typeof ATTEMPTS)[number][0];
 
 /**
  * The rung `namespace`: mount, pid, ipc and uts namespaces, with all ids where CAP_SYS_ADMIN is, and one id in a user namespace
- * of an ordinary user. Needs unshare of util-linux.
+ * of an ordinary user. Needs nothing of the host but its kernel.
  */
 export const namespaceDriver: SandboxDriver = {
   name: "namespace",
   snapshot: "overlay",
   entries() {
-    const unshare = requireHostTool("unshare", "util-linux");
-    // the pid namespace makes sure that whatever becomes of the helper, what it started dies with it
-    const flags = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
+    const arch = launcherArch();
+    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
     return [
-      { description: "with CAP_SYS_ADMIN", command: (program) => [unshare, ...flags, "--", ...program] },
-      { description: "in a user namespace", command: (program) => [unshare, "--user", "--map-root-user", ...flags, "--", ...program] },
+      { description: "with CAP_SYS_ADMIN", program: (argv, env) => enterProgram({ arch, argv, env }) },
+      { description: "in a user namespace", program: (argv, env) => enterProgram({ arch, argv, env, mapped: { uid, gid } }) },
     ];
   },
   async probe(launcher) {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
@@ -7,7 +7,7 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findHostTool } from "../host-tool.ts";
 import { launcherExecutable } from "./executable.ts";
-import { launch, writeLauncher } from "./launcher.ts";
+import { launch, openLauncher } from "./launcher.ts";
 import { createProgram, LAUNCHER_FAILED, type Program } from "./program.ts";
 import { errorName, type LauncherReport, parseReport, reportData, reportExecutions, reportWord } from "./report.ts";
 import type { LauncherArch } from "./system-call.ts";
@@ -102,8 +102,7 @@ for (const arch of ["x64", "arm64"] as const) {
 
 describe("launch", () => {
   it("shares descriptors after the program's own, and nothing else", async () => {
-    const path = join(directory, "launcher");
-    writeLauncher(path);
+    const { path, close } = await openLauncher([directory]);
     const file = join(directory, "shared");
     writeFileSync(file, "");
     const shared = openSync(file, "a");
@@ -113,12 +112,29 @@ describe("launch", () => {
     program.call({ label: "look", onError: "ignore" }, "chdir", other);
     const { report } = await launch({ command: [path], program: program.finish(), stdio: ["ignore", "ignore", "ignore"], descriptors: [shared] }).ended;
     closeSync(shared);
+    close();
     expect(report).toEqual({});
     expect(readFileSync(file, "utf8")).toBe("here");
   });
   it("rejects when the command is not there", async () => {
     const program = createProgram(process.arch as LauncherArch);
     await expect(launch({ command: ["/nonexistent/launcher"], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("openLauncher", () => {
+  it("takes the first directory it can execute from, and leaves nothing there", async () => {
+    const launcher = await openLauncher(["/nonexistent", "/proc", directory]);
+    expect(readdirSync(directory).filter((name) => name.startsWith("."))).toEqual([]);
+    const program = createProgram(process.arch as LauncherArch).finish();
+    expect((await launch({ command: [launcher.path], program, stdio: ["ignore", "ignore", "ignore"] }).ended).exitCode).toBe(0);
+    launcher.close();
+  });
+  it("tells why none will do", async () => {
+    await expect(openLauncher(["/nonexistent", "/proc"])).rejects.toMatchObject({
+      code: "SANDBOX_UNAVAILABLE",
+      details: [expect.stringContaining("/nonexistent: ENOENT") as string, expect.stringContaining("/proc: ") as string],
+    });
   });
 });
 

@@ -1,20 +1,87 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { chmodSync, closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { VarveError } from "@varve/errors";
 import { launcherExecutable } from "./executable.ts";
-import type { Program } from "./program.ts";
+import { createProgram, type Program } from "./program.ts";
 import { type LauncherReport, parseReport } from "./report.ts";
 import { launcherArch } from "./system-call.ts";
 
-/** Writes the launcher to `path`, which must not exist. The directory must be one nobody else can write to. */
-export function writeLauncher(path: string): void {
-  const file = openSync(path, "wx", 0o500);
-  try {
-    writeSync(file, launcherExecutable(launcherArch()));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+/** The launcher, ready to be executed by this process. It has no name on any disk. */
+export interface Launcher {
+  /** For `LaunchOptions.command`; means it in this process only. */
+  readonly path: string;
+  close(): void;
+}
+
+/** Descriptors a child gets are lower than this; one of the same number would take the launcher's place in the child. */
+const LOWEST_DESCRIPTOR = 24;
+const BUSY_ATTEMPTS = 20;
+
+/**
+ * Makes a launcher in the first of `directories` that can be written to and lets files be executed. It is unlinked at once and lives as
+ * long as its descriptor, so that nothing is left however this process ends. Throws SANDBOX_UNAVAILABLE.
+ */
+export async function openLauncher(directories: readonly string[]): Promise<Launcher> {
+  const reasons: string[] = [];
+  for (const directory of directories) {
+    try {
+      const file = makeUnlinked(directory);
+      const launcher = { path: `/proc/self/fd/${file}`, close: () => closeSync(file) };
+      try {
+        await tryLauncher(launcher.path);
+        return launcher;
+      } catch (error) {
+        launcher.close();
+        throw error;
+      }
+    } catch (error) {
+      reasons.push(`${directory}: ${(error as Error).message}`);
+    }
   }
-  chmodSync(path, 0o500);
+  throw new VarveError("SANDBOX_UNAVAILABLE", "there is no directory to execute the launcher from", {
+    details: reasons,
+    hint: "the data directory or the temporary one must be writable, and not mounted noexec",
+  });
+}
+
+function makeUnlinked(directory: string): number {
+  const path = `${directory}/.varve-launcher-${randomUUID()}`;
+  const written = openSync(path, "wx", 0o500);
+  try {
+    writeSync(written, launcherExecutable(launcherArch()));
+    return openHigh(path);
+  } finally {
+    closeSync(written);
+    unlinkSync(path);
+  }
+}
+
+function openHigh(path: string): number {
+  const low: number[] = [];
+  try {
+    for (;;) {
+      const file = openSync(path, "r");
+      if (file >= LOWEST_DESCRIPTOR) return file;
+      low.push(file);
+    }
+  } finally {
+    for (const file of low) closeSync(file);
+  }
+}
+
+/** A process being started elsewhere in this one may still hold the file open for writing; that passes. */
+async function tryLauncher(path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { exitCode } = await launch({ command: [path], program: createProgram(launcherArch()).finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
+      if (exitCode !== 0) throw new Error(`the launcher ended with ${exitCode}`);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ETXTBSY" || attempt === BUSY_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
 }
 
 /** What a standard descriptor is: a pipe, nothing, or a descriptor of this process. */
@@ -27,14 +94,14 @@ export interface LaunchEnd {
   readonly report: LauncherReport;
 }
 
-/** How to start a program: the command is the launcher's path, or another that ends in it (`unshare … launcher`). */
+/** How to start a program: the command is the launcher's path. */
 export interface LaunchOptions {
   readonly command: readonly string[];
   readonly program: Program;
   /** Descriptors 0, 1 and 2; 3 and 4 belong to the launcher, further ones follow. */
   readonly stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio];
-  /** Descriptors from 5 on. */
-  readonly descriptors?: readonly number[];
+  /** Descriptors from 5 on; a pipe is both ways, and found in the child's `stdio`. */
+  readonly descriptors?: readonly (number | "pipe")[];
   /** A session of its own, out of reach of the terminal's signals. */
   readonly detached?: boolean;
 }

@@ -3,6 +3,11 @@ import type { Digest } from "@varve/oci";
 import type { SandboxMount } from "@varve/sandbox";
 import type { StepEnd, StepProcess } from "./step.ts";
 
+/** The helper's descriptor of the channel. */
+export const CHANNEL = 5;
+/** The main process's own standard streams, for `varve run`. */
+export const INHERITED = [6, 7, 8] as const;
+
 /** First call: opens the workspace below `directory` (host path, made when missing) for a rung. */
 export interface OpenParams {
   readonly directory: string;

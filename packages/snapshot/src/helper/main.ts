@@ -3,14 +3,14 @@ import { mkdirSync } from "node:fs";
 import { namespaceDriver, type SandboxDriver, type UserNamespace, userNamespace } from "@varve/sandbox";
 import { VarveError } from "@varve/errors";
 import { createChannel, type IncomingCall } from "../channel/channel.ts";
-import type { OpenParams, OpenResult } from "./helper-call.ts";
+import { CHANNEL, type OpenParams, type OpenResult } from "./helper-call.ts";
 import { mountOverlay } from "./overlay.ts";
 import { createExtraMaker } from "./step-extras.ts";
 import { createWorkbench, type Workbench } from "./workbench.ts";
 import { openWorkspace, remove, type Workspace } from "./workspace.ts";
 
-// The helper process: one a build, started by the main process inside the namespaces of a rung. Descriptor 3 is the channel to the
-// main process, 4, 5 and 6 are its standard streams for `varve run`. It ends when the channel closes, and everything it started with it.
+// The helper process: one a build, started by the main process inside the namespaces of a rung. Its descriptors are
+// those of helper-call.ts. It ends when the channel closes, and everything it started with it.
 
 const DRIVERS: readonly SandboxDriver[] = [namespaceDriver];
 
@@ -81,6 +81,6 @@ async function leave(): Promise<void> {
 // the main process decides what an interrupt means and closes the channel
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
 process.umask(0);
-const channel = createChannel(new Socket({ fd: 3, readable: true, writable: true }), answer);
+const channel = createChannel(new Socket({ fd: CHANNEL, readable: true, writable: true }), answer);
 await channel.closed;
 await leave();

@@ -8,6 +8,7 @@ import type { IncomingCall } from "../channel/channel.ts";
 import { bytesOfHostPath, hostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
 import type * as calls from "./helper-call.ts";
+import { INHERITED } from "./helper-call.ts";
 import { mountOverlay, type OverlayFeatures, type OverlayMount } from "./overlay.ts";
 import { createStepExtras, type ExtraMaker, type StepExtras } from "./step-extras.ts";
 import { runStep } from "./step.ts";
@@ -28,8 +29,6 @@ export interface Workbench {
   dispose(): Promise<void>;
 }
 
-/** Where the main process leaves its own standard streams, for `varve run`. */
-const INHERITED = [4, 5, 6] as const;
 /** Entries a listing sends at once. */
 const BATCH = 1000;
 

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch, writeLauncher } from "@varve/sandbox";
+import { createProgram, launcherArch, openLauncher } from "@varve/sandbox";
 import { runProgram } from "./program-runner.ts";
 
 /** The directories of one form (real or one id): finished snapshots, and this helper's own work. */
@@ -26,13 +27,15 @@ export async function openWorkspace(directory: string, form: string): Promise<Wo
   const snapshots = `${directory}/${form}`;
   const unfinished = `${snapshots}/work`;
   mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-  const { id, lock, work, mark, launcher } = await claim(unfinished);
-  await sweep(unfinished, id, launcher);
+  const launcher = await openLauncher([unfinished, tmpdir()]);
+  const { id, lock, work, mark } = await claim(unfinished, launcher.path);
+  await sweep(unfinished, id, launcher.path);
   return {
     snapshots,
     work,
-    launcher,
+    launcher: launcher.path,
     async dispose() {
+      launcher.close();
       await remove(work);
       unlinkSync(mark);
       closeSync(lock);
@@ -45,27 +48,27 @@ export async function remove(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
 }
 
+interface Claim {
+  readonly id: string;
+  readonly lock: number;
+  readonly work: string;
+  readonly mark: string;
+}
+
 /** Makes and locks a work directory. A sweeping helper may take the mark between its creation and its lock: then another is made. */
-async function claim(
-  unfinished: string,
-): Promise<{ readonly id: string; readonly lock: number; readonly work: string; readonly mark: string; readonly launcher: string }> {
-  for (let attempts = 1; ; attempts++) {
+async function claim(unfinished: string, launcher: string): Promise<Claim> {
+  for (let attempt = 1; attempt <= CLAIM_ATTEMPTS; attempt++) {
     const id = randomUUID();
     const mark = `${unfinished}/${id}.lock`;
     const work = `${unfinished}/${id}`;
     const lock = openSync(mark, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600);
-    try {
+    if ((await tryLock(launcher, lock)) && statSync(mark, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino) {
       mkdirSync(work, { mode: 0o700 });
-      const launcher = `${work}/launcher`;
-      writeLauncher(launcher);
-      if ((await tryLock(launcher, lock)) && statSync(mark).ino === fstatSync(lock).ino && existsSync(launcher)) return { id, lock, work, mark, launcher };
-    } catch (error) {
-      if (attempts === CLAIM_ATTEMPTS) {
-        throw new VarveError("SANDBOX_UNAVAILABLE", `no work directory can be made in ${unfinished}: ${(error as Error).message}`, { cause: error });
-      }
+      return { id, lock, work, mark };
     }
     closeSync(lock);
   }
+  throw new VarveError("SANDBOX_UNAVAILABLE", `no work directory can be claimed in ${unfinished}`);
 }
 
 async function sweep(unfinished: string, own: string, launcher: string): Promise<void> {
