@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { sha256Hex } from "@varve/archive";
 import { type ByteStream, displayPath, streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { ContentRef } from "@varve/layer";
@@ -37,7 +38,7 @@ export function createDiskReader(root: string, cache?: StatCache): OwningReader 
       if (known !== undefined) return known;
       options?.signal?.throwIfAborted();
       const since = Date.now();
-      const digest = disk.size <= SMALL ? sha256(readSmall(disk)) : await sha256Stream(readLarge(disk, options));
+      const digest = disk.size <= SMALL ? digestFromHex(sha256Hex(readSmall(disk, scratch()))) : await sha256Stream(readLarge(disk, options));
       await cache?.record(disk, digest, since);
       return digest;
     },
@@ -49,8 +50,11 @@ function asDisk(ref: ContentRef): DiskRef {
   return ref;
 }
 
-function sha256(bytes: Uint8Array): Digest {
-  return digestFromHex(createHash("sha256").update(bytes).digest("hex"));
+let shared: Uint8Array | undefined;
+
+/** For bytes that are done with before anything else is read. */
+function scratch(): Uint8Array {
+  return (shared ??= new Uint8Array(SMALL + 1));
 }
 
 async function sha256Stream(stream: ByteStream): Promise<Digest> {
@@ -59,13 +63,14 @@ async function sha256Stream(stream: ByteStream): Promise<Digest> {
   return digestFromHex(hash.digest("hex"));
 }
 
-function readSmall(ref: DiskRef): Uint8Array {
+/** Reads into `room` when it is given (SMALL + 1 bytes), else into a buffer of its own. */
+function readSmall(ref: DiskRef, room?: Uint8Array): Uint8Array {
   let fd: number | undefined;
   try {
     fd = openSync(Buffer.from(ref.path, "latin1"), FLAGS);
     if (!sameState(fstatSync(fd, { bigint: true }), ref.size, ref.stat)) throw changed(ref);
     // one byte more than listed shows that the file has grown
-    const bytes = new Uint8Array(ref.size + 1);
+    const bytes = (room ?? Buffer.allocUnsafeSlow(ref.size + 1)).subarray(0, ref.size + 1);
     let filled = 0;
     for (;;) {
       const count = readSync(fd, bytes, filled, bytes.length - filled, null);

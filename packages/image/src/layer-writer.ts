@@ -12,6 +12,7 @@ import {
   type LayerIndex,
   type LayerTar,
   type LayerWriteOptions,
+  type Segment,
   type SegmentCuts,
   withSegmentTable,
   writeLayerTar,
@@ -63,7 +64,7 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
 /** Compresses what is put into a spool as it comes, and frees the spool. */
 async function storeSpooled(store: Store, spool: Spool, tar: LayerTar, options: CreateLayerOptions): Promise<Descriptor> {
   try {
-    return await storeSegments(store, { stream: spool.follow(options), cuts: tar.cuts, finished: tar.finished }, options);
+    return await storeSegments(store, { stream: spool.follow(options), cuts: tar.cuts, segments: tar.segments, finished: tar.finished }, options);
   } finally {
     await spool[Symbol.asyncDispose]();
   }
@@ -126,12 +127,17 @@ async function storeUncompressed(store: Store, stream: ByteStream, options: Stor
   }
   const index = await indexLayer(passing(), options);
   requireDiffID(index, options.diffID);
-  return await storeSegments(store, { stream: spool.read(), cuts: cutsOf(index.segments), finished: Promise.resolve({ index }) }, options);
+  return await storeSegments(
+    store,
+    { stream: spool.read(), cuts: cutsOf(index.segments), segments: index.segments, finished: Promise.resolve({ index }) },
+    options,
+  );
 }
 
 interface SegmentedTar {
   readonly stream: ByteStream;
   readonly cuts: SegmentCuts;
+  readonly segments: readonly Segment[];
   readonly finished: Promise<{ readonly index: LayerIndex }>;
 }
 

@@ -7,7 +7,7 @@ import type { ContentReader } from "./content-ref.ts";
 import type { Entry } from "./entry.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { describeDeletion, describeEntry } from "./layer-header.ts";
-import { createLayerIndexBuilder, type LayerIndex } from "./layer-index.ts";
+import { createLayerIndexBuilder, type LayerIndex, type Segment } from "./layer-index.ts";
 import { createPieceGatherer, type PieceGatherer } from "./piece-gatherer.ts";
 import { createSegmentCutter, type SegmentCuts, type SegmentCutter } from "./segment-cuts.ts";
 import { createTarDigest } from "./tar-digest.ts";
@@ -24,6 +24,8 @@ export interface LayerTar {
   readonly stream: ByteStream;
   /** Where {@link stream} is to be cut for compression. */
   readonly cuts: SegmentCuts;
+  /** The segments whose last byte was given; grows while {@link stream} is read. */
+  readonly segments: readonly Segment[];
   /** Resolves when the stream was read to its end; rejects when it failed or was left. */
   readonly finished: Promise<{ readonly diffID: DiffID; readonly size: number; readonly index: LayerIndex }>;
 }
@@ -38,11 +40,11 @@ const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
  */
 export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, options: LayerWriteOptions = {}): LayerTar {
   const cuts = createSegmentCutter();
+  const digest = createTarDigest(cuts);
   const { promise, resolve, reject } = deferred<Awaited<LayerTar["finished"]>>();
   // whoever reads the stream learns of a failure from it
   promise.catch(() => {});
   async function* write(): AsyncGenerator<Uint8Array, void, undefined> {
-    const digest = createTarDigest(cuts);
     const index = createLayerIndexBuilder();
     let complete = false;
     try {
@@ -62,7 +64,7 @@ export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, optio
       if (!complete) reject(new Error("the layer's stream was left before its end"));
     }
   }
-  return { stream: write(), cuts, finished: promise };
+  return { stream: write(), cuts, segments: digest.segments, finished: promise };
 }
 
 interface Output {

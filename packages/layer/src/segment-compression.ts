@@ -1,6 +1,7 @@
-import { createSha256, gzipMember, type Sha256 } from "@varve/archive";
+import { gzipMember, sha256Hex } from "@varve/archive";
 import { type ByteStream, concatBytes } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
+import type { Segment } from "./layer-index.ts";
 import type { SegmentCuts } from "./segment-cuts.ts";
 
 /** One segment of a tar with its bytes. */
@@ -30,22 +31,27 @@ export interface CompressedLayer {
   readonly counts: { readonly compressed: number; readonly reused: number };
 }
 
-/** Cuts a tar into its segments. Each is held whole: the cuts keep them under 5 MiB. Owns `tar`. */
-export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts): AsyncGenerator<TarSegment, void, undefined> {
+/**
+ * Cuts a tar into its segments. Each is held whole: the cuts keep them under 5 MiB. `known` are segments whoever made the tar has hashed already.
+ * Owns `tar`.
+ */
+export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: readonly Segment[] = []): AsyncGenerator<TarSegment, void, undefined> {
   let pieces: Uint8Array[] = [];
-  let hash: Sha256 = createSha256();
   let offset = 0;
   let position = 0;
+  let count = 0;
   const take = (bytes: Uint8Array): void => {
     pieces.push(bytes);
-    hash.update(bytes);
     position += bytes.length;
   };
   const close = (): TarSegment => {
-    const segment = { offset, digest: digestFromHex(hash.hex()), bytes: concatBytes(pieces) };
+    const bytes = concatBytes(pieces);
+    const told = known[count];
+    const digest = told?.offset === offset && told.size === bytes.length ? told.digest : digestFromHex(sha256Hex(bytes));
+    const segment = { offset, digest, bytes };
     pieces = [];
-    hash = createSha256();
     offset = position;
+    count += 1;
     return segment;
   };
   for await (const piece of tar) {
@@ -99,6 +105,9 @@ export function compressSegments(segments: AsyncIterable<TarSegment>, options: S
 }
 
 /** {@link segmentTar} and {@link compressSegments} in one. */
-export function compressLayer(tar: { readonly stream: ByteStream; readonly cuts: SegmentCuts }, options: SegmentCompressionOptions = {}): CompressedLayer {
-  return compressSegments(segmentTar(tar.stream, tar.cuts), options);
+export function compressLayer(
+  tar: { readonly stream: ByteStream; readonly cuts: SegmentCuts; readonly segments?: readonly Segment[] },
+  options: SegmentCompressionOptions = {},
+): CompressedLayer {
+  return compressSegments(segmentTar(tar.stream, tar.cuts, tar.segments), options);
 }

@@ -9,6 +9,8 @@ export interface TarDigest {
   push(bytes: Uint8Array): void;
   /** Says that the cuts up to `offset` are known. */
   settle(offset: number): void;
+  /** The segments that are whole so far; grows. */
+  readonly segments: readonly Segment[];
   finish(): { readonly diffID: DiffID; readonly size: number; readonly segments: readonly Segment[] };
 }
 
@@ -54,6 +56,7 @@ export function createTarDigest(cuts: SegmentCuts): TarDigest {
       held.push(bytes);
     },
     settle,
+    segments,
     finish() {
       settle(size);
       if (hashed > start) close();
