@@ -178,6 +178,15 @@ describe("Bearer", () => {
     expect(await waiting).toEqual(image.manifest.descriptor);
   });
 
+  it("that doesn't reach the repository to mount from is no failure", async () => {
+    const { answer } = tokens;
+    tokens.answer = (response) => (tokens.asked.at(-1)?.url.includes("secret") === true ? response.writeHead(403).end() : answer(response));
+    await using client = createRegistryClient({ retry: QUICK });
+    const repository = client.repository({ registry: proxy.host, repository: "team/app" });
+    expect(await repository.mount(image.blobs[0]!.descriptor, "team/secret")).toBe(false);
+    expect(await repository.mount(image.blobs[0]!.descriptor, "team/other")).toBe(true);
+  });
+
   it.each(["ftp://x/token", "", "http://10.0.0.1/token"])("does not take credentials to the realm %j", async (realm) => {
     tokens.realm = realm;
     expect(await resolve({ kind: "basic", username: "a", password: "secret" })).toMatchObject({
@@ -238,6 +247,24 @@ describe("a redirect to another origin", () => {
     const error: unknown = await repository.fetch(layer.descriptor).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "REGISTRY_DENIED" });
     expect(describeWhole(error)).not.toContain("hush");
+  });
+});
+
+describe("one signal for many requests", () => {
+  it("warns of nothing, and ends them all", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const controller = new AbortController();
+    await using client = createRegistryClient({ retry: QUICK });
+    const repository = client.repository({ registry: space.host, repository: "team/app" });
+    for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 30 }, () => repository.resolve("v1", { signal: controller.signal })));
+    const reason = new Error("enough");
+    const ended = Array.from({ length: 30 }, () => repository.resolve("v1", { signal: controller.signal }));
+    controller.abort(reason);
+    expect(await Promise.allSettled(ended)).toEqual(ended.map(() => ({ status: "rejected", reason })));
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
   });
 });
 

@@ -279,6 +279,14 @@ describe("an upload", () => {
     await expect(failing).rejects.toBe(reason);
   });
 
+  it("goes ahead where storage elsewhere doesn't answer HEAD", async () => {
+    proxy.inject((request) => {
+      if (request.path.startsWith("/storage")) return { kind: "answer", status: 403 };
+      return isBlob("HEAD")(request) ? { kind: "answer", status: 307, headers: { location: "/storage/blob?signature=x" } } : undefined;
+    });
+    await pushBlob();
+  });
+
   it("reads nothing of what is there already", async () => {
     let opened = 0;
     const { descriptor, open } = image.blobs[1]!;

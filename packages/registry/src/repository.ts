@@ -8,6 +8,7 @@ import { fetchManifest, type RemoteManifest, resolveManifest } from "./manifest.
 import { responseError } from "./response-error.ts";
 import type { ApiRequest, RegistrySession } from "./session.ts";
 import { listTags } from "./tag-list.ts";
+import type { HttpResponse } from "./transport.ts";
 import { upload, type UploadSession, uploadSession } from "./upload.ts";
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -90,26 +91,26 @@ export class HttpRepository implements RemoteRepository {
   async mount(descriptor: Descriptor, fromRepository: string, options?: IOOptions): Promise<boolean> {
     const { scopes, what, signal } = this.#blobRequest("HEAD", descriptor, options, "push");
     const query = new URLSearchParams({ mount: descriptor.digest, from: fromRepository });
-    const response = await this.#session.send({
+    const request: ApiRequest = {
       method: "POST",
       target: `/v2/${this.repository}/blobs/uploads/?${query.toString()}`,
       scopes: fromRepository === this.repository ? scopes : [...scopes, `repository:${fromRepository}:pull`],
       headers: { "content-length": "0" },
       what,
       signal,
-    });
-    if (response.status === 201) {
-      await response.discard();
-      return true;
-    }
-    // not allowed to read the other repository, or not there: the blob can still be uploaded
-    if (response.status !== 202) {
-      await response.discard();
-      return false;
+    };
+    let response: HttpResponse;
+    try {
+      response = await this.#session.send(request);
+    } catch (error) {
+      // no token that reads the other repository
+      if (isVarveError(error, "REGISTRY_UNAUTHORIZED", "REGISTRY_DENIED")) return false;
+      throw error;
     }
     await response.discard();
-    this.#sessions.set(descriptor.digest, uploadSession(response, what));
-    return false;
+    // anything but 201: the other repository or the blob is not there, or not for us; the blob can still be uploaded
+    if (response.status === 202) this.#sessions.set(descriptor.digest, uploadSession(response, what));
+    return response.status === 201;
   }
 
   async tags(options?: IOOptions): Promise<readonly string[]> {
@@ -126,7 +127,10 @@ export class HttpRepository implements RemoteRepository {
         await response.discard();
         return response.status === 200;
       }
-      throw await responseError(response, request.what);
+      const error = await responseError(response, request.what);
+      // storage elsewhere that signs for GET only: not known to be there, and an upload does no harm
+      if (response.url.pathname !== request.target) return false;
+      throw error;
     } catch (error) {
       // some registries let nobody read a repository that is yet to be made, but those who may write make it
       if (access === "push" || !isVarveError(error, "REGISTRY_UNAUTHORIZED", "REGISTRY_DENIED")) throw error;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import type { ByteStream } from "@varve/bytes";
 import type * as UndiciModule from "./undici-module.ts";
@@ -77,6 +78,8 @@ class UndiciTransport implements Transport {
   }
 
   async send(request: HttpRequest, options: SendOptions = {}): Promise<HttpResponse> {
+    // one signal serves a whole build: many requests listen to it at a time, and that is no leak
+    if (request.signal !== undefined) setMaxListeners(0, request.signal);
     const undici = await import("./undici-module.ts");
     // the import may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");

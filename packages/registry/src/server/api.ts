@@ -25,7 +25,9 @@ export async function answer(api: Api, request: IncomingMessage, response: Serve
     response.setHeader("docker-distribution-api-version", "registry/2.0");
     response.setHeader("x-content-type-options", "nosniff");
     refuseBrowsers(request);
-    const url = new URL(request.url ?? "/", "http://localhost");
+    const target = request.url ?? "/";
+    if (!URL.canParse(target, "http://localhost")) throw new ApiError("UNSUPPORTED", "the request's target is no path", { status: 400 });
+    const url = new URL(target, "http://localhost");
     const route = parseRoute(url.pathname);
     if (route === undefined) throw new ApiError("UNSUPPORTED", "no such thing in the distribution API", { status: 404 });
     await dispatch(api, route, { request, response, query: url.searchParams, store: api.store, signal: gone.signal });

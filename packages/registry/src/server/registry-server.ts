@@ -36,6 +36,8 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   const server = createServer((request, response) => void answer(api, request, response));
   // an upload takes as long as it takes
   server.requestTimeout = 0;
+  // longer than clients keep a connection, so that they don't send into one that is being closed
+  server.keepAliveTimeout = 120_000;
   const port = await listen(server, host, options.port ?? 0);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {

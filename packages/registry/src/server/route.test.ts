@@ -14,6 +14,7 @@ describe("parseRoute", () => {
     ["/v2/a/blobs/uploads", { kind: "uploads", repository: "a" }],
     ["/v2/a/blobs/uploads/id", { kind: "upload", repository: "a", id: "id" }],
     [`/v2/manifests/blobs/${DIGEST}`, { kind: "blob", repository: "manifests", digest: DIGEST }],
+    [`/v2/a/blobs/${DIGEST.replace(":", "%3A")}`, { kind: "blob", repository: "a", digest: DIGEST }],
     ["/v2/tags/list/manifests/latest", { kind: "manifest", repository: "tags/list", reference: "latest" }],
     [`/v2/a/referrers/${DIGEST}`, { kind: "referrers", repository: "a", digest: DIGEST }],
     ["/", undefined],

@@ -22,7 +22,8 @@ export function parseRoute(path: string): Route | undefined {
   if (!path.startsWith("/v2/")) return undefined;
   // a repository may be called `blobs` or `manifests`, so the end of the path decides
   const parts = path.slice("/v2/".length).split("/");
-  const last = parts.at(-1) ?? "";
+  // `sha256%3A…` is how some clients write a digest
+  const last = (parts.at(-1) ?? "").replaceAll(/%3a/gi, ":");
   const second = parts.at(-2);
   const third = parts.at(-3);
   const named = (trailing: number): string => checkedName(parts.slice(0, -trailing).join("/"));
