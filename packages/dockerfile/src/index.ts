@@ -28,6 +28,9 @@ export type {
   WorkdirInstruction,
 } from "./ast.ts";
 export { DOCKERFILE_LIMIT, parseDockerfile, parseDockerfileTolerant, parseOnbuild, type ParseOptions, type TolerantResult } from "./parser.ts";
+export { checkOptionsOf, type CheckOptions, parseCheckOptions, selectWarnings } from "./check/check-options.ts";
+export { findRule, type Rule, RULES } from "./check/rule.ts";
+export { checkSyntax, writtenKeyword } from "./check/syntax-check.ts";
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
 export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore } from "./ignore.ts";

@@ -75,24 +75,28 @@ export function createLineScanner(source: Source, report: (error: Error) => void
     };
     let cut = continuation(first.text, start, state.escape);
     add(first.text.slice(start, cut ?? first.text.length), first.offset + start);
-    let blank: PhysicalLine | undefined;
+    let blank = false;
+    let last = first;
     while (cut !== undefined) {
       const line = read();
       if (line === undefined) break;
       const content = skipSpace(line.text, 0);
       if (line.text[content] === "#") continue;
       if (content === line.text.length) {
-        blank ??= line;
+        blank = true;
+        last = line;
         continue;
       }
+      last = line;
       cut = continuation(line.text, 0, state.escape);
       add(line.text.slice(0, cut ?? line.text.length), line.offset);
     }
-    if (blank !== undefined) {
+    if (blank) {
+      // BuildKit points at the instruction's last line, not at the blank one
       warnings.push({
         rule: "NoEmptyContinuation",
-        message: "empty continuation line",
-        range: source.lines.range(blank.offset, blank.offset + blank.text.length),
+        message: "Empty continuation line",
+        range: source.lines.range(last.offset, last.offset + last.text.length),
       });
     }
     return { text: parts.join(""), indexes, offsets };

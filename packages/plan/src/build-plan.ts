@@ -1,11 +1,17 @@
-import type { Dockerfile } from "@varve/dockerfile";
+import { checkOptionsOf, checkSyntax, type Dockerfile, selectWarnings, type Warning } from "@varve/dockerfile";
+import { isVarveError, type VarveError } from "@varve/errors";
 import { type ImageConfig, normalizePlatform, type Platform } from "@varve/oci";
+import { checkFroms } from "./check/from-check.ts";
 import type { Plan, PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
 import { platformWarnings } from "./plan-warning.ts";
 import { stageGraph } from "./stage-graph.ts";
 import { planStage, type Planning } from "./stage-planner.ts";
 import { changeRuntime, runtimeOf, type StageState } from "./stage-state.ts";
+import { ownValue } from "./variables.ts";
 import { createVertexList } from "./vertex-list.ts";
+
+/** The build argument that stands in for the `check` directive. */
+export const CHECK_ARG = "BUILDKIT_DOCKERFILE_CHECK";
 
 /**
  * The base images whose configs `planBuild` needs: those that needed stages start from. A base's ONBUILD triggers can need more: with `bases`, what is known
@@ -20,9 +26,9 @@ export function requiredBases(dockerfile: Dockerfile, options: PlanOptions, base
  * OCI_INVALID_PLATFORM with the excerpt in `source`; PLAN_BASE_MISSING when a base of {@link requiredBases} is not in `bases`.
  */
 export function planBuild(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): Plan {
-  const graph = stageGraph(dockerfile, options, bases);
-  const planning: Planning = { graph, bases, vertices: createVertexList(), warnings: [], states: new Map() };
-  for (const node of graph.nodes) if (node.stage !== undefined && graph.needed.has(node)) planStage(planning, node);
+  const planning = openPlanning(dockerfile, options, bases);
+  const { graph } = planning;
+  planStages(planning);
   const state = planning.states.get(graph.target);
   if (state === undefined) throw new TypeError("the target was not planned");
   addLabels(state, options.labels);
@@ -35,8 +41,44 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions, bases: R
     layers: state.layers,
     config,
     history: state.history,
-    warnings: [...platformWarnings(graph, bases), ...planning.warnings],
+    warnings: warningsOf(planning),
   };
+}
+
+/**
+ * What BuildKit's checks say of a file, by the text and by carrying it out; with `allStages`, of every stage. What is refused comes as `error`,
+ * beside the warnings up to there.
+ */
+export function checkBuild(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  bases: Readonly<Record<string, ResolvedBase>>,
+): { readonly warnings: readonly Warning[]; readonly error?: VarveError } {
+  let planning: Planning | undefined;
+  try {
+    planning = openPlanning(dockerfile, options, bases);
+    planStages(planning);
+    return { warnings: warningsOf(planning) };
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    return { warnings: planning === undefined ? checkSyntax(dockerfile) : warningsOf(planning), error };
+  }
+}
+
+function openPlanning(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): Planning {
+  return { graph: stageGraph(dockerfile, options, bases), bases, vertices: createVertexList(), warnings: [], states: new Map() };
+}
+
+function planStages(planning: Planning): void {
+  for (const node of planning.graph.nodes) if (node.stage !== undefined && planning.graph.needed.has(node)) planStage(planning, node);
+}
+
+/** In the order of the text, and only those the file's `check` directive lets through. */
+function warningsOf({ graph, bases, warnings }: Planning): readonly Warning[] {
+  const { dockerfile, options } = graph.naming;
+  const found = [...checkSyntax(dockerfile), ...checkFroms(graph.naming), ...platformWarnings(graph, bases), ...warnings];
+  const selected = selectWarnings(found, checkOptionsOf(dockerfile, ownValue(options.buildArgs, CHECK_ARG)));
+  return selected.toSorted((a, b) => a.range.start.line - b.range.start.line);
 }
 
 /** Labels of the command line come last and write no history. */

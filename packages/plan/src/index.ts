@@ -1,5 +1,5 @@
 export { baseKey } from "./base-key.ts";
-export { planBuild, requiredBases } from "./build-plan.ts";
+export { checkBuild, planBuild, requiredBases } from "./build-plan.ts";
 export type {
   ContextVertex,
   ImageVertex,

@@ -132,6 +132,10 @@ export interface PlanOptions {
   readonly namedContexts: Readonly<Record<string, string>>;
   /** RUN network when the instruction doesn't say. */
   readonly network: "default" | "none" | "host";
+  /** Every stage is planned, not only what the target needs: for checks without a target. */
+  readonly allStages?: boolean;
+  /** Whether an ignore file leaves a path out of the main context, for the check CopyIgnoredFile. */
+  readonly ignores?: (path: string) => boolean;
   /** Titles start with the platform: several are built. */
   readonly withPlatform?: boolean;
 }
@@ -148,4 +152,5 @@ export interface RequiredBase {
 export interface ResolvedBase {
   readonly config: ImageConfig;
   /** `sha256:…` of its manifest. */ readonly digest: string;
+  /** True for a stand-in: checks that depend on the base's config are left out. */ readonly unknown?: boolean;
 }

@@ -23,7 +23,8 @@ export function parsePortSpec(text: string): { readonly ports: readonly string[]
   return { ports: Array.from({ length: ports.last - ports.first + 1 }, (_, i) => `${ports.first + i}/${protocol}`) };
 }
 
-function splitSpec(text: string): { readonly address: string; readonly host: string; readonly container: string } {
+/** The parts of `[ip:]host:container`, unchecked; empty where there are none. */
+export function splitSpec(text: string): { readonly address: string; readonly host: string; readonly container: string } {
   const parts = text.split(":");
   const container = parts.pop() ?? "";
   const host = parts.pop() ?? "";

@@ -42,8 +42,9 @@ export function stageGraph(dockerfile: Dockerfile, options: PlanOptions, bases: 
     node.instructions = (node.stage?.instructions ?? []).map((instruction) => withSources(draft, instruction, { dockerfile, range: instruction.range }));
   refuseCircles(draft);
   const target = findTarget(draft);
-  let needed = reachable(target);
-  while (addTriggers(draft, needed, bases)) needed = reachable(target);
+  const roots = options.allStages === true ? nodes.slice() : [target];
+  let needed = reachable(roots);
+  while (addTriggers(draft, needed, bases)) needed = reachable(roots);
   refuseCircles(draft);
   return { naming, nodes, target, needed, bases: requiredOf(needed) };
 }
@@ -148,9 +149,9 @@ function findSource(draft: Draft, name: string, place: Place): StageNode {
   return node;
 }
 
-function reachable(target: StageNode): ReadonlySet<StageNode> {
+function reachable(roots: readonly StageNode[]): ReadonlySet<StageNode> {
   const found = new Set<StageNode>();
-  const queue = [target];
+  const queue = [...roots];
   for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
     if (found.has(node)) continue;
     found.add(node);

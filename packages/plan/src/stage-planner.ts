@@ -1,5 +1,6 @@
 import type { ImageConfig, Platform } from "@varve/oci";
 import { baseKey } from "./base-key.ts";
+import { createStageCheck } from "./check/stage-check.ts";
 import { planInstruction } from "./instruction-planner.ts";
 import type { InstructionScope } from "./instruction-scope.ts";
 import type { ResolvedBase, VertexID } from "./plan.ts";
@@ -35,6 +36,7 @@ export function planStage(planning: Planning, node: StageNode): StageState {
   states.set(node, state);
   if (node.replaced) return state;
   let count = 0;
+  const check = createStageCheck({ baseKnown: isBaseKnown(planning, node), ignores: graph.naming.options.ignores });
   for (const step of node.instructions) {
     trigger = step.trigger;
     const scope: InstructionScope = {
@@ -54,6 +56,7 @@ export function planStage(planning: Planning, node: StageNode): StageState {
         return found;
       },
     };
+    check.look(scope, step.instruction);
     planInstruction(scope, step);
   }
   return state;
@@ -66,6 +69,12 @@ function sourceVertex({ vertices, states }: Planning, node: StageNode): VertexID
   if (origin.kind === "context") return vertices.context(origin.name);
   if (origin.kind === "image") return vertices.image(origin.reference, origin.platform);
   return vertices.scratch();
+}
+
+function isBaseKnown({ bases }: Planning, node: StageNode): boolean {
+  let { origin } = node;
+  while (origin.kind === "stage") ({ origin } = origin.node);
+  return origin.kind !== "image" || bases[baseKey(origin.reference, origin.platform)]?.unknown !== true;
 }
 
 function openStage(planning: Planning, node: StageNode, titles: StepTitles): StageState {

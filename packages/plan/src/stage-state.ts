@@ -32,6 +32,8 @@ export interface StageState {
   tip: VertexID;
   /** Whether this stage itself has said CMD. */
   hasCommand: boolean;
+  /** Whether it, or a stage it is built on, has said WORKDIR. */
+  hasWorkdir: boolean;
 }
 
 /** The state a stage has before its first instruction. */
@@ -49,6 +51,7 @@ export function initialState(start: { readonly config: ImageConfig; readonly pla
     base,
     tip: base,
     hasCommand: false,
+    hasWorkdir: false,
   });
 }
 

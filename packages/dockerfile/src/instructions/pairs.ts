@@ -19,9 +19,10 @@ function keyValues(context: InstructionContext): readonly KeyValue[] {
   const { args, keyword } = context.node;
   if (args.kind !== "pairs") fail(context, `${keyword.value} has no arguments`, { hint: `write ${keyword.value} name=value` });
   if (args.legacy) {
+    const written = context.node.line.text.slice(keyword.start, keyword.end);
     context.warn({
       rule: "LegacyKeyValueFormat",
-      message: `"${keyword.value} name=value" should be used instead of "${keyword.value} name value"`,
+      message: `"${written} key=value" should be used instead of legacy "${written} key value" format`,
       range: nodeRange(context),
     });
   }

@@ -1,0 +1,61 @@
+import { VarveError } from "@varve/errors";
+import type { Dockerfile, Warning } from "../ast.ts";
+import { createLineMap } from "../line-map.ts";
+import { sourceError } from "../syntax-error.ts";
+import { findRule } from "./rule.ts";
+
+/** What `# check=…` asks for. */
+export interface CheckOptions {
+  /** Rules that don't run; experimental ones are not among them, as in BuildKit. */
+  readonly skip: "all" | readonly string[];
+  /** Experimental rules that do run. */
+  readonly experimental: "all" | readonly string[];
+  /** Whether a warning fails the build. */
+  readonly error: boolean;
+}
+
+const TRUE = new Set(["1", "t", "T", "true", "TRUE", "True"]);
+const FALSE = new Set(["0", "f", "F", "false", "FALSE", "False"]);
+
+/** Reads `skip=A,B;experimental=C;error=true`, each part optional. Throws DOCKERFILE_DIRECTIVE. */
+export function parseCheckOptions(text: string): CheckOptions {
+  let options: CheckOptions = { skip: [], experimental: [], error: false };
+  for (const part of text.trim() === "" ? [] : text.split(";")) {
+    const equals = part.indexOf("=");
+    const key = part.slice(0, Math.max(0, equals)).trim();
+    const value = part.slice(equals + 1).trim();
+    if (equals >= 0 && (key === "skip" || key === "experimental")) options = { ...options, [key]: ruleList(value) };
+    else if (equals >= 0 && key === "error" && (TRUE.has(value) || FALSE.has(value))) options = { ...options, error: TRUE.has(value) };
+    else
+      throw new VarveError("DOCKERFILE_DIRECTIVE", `invalid check option ${JSON.stringify(part.trim())}`, {
+        hint: "write check=skip=RuleName,OtherRule;error=true",
+      });
+  }
+  return options;
+}
+
+function ruleList(value: string): "all" | readonly string[] {
+  return value === "all" ? "all" : value.split(",").map((name) => name.trim());
+}
+
+/**
+ * The check options of a file. `given`, the build argument `BUILDKIT_DOCKERFILE_CHECK`, stands in for the directive.
+ * Throws DOCKERFILE_DIRECTIVE at the directive.
+ */
+export function checkOptionsOf(dockerfile: Dockerfile, given?: string): CheckOptions {
+  const directive = dockerfile.directives.find(({ name }) => name === "check");
+  if (given !== undefined || directive === undefined) return parseCheckOptions(given ?? "");
+  try {
+    return parseCheckOptions(directive.value);
+  } catch (cause) {
+    if (!(cause instanceof VarveError)) throw cause;
+    const source = { file: dockerfile.file, lines: createLineMap(dockerfile.text) };
+    throw sourceError(source, cause.code, cause.message, { range: directive.range, hint: cause.hint, cause });
+  }
+}
+
+/** The warnings the options let through. Names that are no rule of BuildKit's go by `skip`. */
+export function selectWarnings(warnings: readonly Warning[], options: CheckOptions): readonly Warning[] {
+  const names = (list: "all" | readonly string[], rule: string): boolean => list === "all" || list.includes(rule);
+  return warnings.filter(({ rule }) => (findRule(rule)?.experimental === true ? names(options.experimental, rule) : !names(options.skip, rule)));
+}
