@@ -46,14 +46,15 @@ export class IndexWriter {
     for (let i = start; i < text.length; i++) this.#bytes[this.#length++] = text.charCodeAt(i);
   }
 
-  /** A copy of what was written. */
+  /** What was written; nothing may be added afterwards. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.#bytes.subarray(0, this.#length);
   }
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
-    const bytes = new Uint8Array(Math.max(this.#length + more, this.#bytes.length * 2));
+    // by half: the old and the new buffer are there at once
+    const bytes = new Uint8Array(Math.max(this.#length + more, Math.ceil(this.#bytes.length * 1.5)));
     bytes.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = bytes;
   }

@@ -1,3 +1,4 @@
+import { concatBytes } from "@varve/bytes";
 import { type Digest, type DiffID, parseDiffID } from "@varve/oci";
 import { IndexReader, IndexWriter, invalidIndex } from "./index-encoding.ts";
 import type { LayerEntry } from "./layer-entry.ts";
@@ -87,8 +88,7 @@ export function encodeLayerIndex(index: LayerIndex): Uint8Array {
   }
   const records = recordsOf(index);
   out.number(records.length);
-  out.raw(records);
-  return out.finish();
+  return concatBytes([out.finish(), records]);
 }
 
 /** The index that {@link encodeLayerIndex} wrote. Throws LAYER_INVALID_INDEX for anything else, another version's included. */

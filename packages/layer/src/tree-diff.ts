@@ -3,6 +3,7 @@ import type { Change, ChangeSet } from "./change-set.ts";
 import { sameEntry, type SameContent } from "./entry-comparison.ts";
 import type { FileTree } from "./file-tree.ts";
 import { storedTree } from "./mutable-tree.ts";
+import { RowChange } from "./row-change.ts";
 import type { RowReference, RowSpace } from "./stored-tree.ts";
 import { createTreeBuilder } from "./tree-builder.ts";
 
@@ -48,7 +49,7 @@ interface Pair {
 /** Notes what changed of one path; whether anything below it can have changed. */
 function compareRows({ before, after, sameContent, changes }: Diff, path: BytePath, { old, now }: Pick<Pair, "old" | "now">): boolean {
   if (old === undefined) {
-    changes.push({ kind: "added", path, entry: after.read(now, path) });
+    changes.push(new RowChange("added", path, { rows: after, row: now }));
     return true;
   }
   const oldTable = before.table(old);
@@ -59,7 +60,7 @@ function compareRows({ before, after, sameContent, changes }: Diff, path: BytePa
   const same =
     !nowTable.differs(nowRow, oldTable, oldRow) &&
     ((nowTable.isPlainDirectory(nowRow) && oldTable.isPlainDirectory(oldRow)) || sameEntry(before.read(old, path), after.read(now, path), sameContent));
-  if (!same) changes.push({ kind: "modified", path, entry: after.read(now, path) });
+  if (!same) changes.push(new RowChange("modified", path, { rows: after, row: now }));
   return true;
 }
 
