@@ -75,7 +75,7 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   for (const driver of wanted) {
     try {
       const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts }, io);
-      return { helper, stacks: createSnapshotStacks(helper.channel) };
+      return { helper, stacks: createSnapshotStacks(helper.channel, { whiteouts: helper.whiteouts }) };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       io.signal?.throwIfAborted();

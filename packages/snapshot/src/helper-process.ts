@@ -16,6 +16,8 @@ export interface HelperProcess extends AsyncDisposable {
   /** What this rung cannot do here, one sentence each. */
   readonly losses: readonly string[];
   readonly ids: "real" | "one";
+  /** Snapshots can hold the marks of deleted files. */
+  readonly whiteouts: boolean;
 }
 
 /** Host paths a helper works in; made when missing. */
@@ -79,7 +81,7 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
     const result = (await channel.call("open", { ...start.directories, driver: start.driver.name } satisfies OpenParams, {
       signal: start.signal,
     })) as OpenResult;
-    return { channel, driver: start.driver, losses: result.losses, ids: result.ids, [Symbol.asyncDispose]: async () => void (await stop()) };
+    return { ...result, channel, driver: start.driver, [Symbol.asyncDispose]: async () => void (await stop()) };
   } catch (error) {
     const failure = (await stop())?.report.failure;
     if (failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`, { cause: error });

@@ -1,6 +1,6 @@
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { chainIDs, EMPTY_TREE, type FileTree, mergeLayer } from "@varve/layer";
+import { chainIDs, diffTrees, EMPTY_TREE, type FileTree, mergeLayer } from "@varve/layer";
 import { digestHex, type DiffID, type IOOptions } from "@varve/oci";
 import type { Channel } from "./channel/channel.ts";
 import type { MissingParams, MissingResult, UnpackParams } from "./helper/helper-call.ts";
@@ -21,7 +21,7 @@ export function snapshotName(diffIDs: readonly DiffID[]): string {
 }
 
 /** Creates the stacks of a helper's workspace. */
-export function createSnapshotStacks(channel: Channel): SnapshotStacks {
+export function createSnapshotStacks(channel: Channel, features: { readonly whiteouts: boolean }): SnapshotStacks {
   const unpacking = new Map<string, Promise<void>>();
 
   const isMissing = async (names: readonly string[], options: IOOptions): Promise<ReadonlySet<string>> => {
@@ -52,7 +52,8 @@ export function createSnapshotStacks(channel: Channel): SnapshotStacks {
       if (absent.length === 0 && stack.length <= LONGEST_STACK) return stack;
       const openTar = (diffID: DiffID, io?: IOOptions): Promise<ByteStream> => tarOf(layers, diffID, io);
       const merged = stack.length > LONGEST_STACK ? undefined : await treesOf(layers, tree, options);
-      if (merged === undefined && layers.length > 1) {
+      const marked = !features.whiteouts && names.some((name, i) => absent.includes(name) && deletes(merged?.[i - 1] ?? EMPTY_TREE, merged?.[i] ?? tree));
+      if ((merged === undefined || marked) && layers.length > 1) {
         const flat = flatName(names.at(-1) ?? "");
         await unpack(flat, () => layerWriteStream(EMPTY_TREE, tree, openTar, options), options);
         return [flat];
@@ -70,6 +71,10 @@ export function createSnapshotStacks(channel: Channel): SnapshotStacks {
 
 /** Beyond this, overlayfs and its options come to their limits, and lookups get slow. */
 const LONGEST_STACK = 300;
+
+function deletes(base: FileTree, next: FileTree): boolean {
+  return diffTrees(base, next).changes.some((change) => change.kind === "deleted");
+}
 
 function flatName(name: string): string {
   return `flat-${name}`;

@@ -17,6 +17,8 @@ export interface OpenParams {
 export interface OpenResult {
   readonly losses: readonly string[];
   readonly ids: "real" | "one";
+  /** Snapshots can hold the marks of deleted files. */
+  readonly whiteouts: boolean;
 }
 
 /** Which of these snapshots have to be unpacked first. */

@@ -4,10 +4,11 @@ import { namespaceDriver, type SandboxDriver, type UserNamespace, userNamespace 
 import { VarveError } from "@varve/errors";
 import { createChannel, type IncomingCall } from "../channel/channel.ts";
 import { CHANNEL, type OpenParams, type OpenResult } from "./helper-call.ts";
-import { mountOverlay } from "./overlay.ts";
+import type { OverlayFeatures } from "./overlay.ts";
+import { probeOverlay } from "./overlay-probe.ts";
 import { createExtraMaker } from "./step-extras.ts";
 import { createWorkbench, type Workbench } from "./workbench.ts";
-import { openWorkspace, remove, type Workspace } from "./workspace.ts";
+import { openWorkspace, type Workspace } from "./workspace.ts";
 
 // The helper process: one a build, started by the main process inside the namespaces of a rung. Its descriptors are
 // those of helper-call.ts. It ends when the channel closes, and everything it started with it.
@@ -28,7 +29,8 @@ async function open(params: OpenParams): Promise<OpenResult> {
     form.overlay,
     await createExtraMaker({ workspace: form.workspace, cacheMounts: `${params.cacheMounts}/${form.name}`, ids: form.place.ids }),
   );
-  return { losses: driver.losses(form.place), ids: form.place.ids };
+  const memory = form.overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
+  return { losses: [...driver.losses(form.place), ...memory], ids: form.place.ids, whiteouts: form.overlay.whiteouts };
 }
 
 /** Snapshots whose files have other owners, or marks of another kind, don't mix. */
@@ -43,18 +45,13 @@ async function openForm(
   readonly name: string;
   readonly workspace: Workspace;
   readonly place: Parameters<typeof createWorkbench>[2];
-  readonly overlay: { readonly userXattr: boolean };
+  readonly overlay: OverlayFeatures;
 }> {
   const name = formOf(userNamespace());
   const workspace = await openWorkspace(directory, name);
   try {
     const features = await driver.probe(workspace.launcher);
-    const overlay = { userXattr: !userNamespace().initial };
-    const trial = `${workspace.work}/trial`;
-    mkdirSync(`${trial}/l`, { recursive: true });
-    const mounted = await mountOverlay(workspace.launcher, trial, [`${trial}/l`], overlay);
-    await mounted.unmount();
-    await remove(trial);
+    const overlay = await probeOverlay(workspace, !userNamespace().initial);
     return { name, workspace, place: { ...features, launcher: workspace.launcher }, overlay };
   } catch (error) {
     await workspace.dispose();

@@ -1,4 +1,5 @@
 import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { VarveError } from "@varve/errors";
 import { createProgram, launcherArch } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
@@ -8,47 +9,57 @@ import { runProgram } from "./program-runner.ts";
 export interface OverlayFeatures {
   /** Marks are kept in user.* attributes, as an ordinary user must. */
   readonly userXattr: boolean;
+  /** The workspace's file system takes the marks of deleted files. */
+  readonly whiteouts: boolean;
+  /** A directory in memory for what steps change, where the workspace's file system can't be an upper one. */
+  readonly memory?: string;
+}
+
+/** The upper directory of an overlay, and what the kernel needs beside it. */
+export interface OverlayUpper {
+  readonly path: string;
+  dispose(): Promise<void>;
 }
 
 /** A mount in the helper's own namespace. */
 export interface OverlayMount {
   /** Where it is seen. */
   readonly merged: string;
-  /** What was changed; absent when read-only. */
-  readonly upper?: string;
   unmount(): Promise<void>;
 }
 
 const MNT_DETACH = 2;
 const MS_NODEV = 4;
 
+/** Makes the upper directory of the overlay in `directory`, mode 0700 and empty. */
+export async function createUpper(directory: string, features: OverlayFeatures): Promise<OverlayUpper> {
+  const { memory } = features;
+  if (memory === undefined) {
+    for (const name of UPPER_NAMES) mkdirSync(`${directory}/${name}`, { mode: 0o700 });
+    return { path: `${directory}/u`, dispose: () => Promise.resolve() };
+  }
+  const place = await mkdtemp(`${memory}/`);
+  for (const name of UPPER_NAMES) {
+    mkdirSync(`${place}/${name}`, { mode: 0o700 });
+    symlinkSync(`${place}/${name}`, `${directory}/${name}`);
+  }
+  return { path: `${place}/u`, dispose: () => rm(place, { recursive: true, force: true }) };
+}
+
+/** The names of the mount's options in its directory: the upper directory and the kernel's own. */
+const UPPER_NAMES = ["u", "w"] as const;
+
 /**
- * Mounts lower directories (topmost first), and an empty upper one unless `readonly`, on `directory/m`. Names in the mount's options
+ * Mounts lower directories (topmost first), and the upper one made by {@link createUpper}, on `directory/m`. Names in the mount's options
  * are links in `directory`, since the options end at one page.
  */
-export async function mountOverlay(
-  launcher: string,
-  directory: string,
-  lowers: readonly string[],
-  features: OverlayFeatures,
-  options: { readonly readonly?: boolean } = {},
-): Promise<OverlayMount> {
-  // the prefix keeps them apart from m, u, w and e beside them
+export async function mountOverlay(launcher: string, directory: string, lowers: readonly string[], features: OverlayFeatures): Promise<OverlayMount> {
+  // the prefix keeps them apart from m, u and w beside them
   const names = lowers.map((_, i) => `l${i.toString(36)}`);
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, `${directory}/${names[i] ?? ""}`);
   mkdirSync(`${directory}/m`);
-  const settings = [`lowerdir=${names.join(":")}`];
-  if (options.readonly !== true) {
-    mkdirSync(`${directory}/u`, { recursive: true });
-    mkdirSync(`${directory}/w`);
-    settings.push("upperdir=u", "workdir=w");
-  }
-  // a read-only overlay of one directory is refused; the directory given twice would be too, so an empty one goes below
-  if (options.readonly === true && lowers.length === 1) {
-    mkdirSync(`${directory}/e`);
-    settings[0] += ":e";
-  }
-  settings.push("redirect_dir=nofollow", "metacopy=off", "index=off", ...(features.userXattr ? ["userxattr"] : []));
+  const settings = [`lowerdir=${names.join(":")}`, "upperdir=u", "workdir=w", "redirect_dir=nofollow", "metacopy=off", "index=off"];
+  if (features.userXattr) settings.push("userxattr");
   const program = createProgram(launcherArch());
   program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(directory)));
   program.call(
@@ -69,7 +80,6 @@ export async function mountOverlay(
   const merged = `${directory}/m`;
   return {
     merged,
-    ...(options.readonly === true ? {} : { upper: `${directory}/u` }),
     async unmount() {
       const off = createProgram(launcherArch());
       off.call("unmount", "umount2", off.string(bytesOfHostPath(merged)), MNT_DETACH);

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, createReadStream, existsSync, mkdirSync, openSync, readSync, closeSync, renameSync, utimesSync, constants } from "node:fs";
+import { chmodSync, chownSync, closeSync, constants, createReadStream, existsSync, mkdirSync, openSync, readSync, renameSync, unlinkSync, utimesSync } from "node:fs";
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { digestFromHex, type Digest } from "@varve/oci";
-import type { Place, SandboxDriver } from "@varve/sandbox";
+import { createProgram, launcherArch, type Place, type SandboxDriver } from "@varve/sandbox";
 import type { IncomingCall } from "../channel/channel.ts";
 import { bytesOfHostPath, hostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
 import type * as calls from "./helper-call.ts";
 import { INHERITED } from "./helper-call.ts";
-import { mountOverlay, type OverlayFeatures, type OverlayMount } from "./overlay.ts";
+import { runProgram } from "./program-runner.ts";
+import { createUpper, mountOverlay, type OverlayFeatures, type OverlayMount, type OverlayUpper } from "./overlay.ts";
 import { createStepExtras, type ExtraMaker, type StepExtras } from "./step-extras.ts";
 import { runStep } from "./step.ts";
 import type { UpperEntry } from "./upper-entry.ts";
@@ -19,8 +20,11 @@ import { readXattrs } from "./xattr-reader.ts";
 
 interface PreparedStep {
   readonly directory: string;
+  readonly upper: OverlayUpper;
   readonly overlay: OverlayMount;
   readonly extras: StepExtras;
+  /** Known once the changes were listed. */
+  sockets?: readonly BytePath[];
 }
 
 /** What the helper process works on: snapshots and the steps that run on them. */
@@ -31,6 +35,8 @@ export interface Workbench {
 
 /** Entries a listing sends at once. */
 const BATCH = 1000;
+const AT_FDCWD = -100;
+const S_IFCHR = 0o020000;
 
 /** Creates the workbench of an opened workspace. */
 export function createWorkbench(workspace: Workspace, driver: SandboxDriver, place: Place, overlayFeatures: OverlayFeatures, extras: ExtraMaker): Workbench {
@@ -46,7 +52,7 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     if (!/^[0-9a-z-]+$/.test(name)) throw new VarveError("SNAPSHOT_APPLY_FAILED", `${JSON.stringify(name)} is no name of a snapshot`);
     return `${workspace.snapshots}/${name}`;
   };
-  const upperPath = (step: string, path: BytePath): BytePath => `${bytesOfHostPath(stepOf(step).overlay.upper ?? "")}/${path}` as BytePath;
+  const upperPath = (step: string, path: BytePath): BytePath => `${bytesOfHostPath(stepOf(step).upper.path)}/${path}` as BytePath;
 
   const unpack = async (name: string, input: ByteStream, signal: AbortSignal): Promise<void> => {
     const directory = `${workspace.work}/unpack-${serial++}`;
@@ -67,13 +73,14 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     const directory = `${workspace.work}/step-${serial++}`;
     mkdirSync(`${directory}/s`, { recursive: true, mode: 0o700 });
     await writeTree(input, { directory: bytesOfHostPath(`${directory}/s`), launcher: workspace.launcher, ids: place.ids, signal });
-    mkdirSync(`${directory}/u`);
+    const upper = await createUpper(directory, overlayFeatures);
     const { root } = params;
-    if (place.ids === "real") chownSync(`${directory}/u`, root.uid, root.gid);
-    chmodSync(`${directory}/u`, root.mode);
-    utimesSync(`${directory}/u`, root.mtime, root.mtime);
+    if (place.ids === "real") chownSync(upper.path, root.uid, root.gid);
+    chmodSync(upper.path, root.mode);
+    utimesSync(upper.path, new Date(root.mtime * 1000), new Date(root.mtime * 1000));
     const lowers = [`${directory}/s`, ...params.snapshots.toReversed().map(snapshotPath)];
-    steps.set(params.step, { directory, overlay: await mountOverlay(workspace.launcher, directory, lowers, overlayFeatures), extras: createStepExtras() });
+    const overlay = await mountOverlay(workspace.launcher, directory, lowers, overlayFeatures);
+    steps.set(params.step, { directory, upper, overlay, extras: createStepExtras() });
   };
 
   const copy = async (params: calls.CopyParams, input: ByteStream, signal: AbortSignal): Promise<calls.PlaceResult> => {
@@ -85,8 +92,8 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
 
   const list = async (call: IncomingCall, params: calls.ListParams): Promise<void> => {
     const step = stepOf(params.step);
-    const { upper, merged } = step.overlay;
-    if (upper === undefined) throw new VarveError("SNAPSHOT_READ_FAILED", "a read-only root filesystem has no changes");
+    const upper = step.upper.path;
+    const sockets: BytePath[] = [];
     let batch: UpperEntry[] = [];
     const flush = async (): Promise<void> => {
       const files = batch.filter((entry) => entry.type === "file" || entry.type === "directory");
@@ -102,11 +109,12 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
       await call.output(0, Buffer.from(`${JSON.stringify(complete)}\n`));
       batch = [];
     };
-    for await (const entry of walkUpper(upper, merged, call.signal)) {
+    for await (const entry of walkUpper({ upper, merged: step.overlay.merged, onSocket: (path) => sockets.push(path), signal: call.signal })) {
       batch.push(entry);
       if (batch.length === BATCH) await flush();
     }
     if (batch.length > 0) await flush();
+    step.sockets = sockets;
   };
 
   const read = async (call: IncomingCall, params: calls.ReadParams): Promise<void> => {
@@ -123,6 +131,7 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     if (step === undefined) return;
     steps.delete(name);
     await step.overlay.unmount();
+    await step.upper.dispose();
     await step.extras.dispose();
     await remove(step.directory);
   };
@@ -195,10 +204,22 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
   };
 
   async function keep(step: string, name: string): Promise<void> {
-    const { overlay } = stepOf(step);
-    if (overlay.upper === undefined) return;
+    // what is in memory can't be moved to a disk; the layer is unpacked when a step wants it
+    if (overlayFeatures.memory !== undefined) return;
+    const { overlay, upper, sockets } = stepOf(step);
+    if (sockets === undefined) throw new VarveError("SNAPSHOT_READ_FAILED", "a step's changes are kept before they were listed");
     await overlay.unmount();
-    finish(overlay.upper, snapshotPath(name));
+    for (const socket of sockets) await hide(`${bytesOfHostPath(upper.path)}/${socket}` as BytePath);
+    finish(upper.path, snapshotPath(name));
+  }
+
+  /** A socket is not in the layer, and neither is what it may have taken the place of. */
+  async function hide(path: BytePath): Promise<void> {
+    unlinkSync(hostPath(path));
+    const program = createProgram(launcherArch());
+    program.call("hide a socket", "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+    const { report } = await runProgram(workspace.launcher, program.finish());
+    if (report.failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot hide a socket: ${report.failure.code}`);
   }
 }
 

@@ -84,7 +84,7 @@ export async function writeTree(stream: ByteStream, options: TreeWriterOptions):
     options,
   );
   for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()]) {
-    attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), entry.mtime, entry.mtime));
+    attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), timeOf(entry), timeOf(entry)));
   }
 }
 
@@ -107,7 +107,7 @@ async function writeFile(entry: WriteEntry, content: ByteStream, options: TreeWr
     for await (const piece of content) for (let at = 0; at < piece.length;) at += writeSync(file, piece, at);
     if (options.ids === "real") fchownSync(file, entry.uid, entry.gid);
     fchmodSync(file, entry.mode);
-    futimesSync(file, entry.mtime, entry.mtime);
+    futimesSync(file, timeOf(entry), timeOf(entry));
   } finally {
     closeSync(file);
   }
@@ -117,7 +117,7 @@ function writeSymlink(entry: WriteEntry, options: TreeWriterOptions): void {
   const path = hostPath(under(options, entry.path));
   symlinkSync(hostPath(entry.target ?? ""), path);
   if (options.ids === "real") lchownSync(path, entry.uid, entry.gid);
-  lutimesSync(path, entry.mtime, entry.mtime);
+  lutimesSync(path, timeOf(entry), timeOf(entry));
 }
 
 function ownAndMode(entry: WriteEntry, options: TreeWriterOptions): void {
@@ -125,6 +125,11 @@ function ownAndMode(entry: WriteEntry, options: TreeWriterOptions): void {
   if (options.ids === "real") lchownSync(path, entry.uid, entry.gid);
   // chown clears set-id bits, so the mode follows it
   chmodSync(path, entry.mode);
+}
+
+/** Node takes a negative number for now, and a date for what it is. */
+function timeOf(entry: Pick<WriteEntry, "mtime">): Date {
+  return new Date(entry.mtime * 1000);
 }
 
 /** Device nodes can't be made with one id; the tree still holds them, and the step can't use them anyway. */

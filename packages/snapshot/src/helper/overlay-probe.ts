@@ -1,0 +1,65 @@
+import { mkdirSync } from "node:fs";
+import { createProgram, launcherArch } from "@varve/sandbox";
+import { bytesOfHostPath } from "../host-path.ts";
+import { createUpper, mountOverlay, type OverlayFeatures } from "./overlay.ts";
+import { runProgram } from "./program-runner.ts";
+import { remove, type Workspace } from "./workspace.ts";
+
+const AT_FDCWD = -100;
+const S_IFCHR = 0o020000;
+const MS_NOSUID = 2;
+
+/**
+ * Tries overlays on the workspace's file system. One that can't be written to by an overlay (such as that of a container, which is one
+ * itself) still serves for reading: then what steps change is kept in memory. Throws SANDBOX_SETUP_FAILED where neither works.
+ */
+export async function probeOverlay({ launcher, work }: Workspace, userXattr: boolean): Promise<OverlayFeatures> {
+  const trial = `${work}/trial`;
+  mkdirSync(`${trial}/l`, { recursive: true });
+  const whiteouts = await canMakeWhiteouts(launcher, trial);
+  try {
+    const features = { userXattr, whiteouts };
+    try {
+      await tryOverlay(launcher, `${trial}/disk`, `${trial}/l`, features);
+      return features;
+    } catch (error) {
+      const memory = await mountMemory(launcher, `${work}/upper`);
+      if (memory === undefined) throw error;
+      try {
+        await tryOverlay(launcher, `${trial}/memory`, `${trial}/l`, { ...features, memory });
+      } catch {
+        throw error;
+      }
+      return { ...features, memory };
+    }
+  } finally {
+    await remove(trial);
+  }
+}
+
+async function tryOverlay(launcher: string, directory: string, lower: string, features: OverlayFeatures): Promise<void> {
+  mkdirSync(directory);
+  const upper = await createUpper(directory, features);
+  try {
+    const mounted = await mountOverlay(launcher, directory, [lower], features);
+    await mounted.unmount();
+  } finally {
+    await upper.dispose();
+  }
+}
+
+/** An overlay allows no 0/0 device to be made on it, since that is its own mark. */
+async function canMakeWhiteouts(launcher: string, directory: string): Promise<boolean> {
+  const program = createProgram(launcherArch());
+  program.call("make a whiteout", "mknodat", AT_FDCWD, program.string(bytesOfHostPath(`${directory}/l/whiteout`)), S_IFCHR, 0);
+  const { report } = await runProgram(launcher, program.finish());
+  return report.failure === undefined;
+}
+
+async function mountMemory(launcher: string, directory: string): Promise<string | undefined> {
+  mkdirSync(directory, { mode: 0o700 });
+  const program = createProgram(launcherArch());
+  program.call("mount memory", "mount", program.string("tmpfs"), program.string(bytesOfHostPath(directory)), program.string("tmpfs"), MS_NOSUID, program.string("mode=700"));
+  const { report } = await runProgram(launcher, program.finish());
+  return report.failure === undefined ? directory : undefined;
+}
