@@ -55,6 +55,8 @@ function describe(response: HttpResponse, complaints: readonly RegistryComplaint
   if (status === 403) return { code: "REGISTRY_DENIED", clause: `${url.host} does not allow it`, hint: "is this account allowed to use the repository?" };
   if (status === 404 && says("NAME_UNKNOWN"))
     return { code: "REGISTRY_NOT_FOUND", clause: `${url.host} has no such repository`, hint: "check the name's spelling" };
+  if (status === 404 && says("MANIFEST_UNKNOWN"))
+    return { code: "REGISTRY_NOT_FOUND", clause: `${url.host} has no such image`, hint: "check the name and the tag" };
   if (status === 404) return { code: "REGISTRY_NOT_FOUND", clause: `not found on ${url.host}`, hint: "check the name, the tag and the registry" };
   if (status === 429 || says("TOOMANYREQUESTS")) {
     return {
