@@ -12,6 +12,7 @@ describe("--output", () => {
     ["type=oci,dest=x,tar=false", { type: "oci", dest: "x", tar: false, names: ["t:1"] }],
     ['type=docker,dest=x.tar,"name=a:1,b:2"', { type: "docker", dest: "x.tar", tar: true, names: ["a:1", "b:2"] }],
     ["type=registry", { type: "image", names: ["t:1"], push: true }],
+    ["type=registry,compression=gzip", { type: "image", names: ["t:1"], push: true }],
     ["type=image,push=true,name=n", { type: "image", names: ["n"], push: true }],
   ])("%s", (text, output) => expect(parseOutput(text, ["t:1"])).toEqual(output));
 
@@ -19,7 +20,8 @@ describe("--output", () => {
     ["dest=x", "no type"],
     ["type=cloud", "unknown type"],
     ["type=oci,dest=x,compresion=zstd", "unknown field"],
-    ["type=oci,dest=x,compression=zstd", "not supported yet"],
+    ["type=oci,dest=x,compression=zstd", "compression=zstd is not supported yet"],
+    ["type=oci,dest=x,compression-level=9", "compression-level is not supported yet"],
     ["type=local", "needs a dest"],
     ["type=oci,tar=maybe,dest=x", "true or false"],
     ['type=oci,"dest=x', "unfinished quote"],

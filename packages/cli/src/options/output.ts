@@ -2,18 +2,8 @@ import type { Output } from "@varve/build";
 import { VarveError } from "@varve/errors";
 import { parseFields, parseFlag, refuseUnknownFields } from "./key-values.ts";
 
-const KNOWN = ["type", "dest", "name", "push", "tar"];
-const LATER = [
-  "compression",
-  "compression-level",
-  "force-compression",
-  "rewrite-timestamp",
-  "oci-mediatypes",
-  "annotation",
-  "push-by-digest",
-  "unpack",
-  "store",
-];
+const KNOWN = ["type", "dest", "name", "push", "tar", "compression"];
+const LATER = ["compression-level", "force-compression", "rewrite-timestamp", "oci-mediatypes", "annotation", "push-by-digest", "unpack", "store"];
 
 /** Parses `-o/--output` as buildx does: `type=…,dest=…`, a bare path (`local`), or `-` (a tar on stdout). */
 export function parseOutput(text: string, tags: readonly string[]): Output {
@@ -27,6 +17,13 @@ export function parseOutput(text: string, tags: readonly string[]): Output {
     if (fields.has(key)) throw new VarveError("CLI_USAGE", `--output: ${key} is not supported yet`, { hint: `leave ${key} out` });
   }
   refuseUnknownFields("--output", fields, KNOWN);
+  // what is made here is always gzip; what a base brings stays as it is, as with buildx
+  const compression = fields.get("compression") ?? "gzip";
+  if (compression !== "gzip") {
+    throw new VarveError("CLI_USAGE", `--output: compression=${compression} is not supported yet`, {
+      hint: "layers are written with gzip; leave compression out",
+    });
+  }
   const type = fields.get("type") ?? "";
   const names = fields.has("name") ? (fields.get("name") ?? "").split(",").filter((name) => name !== "") : tags;
   const dest = fields.get("dest");
