@@ -23,12 +23,18 @@ afterAll(async () => {
   await space[Symbol.asyncDispose]();
 });
 beforeEach(() => {
-  client = createRegistryClient({ retry: QUICK, timeouts: { headers: 300, body: 300 } });
+  client = createRegistryClient({ retry: QUICK });
   repository = client.repository({ registry: proxy.host, repository: "team/app" });
   proxy.inject(() => undefined);
   proxy.forget();
 });
 afterEach(() => client[Symbol.asyncDispose]());
+
+async function becomeImpatient(): Promise<void> {
+  await client[Symbol.asyncDispose]();
+  client = createRegistryClient({ retry: QUICK, timeouts: { headers: 300, body: 300 } });
+  repository = client.repository({ registry: proxy.host, repository: "team/app" });
+}
 
 interface Operation {
   readonly name: string;
@@ -102,6 +108,7 @@ describe.each(OPERATIONS)("$name", ({ name, matches, run }) => {
   // each stalled request takes the timeout
   it.each(PASSING.filter(({ kind }) => kind !== "stall" || STALLED.has(name)))("outlives %o", async (fault) => {
     proxy.inject(firstTimes(fault.kind === "stall" ? 1 : 2, matches, fault));
+    if (fault.kind === "stall") await becomeImpatient();
     await run();
   });
 
