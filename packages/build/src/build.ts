@@ -9,6 +9,7 @@ import type { Runner } from "@varve/snapshot";
 import { startRunner } from "./run/start-runner.ts";
 import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
+import { checkDefinition, checkOffline, type CheckResult } from "./check/check.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { type Definition, type DefinitionFolders, openDefinition, openNamedContext } from "./definition.ts";
 import { createEventSink, type EventSink } from "./events.ts";
@@ -47,6 +48,15 @@ export async function planFor(options: BuildOptions): Promise<readonly Plan[]> {
   return withSession(options, async (session) => (await session.plan()).plans);
 }
 
+/**
+ * What BuildKit's checks say of the Dockerfile, each warning once, without building (`varve build --check`). Reads manifests and configs of bases; with
+ * `offline` nothing but files of the context, and what depends on a base's config is not checked. Throws DOCKERFILE_* for what can't be parsed.
+ */
+export async function checkFor(options: BuildOptions, how: { readonly offline?: boolean } = {}): Promise<CheckResult> {
+  if (how.offline === true) return checkOffline(options);
+  return withSession(options, async (session) => session.check());
+}
+
 interface Session {
   readonly options: BuildOptions;
   readonly store: Store;
@@ -55,6 +65,7 @@ interface Session {
   readonly signal: AbortSignal;
   readonly execution: Execution;
   plan(): Promise<Planned>;
+  check(): Promise<CheckResult>;
   /** Stops everything. */
   readonly abort: (reason: unknown) => void;
 }
@@ -74,9 +85,11 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts"), store: store.root };
     const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
-    const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), { images, events, io: { signal } });
+    const scope = { images, events, io: { signal } };
+    const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), scope);
+    const check = (): Promise<CheckResult> => checkDefinition(definition, options, scope);
     try {
-      return await use({ options, store, registries, events, signal, execution, plan, abort: (reason) => controller.abort(reason) });
+      return await use({ options, store, registries, events, signal, execution, plan, check, abort: (reason) => controller.abort(reason) });
     } catch (error) {
       controller.abort(error);
       throw error;

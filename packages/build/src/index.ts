@@ -1,5 +1,6 @@
-export { build, planFor } from "./build.ts";
+export { build, checkFor, planFor } from "./build.ts";
 export type { BuildEvent } from "./build-event.ts";
 export type { BuildOptions, BuildResult, Output } from "./build-options.ts";
+export type { CheckResult } from "./check/check.ts";
 export { hostPlatform } from "./host-platform.ts";
 export { runImage, type RunImageOptions, type RunImageResult } from "./run-image.ts";

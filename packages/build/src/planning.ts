@@ -1,7 +1,8 @@
 import { type Dockerfile, parseDockerfile } from "@varve/dockerfile";
 import type { IOOptions, Platform } from "@varve/oci";
-import { type Plan, planBuild, type PlanOptions, type RequiredBase, requiredBases, type ResolvedBase } from "@varve/plan";
+import { type Plan, planBuild, type PlanOptions, refuseWarnings, type RequiredBase, requiredBases, type ResolvedBase } from "@varve/plan";
 import type { BaseImages } from "./base/base-images.ts";
+import { ignoresOf } from "./check/ignored-paths.ts";
 import type { BuildOptions } from "./build-options.ts";
 import type { Definition } from "./definition.ts";
 import type { EventSink } from "./events.ts";
@@ -29,26 +30,34 @@ export async function planAll(
   scope: PlanningScope,
 ): Promise<Planned> {
   const dockerfile = parseDockerfile(definition.text, { file: definition.file });
+  const ignores = await ignoresOf(definition, dockerfile, { options, io: scope.io });
   const plans = await Promise.all(
-    platforms.map((platform) => planOne(dockerfile, { ...planOptionsOf(options, platform), withPlatform: platforms.length > 1 }, scope)),
+    platforms.map((platform) => planOne(dockerfile, { ...planOptionsOf(options, platform), ...ignores, withPlatform: platforms.length > 1 }, scope)),
   );
+  const warnings = plans.flatMap((plan) => plan.warnings);
   const seen = new Set<string>();
-  for (const warning of [...dockerfile.warnings, ...plans.flatMap((plan) => plan.warnings)]) {
+  for (const warning of warnings) {
     const key = JSON.stringify(warning);
     if (!seen.has(key)) scope.events.warning(warning.rule, warning.message, warning.range);
     seen.add(key);
   }
+  refuseWarnings(dockerfile, { buildArgs: options.buildArgs ?? {} }, warnings);
   return { dockerfile, plans };
 }
 
 async function planOne(dockerfile: Dockerfile, planOptions: PlanOptions, scope: PlanningScope): Promise<Plan> {
+  return planBuild(dockerfile, planOptions, await resolveBases(dockerfile, planOptions, scope));
+}
+
+/** The configs of all bases a plan needs. */
+export async function resolveBases(dockerfile: Dockerfile, planOptions: PlanOptions, scope: PlanningScope): Promise<Readonly<Record<string, ResolvedBase>>> {
   const bases: Record<string, ResolvedBase> = {};
   // a base's ONBUILD triggers may start from images of their own
   for (let missing = requiredBases(dockerfile, planOptions, bases); missing.length > 0;) {
     await Promise.all(missing.map(async (base) => (bases[base.key] = await resolveBase(dockerfile, base, scope))));
     missing = requiredBases(dockerfile, planOptions, bases).filter((base) => bases[base.key] === undefined);
   }
-  return planBuild(dockerfile, planOptions, bases);
+  return bases;
 }
 
 async function resolveBase(dockerfile: Dockerfile, { key, reference, platform, range }: RequiredBase, scope: PlanningScope): Promise<ResolvedBase> {

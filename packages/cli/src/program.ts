@@ -46,6 +46,8 @@ export function createProgram(session: Session): Program {
     .option("--iidfile <path>", "write the image ID to a file")
     .option("--metadata-file <path>", "write the result's digests to a file as JSON")
     .option("--print", "print the plan as JSON instead of building")
+    .option("--check", "run BuildKit's checks instead of building")
+    .option("--call <method>", "check, or check,format=json")
     .addOption(new Option("--network <mode>", "network of RUN").choices(["default", "none", "host"]).default("default"))
     .addOption(list("--secret <id=…,src=…>", "a secret for RUN --mount=type=secret (repeatable)"))
     .addOption(list("--ssh <default|id=socket>", "an ssh agent for RUN --mount=type=ssh (repeatable)"))
@@ -58,6 +60,16 @@ export function createProgram(session: Session): Program {
     .action(async (context: string | undefined, options: Flags) => {
       const { buildCommand } = await import("./commands/build.ts");
       exitCode = await buildCommand(session, context, options);
+    });
+
+  command("lint [context]", "run BuildKit's checks on a Dockerfile, without asking for base images")
+    .option("-f, --file <path>", "the Dockerfile (default: CONTEXT/Dockerfile)")
+    .addOption(new Option("--format <format>", "text or json").choices(["text", "json"]).default("text"))
+    .option("--target <stage>", "check what this stage needs (default: every stage)")
+    .addOption(list("--build-arg <NAME=value>", "set an ARG (repeatable)"))
+    .action(async (context: string | undefined, options: Flags) => {
+      const { lintCommand } = await import("./commands/lint.ts");
+      exitCode = await lintCommand(session, context ?? ".", options);
     });
 
   command("pull <image>", "fetch an image into the store")

@@ -1,13 +1,15 @@
 import { checkOptionsOf, checkSyntax, type Dockerfile, selectWarnings, type Warning } from "@varve/dockerfile";
 import { isVarveError, type VarveError } from "@varve/errors";
 import { type ImageConfig, normalizePlatform, type Platform } from "@varve/oci";
+import { attempt } from "./check/attempt.ts";
 import { checkFroms } from "./check/from-check.ts";
 import type { Plan, PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
+import { planError } from "./plan-error.ts";
 import { platformWarnings } from "./plan-warning.ts";
 import { stageGraph } from "./stage-graph.ts";
 import { planStage, type Planning } from "./stage-planner.ts";
 import { changeRuntime, runtimeOf, type StageState } from "./stage-state.ts";
-import { ownValue } from "./variables.ts";
+import { globalVariables, ownValue } from "./variables.ts";
 import { createVertexList } from "./vertex-list.ts";
 
 /** The build argument that stands in for the `check` directive. */
@@ -61,8 +63,21 @@ export function checkBuild(
     return { warnings: warningsOf(planning) };
   } catch (error) {
     if (!isVarveError(error)) throw error;
-    return { warnings: planning === undefined ? checkSyntax(dockerfile) : warningsOf(planning), error };
+    return { warnings: planning === undefined ? earlyWarnings(dockerfile, options) : warningsOf(planning), error };
   }
+}
+
+/** Throws PLAN_CHECK_FAILED when there are warnings and the file's `check` directive makes them errors. */
+export function refuseWarnings(dockerfile: Dockerfile, { buildArgs }: Pick<PlanOptions, "buildArgs">, warnings: readonly Warning[]): void {
+  const [first] = warnings;
+  if (first === undefined || !checkOptionsOf(dockerfile, ownValue(buildArgs, CHECK_ARG)).error) return;
+  const rules = [...new Set(warnings.map(({ rule }) => rule))].toSorted().join(", ");
+  throw planError(
+    "PLAN_CHECK_FAILED",
+    `lint violation found for rules: ${rules}`,
+    { dockerfile, range: first.range },
+    { hint: "the file says check=error=true" },
+  );
 }
 
 function openPlanning(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): Planning {
@@ -73,12 +88,20 @@ function planStages(planning: Planning): void {
   for (const node of planning.graph.nodes) if (node.stage !== undefined && planning.graph.needed.has(node)) planStage(planning, node);
 }
 
-/** In the order of the text, and only those the file's `check` directive lets through. */
+/** What is known of a file whose stages make no graph. */
+function earlyWarnings(dockerfile: Dockerfile, options: PlanOptions): readonly Warning[] {
+  const globals = attempt(() => globalVariables(dockerfile, options));
+  return selected(dockerfile, options, [...checkSyntax(dockerfile), ...(globals === undefined ? [] : checkFroms({ dockerfile, options, globals }))]);
+}
+
 function warningsOf({ graph, bases, warnings }: Planning): readonly Warning[] {
   const { dockerfile, options } = graph.naming;
-  const found = [...checkSyntax(dockerfile), ...checkFroms(graph.naming), ...platformWarnings(graph, bases), ...warnings];
-  const selected = selectWarnings(found, checkOptionsOf(dockerfile, ownValue(options.buildArgs, CHECK_ARG)));
-  return selected.toSorted((a, b) => a.range.start.line - b.range.start.line);
+  return selected(dockerfile, options, [...checkSyntax(dockerfile), ...checkFroms(graph.naming), ...platformWarnings(graph, bases), ...warnings]);
+}
+
+/** In the order of the text, and only those the file's `check` directive lets through. */
+function selected(dockerfile: Dockerfile, { buildArgs }: PlanOptions, found: readonly Warning[]): readonly Warning[] {
+  return selectWarnings(found, checkOptionsOf(dockerfile, ownValue(buildArgs, CHECK_ARG))).toSorted((a, b) => a.range.start.line - b.range.start.line);
 }
 
 /** Labels of the command line come last and write no history. */

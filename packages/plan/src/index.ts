@@ -1,5 +1,5 @@
 export { baseKey } from "./base-key.ts";
-export { checkBuild, planBuild, requiredBases } from "./build-plan.ts";
+export { CHECK_ARG, checkBuild, planBuild, refuseWarnings, requiredBases } from "./build-plan.ts";
 export type {
   ContextVertex,
   ImageVertex,

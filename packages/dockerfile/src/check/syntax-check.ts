@@ -14,7 +14,6 @@ export function checkSyntax(dockerfile: Dockerfile): readonly Warning[] {
     ...froms.flatMap((from) => fromCasing(from)),
     ...stageNames(froms),
     ...casing(instructions),
-    ...instructions.filter(({ kind }) => kind === "maintainer").map(({ range }) => deprecated(range)),
     ...descriptions(dockerfile, [...dockerfile.globalArgs, ...instructions]),
   ];
   return found.toSorted((a, b) => a.range.start.line - b.range.start.line);
@@ -23,10 +22,6 @@ export function checkSyntax(dockerfile: Dockerfile): readonly Warning[] {
 /** An instruction's word as it is written. */
 export function writtenKeyword({ original, keyword }: Instruction): string {
   return original.slice(0, keyword.length);
-}
-
-function deprecated(range: Warning["range"]): Warning {
-  return { rule: "MaintainerDeprecated", message: "Maintainer instruction is deprecated in favor of using label", range };
 }
 
 function fromCasing(from: FromInstruction): readonly Warning[] {

@@ -54,7 +54,7 @@ export function maintainerInstruction(context: InstructionContext): MaintainerIn
   const { flags } = parseFlags(context, {});
   context.warn({
     rule: "MaintainerDeprecated",
-    message: "MAINTAINER is deprecated in favour of LABEL org.opencontainers.image.authors",
+    message: "Maintainer instruction is deprecated in favor of using label",
     range: nodeRange(context),
   });
   return { kind: "maintainer", ...instructionHead(context), flags, maintainer };

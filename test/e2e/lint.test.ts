@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createWorkspace, type Workspace } from "./varve.ts";
+
+let space: Workspace;
+let context = "";
+beforeAll(async () => {
+  space = await createWorkspace();
+  context = await space.files("lint", {
+    Dockerfile: "FROM scratch AS Base\nWORKDIR /app\n",
+    "strict.Dockerfile": "# check=error=true\nFROM scratch\nWORKDIR app\n",
+    "clean.Dockerfile": "FROM scratch\nWORKDIR /app\n",
+    "ignored.Dockerfile": "# check=experimental=all\nFROM scratch\nCOPY secret /\n",
+    "wrong.Dockerfile": "FROM scratch\nEXPOSE http\n",
+    ".dockerignore": "secret\n",
+  });
+});
+afterAll(async () => {
+  await space[Symbol.asyncDispose]();
+});
+
+const REPORT = `Check complete, 1 warning has been found!
+
+WARNING: StageNameCasing - https://docs.docker.com/go/dockerfile/rule/stage-name-casing/
+Stage name 'Base' should be lowercase
+FILE:1
+--------------------
+   1 | >>> FROM scratch AS Base
+   2 |     WORKDIR /app
+   3 |${"     "}
+--------------------
+`;
+
+it.each([["lint"], ["build", "--check"], ["build", "--call", "check"]])("varve %s %s prints what buildx prints, and ends with 1", async (...args) => {
+  const { code, stdout } = await space.varve([...args, context]);
+  expect(stdout).toBe(REPORT.replace("FILE", `${context}/Dockerfile`));
+  expect(code).toBe(1);
+});
+
+it("prints BuildKit's JSON", async () => {
+  const { stdout } = await space.varve(["lint", "--format", "json", context]);
+  expect(JSON.parse(stdout)).toMatchObject({ warnings: [{ ruleName: "StageNameCasing", location: { ranges: [{ start: { line: 1 }, end: { line: 1 } }] } }] });
+});
+
+it("finds nothing in a clean file", async () => {
+  const { code, stdout } = await space.varve(["lint", "-f", `${context}/clean.Dockerfile`, context]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "Check complete, no warnings found.\n" });
+});
+
+it("knows what .dockerignore leaves out", async () => {
+  const { stdout } = await space.varve(["build", "--check", "-f", `${context}/ignored.Dockerfile`, context]);
+  expect(stdout).toContain('Attempting to Copy file "secret" that is excluded by .dockerignore');
+});
+
+it("tells what would stop the build", async () => {
+  const { code, stdout } = await space.varve(["lint", "-f", `${context}/wrong.Dockerfile`, context]);
+  expect(stdout).toContain("[PLAN_INVALID_INSTRUCTION]");
+  expect(code).toBe(1);
+});
+
+it("warns while it builds, and fails where the file says error=true", async () => {
+  const lenient = await space.ok(["build", "--progress", "plain", context]);
+  expect(lenient.stderr).toContain("StageNameCasing: Stage name 'Base' should be lowercase (line 1)");
+  const strict = await space.varve(["build", "-f", `${context}/strict.Dockerfile`, context]);
+  expect(strict.stderr).toContain("lint violation found for rules: WorkdirRelativePath [PLAN_CHECK_FAILED]");
+  expect(strict.code).toBe(1);
+});
