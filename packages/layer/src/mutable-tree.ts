@@ -125,7 +125,9 @@ export class MutableTree {
   #put(directory: OpenDirectory, name: BytePath, append: (name: BytePath) => RowReference): void {
     const before = directory.children.get(name);
     if (before !== undefined && this.#isDirectory(before)) this.#recent = undefined;
-    directory.children.set(name, append(name));
+    const reference = append(name);
+    // the name as the table gives it: a slice would keep the whole path in memory
+    directory.children.set(before === undefined ? this.#rows.name(reference) : name, reference);
   }
 
   #appendFile(name: BytePath, entry: NewEntry): RowReference {
