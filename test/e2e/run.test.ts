@@ -18,11 +18,11 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
   });
 
   it("works on any number of layers", async () => {
-    const steps = Array.from({ length: 60 }, (_, i) => `RUN echo ${i} > /f${i} && test "$(ls /f* | wc -l)" = ${i + 1}`);
+    const steps = Array.from({ length: 40 }, (_, i) => `RUN echo ${i} > /f${i} && test "$(ls /f* | wc -l)" = ${i + 1}`);
     await space.files("many", { Dockerfile: `FROM bb:1\n${steps.join("\n")}\n` });
     await space.ok(["build", "-t", "many:1", "many"]);
-    const { stdout } = await space.ok(["run", "many:1", "sh", "-c", "cat /f0 /f22 /f59; ls /f* | wc -l"]);
-    expect(stdout).toBe("0\n22\n59\n60\n");
+    const { stdout } = await space.ok(["run", "many:1", "sh", "-c", "cat /f0 /f22 /f39; ls /f* | wc -l"]);
+    expect(stdout).toBe("0\n22\n39\n40\n");
   });
 
   it("streams every line of a long output, and both streams", async () => {
@@ -61,6 +61,16 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
     await space.files("killed", { Dockerfile: "FROM bb:1\nRUN echo again\n" });
     await space.ok(["build", "killed"]);
     expect(await readdir(join(space.home, "ingest")).catch(() => [])).toEqual([]);
+  });
+
+  it.each([
+    ["the command's own code", ["run", "bb:1", "sh", "-c", "exit 9"], 9],
+    ["no such command", ["run", "bb:1", "nosuch"], 127],
+    ["a folder as the command", ["run", "bb:1", "/etc"], 126],
+    ["no such image", ["run", "localhost:1/nothing"], 125],
+    ["no such flag", ["run", "--nothing", "bb:1"], 125],
+  ])("varve run ends as docker run does: %s", async (_, args, code) => {
+    expect((await space.varve(args)).code).toBe(code);
   });
 
   it("ends with 130 at SIGINT, at once", async () => {

@@ -7,15 +7,26 @@ export const EXIT = {
   failed: 1,
   /** The command line or the Dockerfile can't be understood; trying again changes nothing. */
   usage: 2,
-  /** `varve run`: varve itself failed, not the container's command (as docker run). */
+  /** `varve run`: varve itself failed, not the image's command (as docker run, also the next two). */
   runFailed: 125,
+  /** `varve run`: the command is there but can't be executed. */
+  notExecutable: 126,
+  /** `varve run`: the command isn't in the image. */
+  commandNotFound: 127,
   /** SIGINT. */
   interrupted: 130,
 } as const;
 
-/** The exit code for an error that ended a command. */
-export function exitCodeOf(error: unknown): number {
+/** The exit code for an error that ended `command`, the program's first argument. */
+export function exitCodeOf(error: unknown, command: string | undefined): number {
+  if (isVarveError(error, "BUILD_CANCELLED")) return EXIT.interrupted;
+  // there the image's command has the ordinary codes
+  if (command === "run") return runExitCode(error);
   if (!isVarveError(error)) return EXIT.failed;
-  if (error.code === "BUILD_CANCELLED") return EXIT.interrupted;
   return error.code.startsWith("CLI_USAGE") || error.code.startsWith("DOCKERFILE_") ? EXIT.usage : EXIT.failed;
+}
+
+function runExitCode(error: unknown): number {
+  if (!isVarveError(error, "SANDBOX_COMMAND_NOT_FOUND")) return EXIT.runFailed;
+  return error.message.includes("EACCES") ? EXIT.notExecutable : EXIT.commandNotFound;
 }

@@ -30,7 +30,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : process.argv[2] === "run" ? EXIT.runFailed : EXIT.usage;
   if (abort.signal.aborted) {
     session.say(`varve: ${abort.signal.reason instanceof Error ? abort.signal.reason.message : "stopped"}\n`);
     return EXIT.interrupted;
@@ -39,7 +39,7 @@ function report(error: unknown): number {
   if (isVarveError(error)) session.say(`varve: ${renderDiagnostic(error, style())}\n`);
   else session.say(`varve: ${error instanceof Error ? error.message : String(error)} (this is a bug of varve; --debug shows where)\n`);
   if (debug && error instanceof Error) session.say(`${stackOf(error)}\n`);
-  return exitCodeOf(error);
+  return exitCodeOf(error, process.argv[2]);
 }
 
 function stackOf(error: Error): string {
