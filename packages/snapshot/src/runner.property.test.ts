@@ -133,9 +133,12 @@ async function describeTree(state: FixtureRoot): Promise<Record<string, string>>
 
 function listing(directory: string): Record<string, string> {
   const lines: Record<string, string> = {};
-  for (const path of ["", ...(readdirSync(join(directory, "p"), { recursive: true }) as string[]).map((name) => `/${name}`)]) {
+  // readdir's own recursion follows symlinks
+  const pending = [""];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     const at = join(directory, `p${path}`);
     const stat = lstatSync(at);
+    if (stat.isDirectory()) for (const child of readdirSync(at)) pending.push(`${path}/${child}`);
     const [type, detail] = stat.isDirectory() ? ["directory", ""] : stat.isFile() ? ["file", readFileSync(at, "utf8")] : stat.isSymbolicLink() ? ["symlink", readlinkSync(at)] : stat.isFIFO() ? ["fifo", ""] : ["char", "1,300"];
     lines[`.${path}`] = `${type} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${detail}`;
   }

@@ -38,7 +38,7 @@ export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[
     finder.signal?.throwIfAborted();
     for (const found of batch) {
       const before = finder.tree.lookup(found.path);
-      if (found.type === "directory" && before?.type === "directory") changes.push(...deletionsIn(found, finder.tree));
+      if (found.type === "directory" && before?.type === "directory") changes.push(...deletionsIn(found, finder));
       if (found.path === "") continue;
       const node = found.inode === undefined ? nextNode++ : (nodes.get(found.inode) ?? nextNode++);
       if (found.inode !== undefined) nodes.set(found.inode, node);
@@ -52,12 +52,17 @@ export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[
   return { changes: changes.sort((a, b) => comparePaths(a.path, b.path)) };
 }
 
-function deletionsIn(directory: UpperEntry, tree: FileTree): Change[] {
+function deletionsIn(directory: UpperEntry, finder: ChangeFinder): Change[] {
   const present = new Set(directory.names);
-  return tree
-    .list(directory.path)
-    .filter((name) => !present.has(name))
-    .map((name) => ({ kind: "deleted", path: joinPath(directory.path, name) }));
+  const absent = finder.tree.list(directory.path).filter((name) => !present.has(name));
+  return absent.map((name) => joinPath(directory.path, name)).filter((path) => wasVisible(path, finder)).map((path) => ({ kind: "deleted", path }));
+}
+
+/** Whether the step could see an entry of the tree: not devices where there is one id, nor a 0/0 device, which is overlayfs's whiteout. */
+function wasVisible(path: BytePath, { tree, owner }: ChangeFinder): boolean {
+  const entry = tree.lookup(path);
+  if (entry?.type !== "char" && entry?.type !== "block") return true;
+  return owner === undefined && !(entry.type === "char" && entry.device?.major === 0 && entry.device.minor === 0);
 }
 
 function entryOf(
@@ -85,7 +90,7 @@ function entryOf(
 /** What the disk has, and what it could not be given of the file that was there. */
 function xattrsOf(found: UpperEntry, before: Entry | undefined): Pick<Entry, "xattrs"> {
   const xattrs = new Map(Object.entries(found.xattrs ?? {}).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, "base64"))]));
-  if (before?.type === found.type) for (const [name, value] of before.xattrs ?? []) if (!isKeptXattr(name)) xattrs.set(name, new Uint8Array(value));
+  if (before?.type === found.type) for (const [name, value] of before.xattrs ?? []) if (!isKeptXattr(name, found.type)) xattrs.set(name, new Uint8Array(value));
   return xattrs.size === 0 ? {} : { xattrs };
 }
 

@@ -96,12 +96,9 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     const sockets: BytePath[] = [];
     let batch: UpperEntry[] = [];
     const flush = async (): Promise<void> => {
-      const files = batch.filter((entry) => entry.type === "file" || entry.type === "directory");
       const root = bytesOfHostPath(upper);
-      const xattrs = await readXattrs(
-        workspace.launcher,
-        files.map((entry) => `${root}/${entry.path}` as BytePath),
-      );
+      const holders = batch.flatMap(({ path, type }) => (type === "file" || type === "directory" ? [{ path: `${root}/${path}` as BytePath, type }] : []));
+      const xattrs = await readXattrs(workspace.launcher, holders);
       const complete = batch.map((entry) => {
         const found = xattrs.get(`${root}/${entry.path}` as BytePath);
         return found === undefined ? entry : { ...entry, xattrs: found };

@@ -9,12 +9,18 @@ const PATHS_PER_PROGRAM = 4000;
 /** The kernel's own limits of a list and of a value. */
 const LARGEST = 65_536;
 
-/** Extended attributes of files and directories, base64 by name; paths without any are left out. Symlinks are not followed. */
-export async function readXattrs(launcher: string, paths: readonly BytePath[]): Promise<ReadonlyMap<BytePath, Readonly<Record<string, string>>>> {
+/** A file or directory whose attributes are read. */
+export interface XattrHolder {
+  readonly path: BytePath;
+  readonly type: "file" | "directory";
+}
+
+/** Extended attributes that are kept, base64 by name; paths without any are left out. */
+export async function readXattrs(launcher: string, holders: readonly XattrHolder[]): Promise<ReadonlyMap<BytePath, Readonly<Record<string, string>>>> {
   const wanted: { path: BytePath; name: string }[] = [];
-  const lists = await readAll(launcher, paths, 256, (program, path, buffer, size) => [program.string(path), buffer, size], "llistxattr");
-  for (const [i, path] of paths.entries()) {
-    for (const name of (lists[i] ?? Buffer.alloc(0)).toString("latin1").split("\0")) if (name !== "" && isKeptXattr(name)) wanted.push({ path, name });
+  const lists = await readAll(launcher, holders, 256, (program, { path }, buffer, size) => [program.string(path), buffer, size], "llistxattr");
+  for (const [i, { path, type }] of holders.entries()) {
+    for (const name of (lists[i] ?? Buffer.alloc(0)).toString("latin1").split("\0")) if (isKeptXattr(name, type)) wanted.push({ path, name });
   }
   const values = await readAll(
     launcher,
@@ -35,7 +41,7 @@ export async function readXattrs(launcher: string, paths: readonly BytePath[]): 
 type Arguments<T> = (program: ProgramBuilder, item: T, buffer: Address, size: number) => (Address | number)[];
 
 /** Makes one call an item, each into a buffer of `size` bytes; where that is too small, again with the largest there can be. */
-async function readAll<T>(launcher: string, items: readonly T[], size: number, args: Arguments<T>, name: "llistxattr" | "lgetxattr"): Promise<Buffer[]> {
+async function readAll<T extends { readonly path: BytePath }>(launcher: string, items: readonly T[], size: number, args: Arguments<T>, name: "llistxattr" | "lgetxattr"): Promise<Buffer[]> {
   const out: Buffer[] = [];
   const perProgram = size === LARGEST ? 64 : PATHS_PER_PROGRAM;
   for (let at = 0; at < items.length; at += perProgram) {
@@ -61,7 +67,7 @@ async function readAll<T>(launcher: string, items: readonly T[], size: number, a
       if (result >= 0) out.push(bytes.subarray(start, start + result));
       else if (result === -ERANGE && size < LARGEST) out.push(...(await readAll(launcher, [item], LARGEST, args, name)));
       else if (result === -ERANGE)
-        throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item as BytePath)} are larger than 64 KiB`);
+        throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item.path)} are larger than 64 KiB`);
       // a file system without attributes has none
       else out.push(Buffer.alloc(0));
     }

@@ -45,47 +45,61 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | const
  * so nothing can be written through one. Owner, then mode, then xattrs, then times; directory times last.
  */
 export async function writeTree(stream: ByteStream, options: TreeWriterOptions): Promise<void> {
-  const directories: WriteEntry[] = [];
-  const links: WriteEntry[] = [];
-  const symlinks: WriteEntry[] = [];
-  const special: WriteEntry[] = [];
-  const withXattrs: WriteEntry[] = [];
+  const { directories, links, symlinks, special, withXattrs } = await writeFiles(stream, options);
+  const late = new Set([...symlinks, ...special].map((entry) => entry.path));
+  const link = (entry: WriteEntry): void => attempt(entry, () => linkSync(hostPath(under(options, targetOf(entry))), hostPath(under(options, entry.path))));
+  for (const entry of links) if (!late.has(targetOf(entry))) link(entry);
+  const nodes = special.filter((entry) => !isSkipped(entry, options));
+  await makeNodes(nodes, options);
+  for (const entry of symlinks) attempt(entry, () => writeSymlink(entry, options));
+  // further names of symlinks and special files
+  const made = new Set([...symlinks, ...nodes].map((entry) => entry.path));
+  for (const entry of links) if (made.has(targetOf(entry))) link(entry);
+  const owned = [...nodes.filter((entry) => entry.type !== "whiteout"), ...directories.toReversed()];
+  for (const entry of owned) attempt(entry, () => ownAndMode(entry, options));
+  await setXattrs(withXattrs, options);
+  for (const entry of owned) attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), timeOf(entry), timeOf(entry)));
+}
+
+/** Entries that are to be made, or completed, once all files are there. */
+interface Rest {
+  readonly directories: WriteEntry[];
+  readonly links: WriteEntry[];
+  readonly symlinks: WriteEntry[];
+  readonly special: WriteEntry[];
+  readonly withXattrs: WriteEntry[];
+}
+
+async function writeFiles(stream: ByteStream, options: TreeWriterOptions): Promise<Rest> {
+  const rest: Rest = { directories: [], links: [], symlinks: [], special: [], withXattrs: [] };
   let slice = performance.now();
   for await (const { entry, content } of readWriteEntries(stream)) {
     checkPath(entry.path);
     try {
       if (entry.type === "directory") {
         if (entry.path !== "") mkdirSync(hostPath(under(options, entry.path)), 0o700);
-        directories.push(entry);
+        rest.directories.push(entry);
       } else if (entry.type === "file") await writeFile(entry, content(), options);
-      else if (entry.type === "hardlink") links.push(entry);
-      else if (entry.type === "symlink") symlinks.push(entry);
-      else special.push(entry);
+      else if (entry.type === "hardlink") rest.links.push(entry);
+      else if (entry.type === "symlink") rest.symlinks.push(entry);
+      else rest.special.push(entry);
     } catch (error) {
       throw applyError(entry, error);
     }
-    if (entry.xattrs !== undefined) withXattrs.push(entry);
+    if (entry.xattrs !== undefined && entry.type !== "hardlink") rest.withXattrs.push(entry);
     if (performance.now() - slice > 10) {
       options.signal?.throwIfAborted();
       await new Promise((resolve) => setImmediate(resolve));
       slice = performance.now();
     }
   }
-  for (const entry of links) {
-    checkPath(entry.target ?? ("" as BytePath));
-    attempt(entry, () => linkSync(hostPath(under(options, entry.target ?? ("" as BytePath))), hostPath(under(options, entry.path))));
-  }
-  await makeNodes(special, options);
-  for (const entry of symlinks) attempt(entry, () => writeSymlink(entry, options));
-  for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()])
-    attempt(entry, () => ownAndMode(entry, options));
-  await setXattrs(
-    withXattrs.filter((entry) => !skipped(entry, options)),
-    options,
-  );
-  for (const entry of [...special.filter((e) => e.type !== "whiteout" && !skipped(e, options)), ...directories.toReversed()]) {
-    attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), timeOf(entry), timeOf(entry)));
-  }
+  return rest;
+}
+
+function targetOf(entry: WriteEntry): BytePath {
+  const target = entry.target ?? ("" as BytePath);
+  checkPath(target);
+  return target;
 }
 
 function under(options: TreeWriterOptions, path: BytePath): BytePath {
@@ -133,14 +147,14 @@ function timeOf(entry: Pick<WriteEntry, "mtime">): Date {
 }
 
 /** Device nodes can't be made with one id; the tree still holds them, and the step can't use them anyway. */
-function skipped(entry: WriteEntry, options: TreeWriterOptions): boolean {
+function isSkipped(entry: WriteEntry, options: TreeWriterOptions): boolean {
   return options.ids === "one" && (entry.type === "char" || entry.type === "block");
 }
 
 async function makeNodes(entries: readonly WriteEntry[], options: TreeWriterOptions): Promise<void> {
   let firstWhiteout: BytePath | undefined;
   await inPrograms(
-    entries.filter((entry) => !skipped(entry, options)),
+    entries,
     options,
     (program, entry) => {
       const path = under(options, entry.path);

@@ -26,7 +26,7 @@ export interface WriteEntry {
 /** What to make for a tree's entry. */
 export function writeEntryOf(entry: Entry): WriteEntry {
   const { path, type, mode, uid, gid, mtime, size } = entry;
-  const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isKeptXattr(name));
+  const xattrs = [...(entry.xattrs ?? [])].filter(([name]) => isKeptXattr(name, type));
   return {
     path,
     type,
