@@ -12,6 +12,5 @@ export { type LayerTar, type LayerWriteOptions, writeLayerTar } from "./layer-wr
 export { type ResolvedPath, type ResolveOptions, resolvePath } from "./path-resolution.ts";
 export { type CompressedLayer, compressLayer, compressSegments, type SegmentCompressionOptions, segmentTar, type TarSegment } from "./segment-compression.ts";
 export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";
-export { type RangeOpener, readTarRange } from "./segment-reader.ts";
 export { createTreeBuilder, EMPTY_TREE, type NewEntry, type TreeBuilder } from "./tree-builder.ts";
 export { applyChanges, diffTrees, withParents } from "./tree-diff.ts";
