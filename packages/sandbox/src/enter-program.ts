@@ -79,7 +79,11 @@ function takeIds(program: ProgramBuilder, { uid, gid }: { readonly uid: number; 
 
 /** Maps one id outside to 0 inside, as an ordinary user may. */
 function mapIds(program: ProgramBuilder, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
-  for (const [name, text] of [["setgroups", "deny"], ["uid_map", `0 ${uid} 1`], ["gid_map", `0 ${gid} 1`]] as const) {
+  for (const [name, text] of [
+    ["setgroups", "deny"],
+    ["uid_map", `0 ${uid} 1`],
+    ["gid_map", `0 ${gid} 1`],
+  ] as const) {
     // 4 is closed, and so the lowest free descriptor
     program.call(`open ${name}`, "openat", AT_FDCWD, program.string(`/proc/self/${name}`), O_WRONLY);
     program.call(`write ${name}`, "write", 4, program.string(text), text.length);

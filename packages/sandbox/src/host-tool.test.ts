@@ -7,7 +7,11 @@ import { findHostTool, requireHostTool } from "./host-tool.ts";
 it("finds programs by absolute directories, in order, and only those that can be executed", () => {
   const base = mkdtempSync(join(tmpdir(), "varve-tools-"));
   try {
-    for (const [directory, mode] of [["a", 0o644], ["b", 0o755], ["c", 0o755]] as const) {
+    for (const [directory, mode] of [
+      ["a", 0o644],
+      ["b", 0o755],
+      ["c", 0o755],
+    ] as const) {
       mkdirSync(join(base, directory));
       writeFileSync(join(base, directory, "varve-tool"), "#!/bin/sh\n", { mode });
     }
@@ -21,5 +25,7 @@ it("finds programs by absolute directories, in order, and only those that can be
 });
 
 it("names what is missing and the package that has it", () => {
-  expect(() => requireHostTool("varve-missing-tool", "varve-tools")).toThrow(expect.objectContaining({ code: "SANDBOX_UNAVAILABLE", hint: "install it (Debian: apt-get install varve-tools)" }) as Error);
+  expect(() => requireHostTool("varve-missing-tool", "varve-tools")).toThrow(
+    expect.objectContaining({ code: "SANDBOX_UNAVAILABLE", hint: "install it (Debian: apt-get install varve-tools)" }) as Error,
+  );
 });

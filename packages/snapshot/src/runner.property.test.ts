@@ -1,5 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ByteStream, type BytePath, collectBytes, concatBytes, streamOf } from "@varve/bytes";
@@ -43,7 +56,13 @@ describe.skipIf(!available)(`RUN against a plain directory${available ? "" : " (
   let root: FixtureRoot;
   beforeAll(() => {
     home = mkdtempSync(join(tmpdir(), "varve-property-"));
-    root = fixtureRoot([...busyboxEntries().filter(({ path }) => !/^(usr|lib|etc|sbin)\//.test(path)), { path: "p", type: "directory" }, { path: "p/d", type: "directory", mode: 0o711 }, { path: "p/d/a", content: "lower" }, { path: "p/k", content: "k", mode: 0o4711 }]);
+    root = fixtureRoot([
+      ...busyboxEntries().filter(({ path }) => !/^(usr|lib|etc|sbin)\//.test(path)),
+      { path: "p", type: "directory" },
+      { path: "p/d", type: "directory", mode: 0o711 },
+      { path: "p/d/a", content: "lower" },
+      { path: "p/k", content: "k", mode: 0o4711 },
+    ]);
     runner = createRunnerWith([namespaceDriver], { snapshots: `${home}/one`, cacheMounts: `${home}/mounts`, sandbox: "auto" });
   });
   afterAll(async () => {
@@ -74,7 +93,11 @@ describe.skipIf(!available)(`RUN against a plain directory${available ? "" : " (
         let seen = "";
         await using outcome = await other.run(shellStep(state, LIST, { onOutput: (_stream, chunk) => void (seen += Buffer.from(chunk).toString()) }));
         expect((await outcome.changes()).changes).toEqual([]);
-        expect(seen.trim().split("\n").toSorted()).toEqual(Object.keys(expected).map((path) => `${path} ${(expected[path] ?? "").split(" ").slice(0, 3).join(" ")}`).toSorted());
+        expect(seen.trim().split("\n").toSorted()).toEqual(
+          Object.keys(expected)
+            .map((path) => `${path} ${(expected[path] ?? "").split(" ").slice(0, 3).join(" ")}`)
+            .toSorted(),
+        );
       }),
       { numRuns: Number(process.env["VARVE_PROPERTY_RUNS"] ?? 12), endOnFailure: true },
     );
@@ -84,7 +107,12 @@ describe.skipIf(!available)(`RUN against a plain directory${available ? "" : " (
 /** `path type mode owner` of everything below /p, by busybox's stat. */
 const LIST = `cd /p; find . -exec stat -c '%n %F %a %u:%g' {} + | sed -e 's/regular empty file/file/;s/regular file/file/;s/symbolic link/symlink/;s/character special file/char/'`;
 
-async function advance(runner: Runner, state: FixtureRoot, script: string, { keep, tars }: { readonly keep: boolean; readonly tars: Map<string, Uint8Array> }): Promise<FixtureRoot> {
+async function advance(
+  runner: Runner,
+  state: FixtureRoot,
+  script: string,
+  { keep, tars }: { readonly keep: boolean; readonly tars: Map<string, Uint8Array> },
+): Promise<FixtureRoot> {
   await using outcome = await runner.run(shellStep(state, script));
   const changes = await outcome.changes();
   const { stream, finished } = writeLayerTar(withParents(state.tree, changes), outcome.reader);
@@ -125,7 +153,14 @@ async function copyOut(state: FixtureRoot, directory: string): Promise<void> {
 async function describeTree(state: FixtureRoot): Promise<Record<string, string>> {
   const lines: Record<string, string> = {};
   for (const entry of state.tree.walk("p" as BytePath)) {
-    const detail = entry.type === "file" ? (await contentOf(state, entry)).toString() : entry.type === "symlink" ? Buffer.from(entry.linkTarget ?? "", "latin1").toString() : entry.device === undefined ? "" : `${entry.device.major},${entry.device.minor}`;
+    const detail =
+      entry.type === "file"
+        ? (await contentOf(state, entry)).toString()
+        : entry.type === "symlink"
+          ? Buffer.from(entry.linkTarget ?? "", "latin1").toString()
+          : entry.device === undefined
+            ? ""
+            : `${entry.device.major},${entry.device.minor}`;
     lines[`.${Buffer.from(entry.path.slice(1), "latin1").toString()}`] = `${entry.type} ${entry.mode.toString(8)} ${entry.uid}:${entry.gid} ${detail ?? ""}`;
   }
   return lines;
@@ -139,7 +174,15 @@ function listing(directory: string): Record<string, string> {
     const at = join(directory, `p${path}`);
     const stat = lstatSync(at);
     if (stat.isDirectory()) for (const child of readdirSync(at)) pending.push(`${path}/${child}`);
-    const [type, detail] = stat.isDirectory() ? ["directory", ""] : stat.isFile() ? ["file", readFileSync(at, "utf8")] : stat.isSymbolicLink() ? ["symlink", readlinkSync(at)] : stat.isFIFO() ? ["fifo", ""] : ["char", "1,300"];
+    const [type, detail] = stat.isDirectory()
+      ? ["directory", ""]
+      : stat.isFile()
+        ? ["file", readFileSync(at, "utf8")]
+        : stat.isSymbolicLink()
+          ? ["symlink", readlinkSync(at)]
+          : stat.isFIFO()
+            ? ["fifo", ""]
+            : ["char", "1,300"];
     lines[`.${path}`] = `${type} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${detail}`;
   }
   return lines;

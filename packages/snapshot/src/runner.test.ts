@@ -163,7 +163,9 @@ for (const [place, driver] of [
     });
 
     it.runIf(one)("answers calls for other ids with success, since package installations make them", async () => {
-      const { stdout, listing } = await run("chown 5:6 /etc/passwd && mknod /n c 1 3 && su nobody -s /bin/sh -c 'echo went on'; mkfifo /f; stat -c %u /etc/passwd");
+      const { stdout, listing } = await run(
+        "chown 5:6 /etc/passwd && mknod /n c 1 3 && su nobody -s /bin/sh -c 'echo went on'; mkfifo /f; stat -c %u /etc/passwd",
+      );
       expect(stdout).toBe("went on\n0\n");
       expect(listing).toEqual(["added f: fifo 644 0:0"]);
     });
@@ -421,7 +423,9 @@ describe.skipIf(!available)("a data directory that overlays cannot be written to
     const mountFirst = 'mount -t overlay overlay -o "lowerdir=$0/l,upperdir=$0/u,workdir=$0/w" "$0/snapshots" && exec "$@"';
     const inContainer: SandboxDriver = {
       ...namespaceDriver,
-      entries: () => [{ description: "inside", program: (argv, env) => enterProgram({ arch: launcherArch(), argv: ["/bin/sh", "-c", mountFirst, home, ...argv], env }) }],
+      entries: () => [
+        { description: "inside", program: (argv, env) => enterProgram({ arch: launcherArch(), argv: ["/bin/sh", "-c", mountFirst, home, ...argv], env }) },
+      ],
     };
     try {
       await using runner = createRunnerWith([inContainer], { snapshots: `${home}/snapshots`, cacheMounts: `${home}/mounts`, sandbox: "auto" });
@@ -433,9 +437,14 @@ describe.skipIf(!available)("a data directory that overlays cannot be written to
       const tar = await collectBytes(stream, 1 << 20, () => new Error("large"));
       const { diffID, index } = await finished;
       await first.keep(diffID);
-      const next = { tree: mergeLayer(root.tree, index), layers: [...root.layers, { diffID, openTar: () => Promise.resolve(streamOf(tar)), index: () => Promise.resolve(index) }] };
+      const next = {
+        tree: mergeLayer(root.tree, index),
+        layers: [...root.layers, { diffID, openTar: () => Promise.resolve(streamOf(tar)), index: () => Promise.resolve(index) }],
+      };
       let seen = "";
-      await using second = await runner.run(shellStep(next, "cat /one; ls /etc", { onOutput: (_stream, chunk) => void (seen += Buffer.from(chunk).toString()) }));
+      await using second = await runner.run(
+        shellStep(next, "cat /one; ls /etc", { onOutput: (_stream, chunk) => void (seen += Buffer.from(chunk).toString()) }),
+      );
       expect(seen).toBe("1\nhosts\npasswd\nresolv.conf\n");
       expect((await second.changes()).changes).toEqual([]);
     } finally {
@@ -459,7 +468,11 @@ describe.skipIf(!available)("a stack of very many layers", () => {
         layers.push(...layer.layers);
       }
       let seen = "";
-      await using outcome = await runner.run(shellStep({ tree: builder.finish(), layers }, "cat /f0 /f399; ls /f* | wc -l", { onOutput: (_stream, chunk) => void (seen += Buffer.from(chunk).toString()) }));
+      await using outcome = await runner.run(
+        shellStep({ tree: builder.finish(), layers }, "cat /f0 /f399; ls /f* | wc -l", {
+          onOutput: (_stream, chunk) => void (seen += Buffer.from(chunk).toString()),
+        }),
+      );
       expect(seen).toBe("0399400\n");
       expect((await outcome.changes()).changes).toEqual([]);
     } finally {

@@ -55,7 +55,10 @@ export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[
 function deletionsIn(directory: UpperEntry, finder: ChangeFinder): Change[] {
   const present = new Set(directory.names);
   const absent = finder.tree.list(directory.path).filter((name) => !present.has(name));
-  return absent.map((name) => joinPath(directory.path, name)).filter((path) => wasVisible(path, finder)).map((path) => ({ kind: "deleted", path }));
+  return absent
+    .map((name) => joinPath(directory.path, name))
+    .filter((path) => wasVisible(path, finder))
+    .map((path) => ({ kind: "deleted", path }));
 }
 
 /** Whether the step could see an entry of the tree: not devices where there is one id, nor a 0/0 device, which is overlayfs's whiteout. */

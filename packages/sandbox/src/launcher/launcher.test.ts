@@ -13,7 +13,10 @@ import { errorName, type LauncherReport, parseReport, reportData, reportExecutio
 import type { LauncherArch } from "./system-call.ts";
 
 /** Emulators by machine; the machine's own programs need none. */
-const EMULATORS: Readonly<Record<LauncherArch, readonly string[]>> = { x64: ["qemu-x86_64-static", "qemu-x86_64"], arm64: ["qemu-aarch64-static", "qemu-aarch64"] };
+const EMULATORS: Readonly<Record<LauncherArch, readonly string[]>> = {
+  x64: ["qemu-x86_64-static", "qemu-x86_64"],
+  arm64: ["qemu-aarch64-static", "qemu-aarch64"],
+};
 
 let directory = "";
 beforeAll(() => {
@@ -26,7 +29,7 @@ for (const arch of ["x64", "arm64"] as const) {
   const emulator = process.arch === arch ? [] : EMULATORS[arch].flatMap((name) => findHostTool(name) ?? []).slice(0, 1);
   const possible = process.arch === arch || emulator.length > 0;
   const run = async (program: Program): Promise<{ stdout: string; exitCode: number | null; report: LauncherReport }> => {
-    const [file = "", ...args] = [...emulator, join(directory, arch)];
+    const [file, ...args] = [...emulator, join(directory, arch)];
     const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit", "pipe", "pipe"], env: {} });
     const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
     (child.stdio[4] as Writable).end(program.bytes);
@@ -47,7 +50,11 @@ for (const arch of ["x64", "arm64"] as const) {
       program.call({ label: "enter nothing", onError: "ignore" }, "chdir", program.string("/nonexistent"));
       program.call("enter a file", "chdir", program.string("/proc/self/status"));
       program.call("never", "write", 1, program.string("never"), 5);
-      expect(await run(program.finish())).toEqual({ stdout: "", exitCode: LAUNCHER_FAILED, report: { failure: { label: "enter a file", errno: 20, code: "ENOTDIR" } } });
+      expect(await run(program.finish())).toEqual({
+        stdout: "",
+        exitCode: LAUNCHER_FAILED,
+        report: { failure: { label: "enter a file", errno: 20, code: "ENOTDIR" } },
+      });
     });
 
     it("passes six arguments and keeps results", async () => {
@@ -82,7 +89,13 @@ for (const arch of ["x64", "arm64"] as const) {
     it("executes with arguments and environment as bytes", async () => {
       const program = createProgram(arch);
       const text = (value: string): { readonly address: number } => program.string(Buffer.from(value).toString("latin1"));
-      program.call("execute", "execve", text("/bin/sh"), program.words([text("sh"), text("-c"), text('echo "$0 $A"'), text("ü"), 0]), program.words([text("A=ö"), 0]));
+      program.call(
+        "execute",
+        "execve",
+        text("/bin/sh"),
+        program.words([text("sh"), text("-c"), text('echo "$0 $A"'), text("ü"), 0]),
+        program.words([text("A=ö"), 0]),
+      );
       expect((await run(program.finish())).stdout).toBe("ü ö\n");
     });
 
@@ -102,7 +115,7 @@ for (const arch of ["x64", "arm64"] as const) {
 
 describe("launch", () => {
   it("shares descriptors after the program's own, and nothing else", async () => {
-    const { path, close } = await openLauncher([directory]);
+    const launcher = await openLauncher([directory]);
     const file = join(directory, "shared");
     writeFileSync(file, "");
     const shared = openSync(file, "a");
@@ -110,15 +123,18 @@ describe("launch", () => {
     program.call("write", "write", 5, program.string("here"), 4);
     const other = program.string("/proc/self/fd/6");
     program.call({ label: "look", onError: "ignore" }, "chdir", other);
-    const { report } = await launch({ command: [path], program: program.finish(), stdio: ["ignore", "ignore", "ignore"], descriptors: [shared] }).ended;
+    const { report } = await launch({ command: [launcher.path], program: program.finish(), stdio: ["ignore", "ignore", "ignore"], descriptors: [shared] })
+      .ended;
     closeSync(shared);
-    close();
+    launcher.close();
     expect(report).toEqual({});
     expect(readFileSync(file, "utf8")).toBe("here");
   });
   it("rejects when the command is not there", async () => {
     const program = createProgram(process.arch as LauncherArch);
-    await expect(launch({ command: ["/nonexistent/launcher"], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).rejects.toThrow("ENOENT");
+    await expect(launch({ command: ["/nonexistent/launcher"], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).rejects.toThrow(
+      "ENOENT",
+    );
   });
 });
 

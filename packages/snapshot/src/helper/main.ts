@@ -29,7 +29,8 @@ async function open(params: OpenParams): Promise<OpenResult> {
     form.overlay,
     await createExtraMaker({ workspace: form.workspace, cacheMounts: `${params.cacheMounts}/${form.name}`, ids: form.place.ids }),
   );
-  const memory = form.overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
+  const memory =
+    form.overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
   return { losses: [...driver.losses(form.place), ...memory], ids: form.place.ids, whiteouts: form.overlay.whiteouts };
 }
 

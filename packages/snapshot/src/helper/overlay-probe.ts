@@ -59,7 +59,15 @@ async function canMakeWhiteouts(launcher: string, directory: string): Promise<bo
 async function mountMemory(launcher: string, directory: string): Promise<string | undefined> {
   mkdirSync(directory, { mode: 0o700 });
   const program = createProgram(launcherArch());
-  program.call("mount memory", "mount", program.string("tmpfs"), program.string(bytesOfHostPath(directory)), program.string("tmpfs"), MS_NOSUID, program.string("mode=700"));
+  program.call(
+    "mount memory",
+    "mount",
+    program.string("tmpfs"),
+    program.string(bytesOfHostPath(directory)),
+    program.string("tmpfs"),
+    MS_NOSUID,
+    program.string("mode=700"),
+  );
   const { report } = await runProgram(launcher, program.finish());
   return report.failure === undefined ? directory : undefined;
 }

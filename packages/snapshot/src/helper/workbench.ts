@@ -1,5 +1,18 @@
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, closeSync, constants, createReadStream, existsSync, mkdirSync, openSync, readSync, renameSync, unlinkSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  utimesSync,
+} from "node:fs";
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { digestFromHex, type Digest } from "@varve/oci";

@@ -41,7 +41,13 @@ export async function readXattrs(launcher: string, holders: readonly XattrHolder
 type Arguments<T> = (program: ProgramBuilder, item: T, buffer: Address, size: number) => (Address | number)[];
 
 /** Makes one call an item, each into a buffer of `size` bytes; where that is too small, again with the largest there can be. */
-async function readAll<T extends { readonly path: BytePath }>(launcher: string, items: readonly T[], size: number, args: Arguments<T>, name: "llistxattr" | "lgetxattr"): Promise<Buffer[]> {
+async function readAll<T extends { readonly path: BytePath }>(
+  launcher: string,
+  items: readonly T[],
+  size: number,
+  args: Arguments<T>,
+  name: "llistxattr" | "lgetxattr",
+): Promise<Buffer[]> {
   const out: Buffer[] = [];
   const perProgram = size === LARGEST ? 64 : PATHS_PER_PROGRAM;
   for (let at = 0; at < items.length; at += perProgram) {
@@ -66,8 +72,7 @@ async function readAll<T extends { readonly path: BytePath }>(launcher: string, 
       const start = 8 * part.length + i * size;
       if (result >= 0) out.push(bytes.subarray(start, start + result));
       else if (result === -ERANGE && size < LARGEST) out.push(...(await readAll(launcher, [item], LARGEST, args, name)));
-      else if (result === -ERANGE)
-        throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item.path)} are larger than 64 KiB`);
+      else if (result === -ERANGE) throw new VarveError("SNAPSHOT_READ_FAILED", `extended attributes of ${displayPath(item.path)} are larger than 64 KiB`);
       // a file system without attributes has none
       else out.push(Buffer.alloc(0));
     }

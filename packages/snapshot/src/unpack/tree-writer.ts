@@ -153,25 +153,21 @@ function isSkipped(entry: WriteEntry, options: TreeWriterOptions): boolean {
 
 async function makeNodes(entries: readonly WriteEntry[], options: TreeWriterOptions): Promise<void> {
   let firstWhiteout: BytePath | undefined;
-  await inPrograms(
-    entries,
-    options,
-    (program, entry) => {
-      const path = under(options, entry.path);
-      const label = `make ${displayPath(entry.path)}`;
-      if (entry.type !== "whiteout") {
-        const kind = entry.type === "char" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
-        program.call(label, "mknodat", AT_FDCWD, program.string(path), kind | 0o600, deviceNumber(entry.major ?? 0, entry.minor ?? 0));
-      } else if (firstWhiteout === undefined) {
-        firstWhiteout = path;
-        program.call(label, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
-      } else {
-        // one inode for all whiteouts, up to the file system's limit of links
-        program.call({ label, onError: "ignore" }, "linkat", AT_FDCWD, program.string(firstWhiteout), AT_FDCWD, program.string(path), 0);
-        program.call({ label, onError: "ignore" }, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
-      }
-    },
-  );
+  await inPrograms(entries, options, (program, entry) => {
+    const path = under(options, entry.path);
+    const label = `make ${displayPath(entry.path)}`;
+    if (entry.type !== "whiteout") {
+      const kind = entry.type === "char" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
+      program.call(label, "mknodat", AT_FDCWD, program.string(path), kind | 0o600, deviceNumber(entry.major ?? 0, entry.minor ?? 0));
+    } else if (firstWhiteout === undefined) {
+      firstWhiteout = path;
+      program.call(label, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+    } else {
+      // one inode for all whiteouts, up to the file system's limit of links
+      program.call({ label, onError: "ignore" }, "linkat", AT_FDCWD, program.string(firstWhiteout), AT_FDCWD, program.string(path), 0);
+      program.call({ label, onError: "ignore" }, "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+    }
+  });
 }
 
 /** Linux's 64-bit dev_t as mknod takes it (32 bits of it). */
