@@ -1,5 +1,5 @@
 import { link, mkdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { VarveError } from "@varve/errors";
 import { errnoOf, onDisk } from "./disk-error.ts";
 import { syncDirectory, writeDurably } from "./durable-file.ts";
@@ -14,11 +14,22 @@ const LAYOUT_VERSION = "1.0.0";
  */
 export async function prepareLayout(root: string): Promise<void> {
   await onDisk(`open the store ${root}`, async () => {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await makeFolders(root);
     for (const folder of ["blobs", "blobs/sha256", "ingest", "layers", "locks"]) await makeFolder(join(root, folder));
     if ((await isMissing(join(root, "oci-layout"))) || (await isMissing(join(root, "index.json")))) await createLayoutFiles(root);
   });
   await checkVersion(join(root, "oci-layout"));
+}
+
+/** As mkdir's `recursive`, which on Node never ends where a file system has no such folder and makes none, as /proc. */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await makeFolder(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await stat(dirname(path)).catch(() => makeFolders(dirname(path)));
+    await makeFolder(path);
+  }
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -68,6 +68,10 @@ describe("layout", () => {
     await expect(openStore({ root: store.root })).rejects.toMatchObject({ code: "STORE_CORRUPT_INDEX" });
   });
 
+  test.skipIf(process.platform !== "linux")("a root that cannot be made is STORE_IO, also where recursive mkdir never ends", async () => {
+    await expect(openStore({ root: "/proc/varve/store" })).rejects.toMatchObject({ code: "STORE_IO" });
+  });
+
   test("a root that is a file is STORE_IO", async () => {
     await expect(openStore({ root: join(store.root, "index.json") })).rejects.toMatchObject({ code: "STORE_IO" });
   });
