@@ -47,8 +47,18 @@ export function createChannel(socket: Duplex, handler?: (call: IncomingCall) => 
   let nextCall = 1;
   let over: Error | undefined;
 
+  let corked = false;
   const send = (kind: number, call: number, payload: Uint8Array): void => {
     if (over !== undefined || socket.writableEnded || socket.destroyed) return;
+    // frames of one turn go out together
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(() => {
+        corked = false;
+        socket.uncork();
+      });
+    }
     for (const piece of encodeFrame({ kind, call, payload })) if (piece.length > 0) socket.write(piece);
   };
   const sendJson = (kind: number, call: number, value: unknown): void => send(kind, call, Buffer.from(JSON.stringify(value ?? null)));

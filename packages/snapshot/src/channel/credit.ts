@@ -1,5 +1,5 @@
 /** Bytes a side may send before the other has used them. */
-const WINDOW = 1 << 20;
+export const WINDOW: number = 1 << 20;
 
 /** What a sender may still send; a slow reader so slows its writer down, and nothing else on the channel. */
 export interface Credit {

@@ -1,4 +1,5 @@
 import type { ByteStream } from "@varve/bytes";
+import { WINDOW } from "./credit.ts";
 
 /** Data received for one call, in order, until it is used. */
 export interface Inbox {
@@ -11,8 +12,18 @@ export interface Inbox {
   drain(consume: (stream: number, chunk: Uint8Array) => void | Promise<void>): Promise<void>;
 }
 
-/** Creates an {@link Inbox}; `used` tells how many bytes the consumer is done with. */
-export function createInbox(used: (size: number) => void): Inbox {
+/** Bytes used before the sender is told: well below its window, so that it never waits for a message that does not come. */
+const TELL = WINDOW / 4;
+
+/** Creates an {@link Inbox}; `tell` says how many bytes the consumer is done with. */
+export function createInbox(tell: (size: number) => void): Inbox {
+  let untold = 0;
+  const used = (size: number): void => {
+    untold += size;
+    if (untold < TELL) return;
+    tell(untold);
+    untold = 0;
+  };
   const queue: { readonly stream: number; readonly chunk: Uint8Array }[] = [];
   let ended = false;
   let failure: Error | undefined;

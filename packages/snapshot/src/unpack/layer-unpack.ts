@@ -2,7 +2,7 @@ import { type BytePath, type ByteStream, comparePaths, parentPath, ROOT } from "
 import { VarveError } from "@varve/errors";
 import { type ContentRef, diffTrees, type Entry, type FileTree } from "@varve/layer";
 import type { DiffID, IOOptions } from "@varve/oci";
-import { encodeWriteEntry, type WriteEntry, writeEntryOf } from "./write-entry.ts";
+import { encodeWriteEntry, inLargePieces, type WriteEntry, writeEntryOf } from "./write-entry.ts";
 
 /** Opens the uncompressed tar of a layer. */
 export type TarOpener = (diffID: DiffID, options?: IOOptions) => Promise<ByteStream>;
@@ -11,12 +11,11 @@ export type TarOpener = (diffID: DiffID, options?: IOOptions) => Promise<ByteStr
  * The write stream of what an overlay's lower directory must hold to turn `base` into `next`: changed entries, their parents, and whiteouts.
  * Contents are read from the layers' tars, each once and in its order.
  */
-export async function* layerWriteStream(
-  base: FileTree,
-  next: FileTree,
-  openTar: TarOpener,
-  options: IOOptions = {},
-): AsyncGenerator<Uint8Array, void, undefined> {
+export function layerWriteStream(base: FileTree, next: FileTree, openTar: TarOpener, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  return inLargePieces(layerEntries(base, next, openTar, options));
+}
+
+async function* layerEntries(base: FileTree, next: FileTree, openTar: TarOpener, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const entries = new Map<BytePath, Entry>();
   const whiteouts: BytePath[] = [];
   const changed: Entry[] = [];

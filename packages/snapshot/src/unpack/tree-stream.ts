@@ -1,14 +1,18 @@
 import { type BytePath, comparePaths, ROOT } from "@varve/bytes";
 import type { ContentReader, Entry } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
-import { encodeWriteEntry, type WriteEntry, writeEntryOf } from "./write-entry.ts";
+import { encodeWriteEntry, inLargePieces, type WriteEntry, writeEntryOf } from "./write-entry.ts";
 
 /** The write stream of a tree's entries, contents opened by `reader`: those of one layer in the order of its tar. */
-export async function* treeWriteStream(
+export function treeWriteStream(
   entries: Iterable<Entry>,
   reader: ContentReader | undefined,
   options: IOOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  return inLargePieces(entryFrames(entries, reader, options));
+}
+
+async function* entryFrames(entries: Iterable<Entry>, reader: ContentReader | undefined, options: IOOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const first = new Map<number, BytePath>();
   const files: Entry[] = [];
   const later: WriteEntry[] = [];

@@ -49,6 +49,23 @@ export function encodeWriteEntry(entry: WriteEntry): Uint8Array {
   return Buffer.concat([head, json]);
 }
 
+/** The same bytes in pieces of at least 64 KiB but for the last: small ones each cost a message. */
+export async function* inLargePieces(stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+  let pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of stream) {
+    pieces.push(piece);
+    size += piece.length;
+    if (size < LARGE) continue;
+    yield pieces.length === 1 ? piece : Buffer.concat(pieces);
+    pieces = [];
+    size = 0;
+  }
+  if (size > 0) yield Buffer.concat(pieces);
+}
+
+const LARGE = 64 * 1024;
+
 /** Reads what {@link encodeWriteEntry} and contents make. Contents must be read (or are skipped) before the next entry. */
 export async function* readWriteEntries(
   stream: ByteStream,
