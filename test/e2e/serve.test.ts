@@ -46,6 +46,12 @@ describe("the embedded registry", () => {
     await space.ok(["pull", `${host}/team/next:1`], { env: { VARVE_HOME: join(space.root, "fourth") } });
   });
 
+  it("refuses an image that is for another platform than the one asked for", async () => {
+    const outcome = await space.varve(["pull", "--platform", "linux/s390x", `${host}/team/app:1`]);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(/not for linux\/s390x \[OCI_NO_MATCHING_PLATFORM\]/);
+  });
+
   it("says what is wrong with a tag that doesn't exist", async () => {
     const outcome = await space.varve(["pull", `${host}/team/app:none`]);
     expect(outcome.code).toBe(1);

@@ -53,7 +53,7 @@ export interface BuildOptions {
 export interface BuildResult {
   /** Of the manifest, or of the index for several platforms. */
   readonly descriptor: Descriptor;
-  /** `sha256:…` of the image config (Docker's image ID); of the first platform when there are several. */
+  /** `sha256:…` of the image config (Docker's image ID); of the index, when there are several platforms, as buildx. */
   readonly imageID: string;
   /** Full references the result was tagged with. */
   readonly names: readonly string[];

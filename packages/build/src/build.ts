@@ -39,7 +39,12 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const result = await finishResult(scope, images, io);
     const delivered = await deliver(scope, result, outputs, io);
     await Promise.all(session.execution.background);
-    return { descriptor: result.descriptor, imageID: images[0]?.configDigest ?? "", ...delivered, steps: countSteps(executed) };
+    return {
+      descriptor: result.descriptor,
+      imageID: (images.length === 1 ? images[0]?.configDigest : undefined) ?? result.descriptor.digest,
+      ...delivered,
+      steps: countSteps(executed),
+    };
   });
 }
 

@@ -143,7 +143,8 @@ function parseSsh(text: string): { readonly id: string; readonly socket?: string
 function metadata(result: BuildResult): string {
   return `${JSON.stringify(
     {
-      "containerimage.config.digest": result.imageID,
+      // an index has no config
+      ...(result.imageID === result.descriptor.digest ? {} : { "containerimage.config.digest": result.imageID }),
       "containerimage.descriptor": result.descriptor,
       "containerimage.digest": result.descriptor.digest,
       ...(result.names.length === 0 ? {} : { "image.name": result.names.join(",") }),

@@ -1,6 +1,7 @@
 import { hostPlatform } from "@varve/build";
-import { copyGraph, openImage } from "@varve/image";
-import { formatReference, parsePlatform, parseReference } from "@varve/oci";
+import { copyGraph, type Image, openImage } from "@varve/image";
+import { VarveError } from "@varve/errors";
+import { type Descriptor, formatPlatform, formatReference, matchesPlatform, parsePlatform, parseReference } from "@varve/oci";
 import { EXIT } from "../exit-code.ts";
 import { shownName, withStore } from "../local-image.ts";
 import { openRegistries } from "../registry-access.ts";
@@ -25,11 +26,20 @@ export async function pullCommand(session: Session, text: string, flags: PullFla
   await withStore(session, async (store) => {
     const repository = registries.repository(reference);
     const resolved = await repository.resolve(reference.digest ?? reference.tag ?? "latest", { signal });
-    const root = flags.allPlatforms === true ? resolved : (await openImage(repository, resolved, { platform, signal })).descriptor;
+    const root = flags.allPlatforms === true ? resolved : descriptorFor(await openImage(repository, resolved, { platform, signal }), flags.platform);
     await copyGraph(repository, store, root, { signal, onProgress: log.onProgress });
     await store.tag(root, name, { signal });
     session.say(flags.quiet === true ? "" : `Digest: ${root.digest}\n`);
     session.print(`${flags.quiet === true ? name : shownName(name)}\n`);
   });
   return EXIT.ok;
+}
+
+/** An image that isn't of an index may be of any platform; one that was asked for by name must be of that. */
+function descriptorFor(image: Image, asked: string | undefined): Descriptor {
+  if (asked !== undefined && !matchesPlatform(image.config, parsePlatform(asked))) {
+    const own = formatPlatform({ os: image.config.os, architecture: image.config.architecture });
+    throw new VarveError("OCI_NO_MATCHING_PLATFORM", `the image is for ${own}, not for ${asked}`, { hint: "leave --platform out to pull it all the same" });
+  }
+  return image.descriptor;
 }
