@@ -2,9 +2,10 @@ export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.
 export { type EnterOptions, enterProgram } from "./enter-program.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
+export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";
 export { type Address, type Branch, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";
-export { errorName, type LauncherFailure, type LauncherReport, reportData } from "./launcher/report.ts";
+export { errorName, type LauncherFailure, type LauncherReport, reportData, reportExecutions } from "./launcher/report.ts";
 export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/system-call.ts";
 export { type ResourceLimit, resourceLimitNumber } from "./resource-limit.ts";
 export type { MountPlace, SandboxMount, SandboxProcess } from "./sandbox-process.ts";

@@ -32,6 +32,8 @@ const F_SETFD = 2;
 const O_WRONLY = 1;
 /** Open descriptors when a step's program starts: 0, 1, 2 and the report; the next to be opened is this. */
 const FREE = 4;
+/** More than a helper has that go on to what it executes: its channel and the streams it was given. */
+const MANY = 64;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
@@ -43,6 +45,8 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   const program = createProgram(arch);
   const { uid, gid } = step.user;
   const mapped = features.ids === "one" && (uid !== 0 || gid !== 0);
+  // all of the helper's, its channel among them; kernels before 5.9 know only the first way
+  for (let descriptor = FREE; descriptor < MANY; descriptor++) program.call({ label: "close descriptors", onError: "ignore" }, "close", descriptor);
   program.call({ label: "close descriptors", onError: "ignore" }, "close_range", FREE, 0xffff_ffff, 0);
   const parent = program.branch();
   const child = reportWord(program, "child");

@@ -6,7 +6,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type BytePath, collectBytes, streamOf } from "@varve/bytes";
 import { type Change, type ContentReader, createTreeBuilder, EMPTY_TREE, type FileTree, mergeLayer, withParents, writeLayerTar } from "@varve/layer";
 import type { DiffID } from "@varve/oci";
-import { createProgram, enterProgram, launcherArch, namespaceDriver, type Program, type SandboxDriver } from "@varve/sandbox";
+import {
+  createProgram,
+  enterProgram,
+  launcherArch,
+  launcherExecutable,
+  namespaceDriver,
+  type Program,
+  reportExecutions,
+  type SandboxDriver,
+  type SystemCall,
+} from "@varve/sandbox";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRunnerWith } from "./create-runner.ts";
 import { busyboxEntries, fixtureRoot, type FixtureRoot, shellStep } from "./runner.fixture.ts";
@@ -101,6 +111,11 @@ for (const [place, driver] of [
       await expect(outcome.reader.open(elsewhere)).rejects.toMatchObject({ code: "SNAPSHOT_READ_FAILED" });
       await outcome[Symbol.asyncDispose]();
       await expect(outcome.changes()).rejects.toMatchObject({ code: "SNAPSHOT_READ_FAILED" });
+    });
+
+    it("hands no descriptor on but the standard ones", async () => {
+      const { stdout } = await run("for n in $(seq 0 99); do [ -e /proc/self/fd/$n ] && echo $n; done; true");
+      expect(stdout).toBe("0\n1\n2\n");
     });
 
     it("finds every kind of change, and none where nothing differs", async () => {
@@ -212,6 +227,43 @@ for (const [place, driver] of [
         "mkdir /x; chroot /x /bin/true 2>/dev/null; ls / | grep -c varve; echo 1 > /proc/sys/kernel/hostname; echo b > /proc/sysrq-trigger; mount -t tmpfs none /mnt; umount /proc/sys; ps | wc -l; mkdir /sys/fs/cgroup/x; true",
       );
       expect(stdout).toMatch(/^0\n\d\n$/);
+    });
+
+    it("cannot climb out of its root by chroot, nor mount, unmount or join a namespace", async () => {
+      const canary = join(home, "outside");
+      writeFileSync(canary, "reached");
+      if (one) chownSync(canary, ORDINARY, ORDINARY);
+      // the image brings a launcher of its own, which makes any system calls
+      const attack = createProgram(launcherArch());
+      const { results, send } = reportExecutions(attack, 6);
+      const call = (i: number, name: SystemCall, ...args: Parameters<typeof attack.call> extends readonly [unknown, unknown, ...infer A] ? A : never): void =>
+        attack.call({ label: name, onError: "ignore", result: results[i] ?? { address: 0 } }, name, ...args);
+      call(0, "openat", -100, attack.string("/"), 0);
+      call(1, "mkdirat", -100, attack.string("/cell"), 0o755);
+      call(1, "chroot", attack.string("/cell"));
+      call(2, "fchdir", 4);
+      for (let i = 0; i < 40; i++) call(2, "chdir", attack.string(".."));
+      call(2, "chroot", attack.string("."));
+      call(2, "openat", -100, attack.string(canary), 0);
+      call(3, "mount", attack.string("tmpfs"), attack.string("/"), attack.string("tmpfs"), 0, 0);
+      call(4, "umount2", attack.string("/proc"), 2);
+      call(5, "setns", 4, 0);
+      send();
+      const hostile = fixtureRoot([
+        ...busyboxEntries(),
+        { path: "attack", mode: 0o755, content: launcherExecutable(launcherArch()) },
+        { path: "program", content: attack.finish().bytes },
+      ]);
+      const { stdout } = await run("/attack 3>/tmp/report 4</program; od -An -v -t d8 /tmp/report", {}, hostile);
+      const values = stdout.trim().split(/\s+/).map(Number).slice(2);
+      // opened, chroot as Docker allows, and then: no such file, not permitted, not permitted, no namespace
+      expect(values).toEqual([4, 0, -2, -1, -1, -22]);
+    });
+
+    it("gives an insecure step what its place has", async () => {
+      const script = "mount -t tmpfs none /mnt 2>/dev/null || (mkdir /mnt && mount -t tmpfs none /mnt); grep -c ' /mnt ' /proc/self/mounts";
+      expect((await run(script)).stdout).toBe("0\n");
+      expect((await run(script, { insecure: true })).stdout).toBe("1\n");
     });
 
     it("runs exec form, by PATH and by path, and tells what cannot be executed", async () => {
