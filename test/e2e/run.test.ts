@@ -34,6 +34,14 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
     expect(stderr).toMatch(/ done$/m);
   });
 
+  it("gives the step outputs it can open again, whoever it runs as", async () => {
+    const dockerfile =
+      "FROM bb:1\nRUN echo one > /dev/stdout && echo two | tee /dev/stderr\nUSER 1000\nRUN echo three > /dev/stderr && echo four >> /proc/self/fd/1\n";
+    await space.files("again", { Dockerfile: dockerfile });
+    const { stderr } = await space.ok(["build", "--progress", "plain", "again"]);
+    for (const word of ["one", "two", "three", "four"]) expect(stderr).toMatch(new RegExp(`^#\\d+ [\\d.]+ ${word}$`, "m"));
+  });
+
   it("says how a step ended, with its last lines, and keeps nothing of it", async () => {
     await space.files("failing", { Dockerfile: "FROM bb:1\nRUN echo out && echo err >&2 && exit 7\n" });
     const outcome = await space.varve(["build", "-t", "failing:1", "failing"]);

@@ -1,7 +1,9 @@
 import { constants } from "node:os";
+import { dirname } from "node:path";
 import { VarveError } from "@varve/errors";
 import { errorName, execErrno, type Launched, type LaunchStdio, type Place, type SandboxDriver, type SandboxProcess } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
+import { openOutputPipe, type OutputPipe } from "./output-pipe.ts";
 import type { OverlayMount } from "./overlay.ts";
 
 /** A step's process as it travels: without the root, which the helper knows. */
@@ -26,8 +28,9 @@ export interface RunStepOptions {
 
 /** Runs a step's process on a mounted root and resolves when all its processes are dead and all its output is delivered. */
 export async function runStep(step: StepProcess, options: RunStepOptions): Promise<StepEnd> {
-  const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", "pipe", "pipe"];
   options.signal.throwIfAborted();
+  const pipes = options.inherit === undefined ? await openPipes(options) : [];
+  const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", pipes[0]?.writer ?? "ignore", pipes[1]?.writer ?? "ignore"];
   const launched = options.driver.start(
     { ...step, root: bytesOfHostPath(options.overlay.merged) },
     { place: options.place, stdio, foreground: options.inherit !== undefined },
@@ -35,7 +38,8 @@ export async function runStep(step: StepProcess, options: RunStepOptions): Promi
   const kill = (): void => killStep(launched);
   options.signal.addEventListener("abort", kill, { once: true });
   try {
-    const outputs = [deliver(launched, 1, options), deliver(launched, 2, options)];
+    for (const pipe of pipes) pipe.closeWriter();
+    const outputs = pipes.map(async (pipe, index) => deliver(launched, index + 1, pipe.output, options));
     const end = await launched.ended;
     await Promise.all(outputs);
     options.signal.throwIfAborted();
@@ -88,9 +92,13 @@ function killStep(launched: Launched): void {
   }
 }
 
-async function deliver(launched: Launched, stream: 1 | 2, options: RunStepOptions): Promise<void> {
-  const pipe = launched.child.stdio[stream] as AsyncIterable<Uint8Array> | null | undefined;
-  if (pipe === null || pipe === undefined) return;
+/** For descriptors 1 and 2. */
+async function openPipes(options: RunStepOptions): Promise<OutputPipe[]> {
+  const directory = dirname(options.overlay.merged);
+  return [await openOutputPipe(options.place.launcher, directory), await openOutputPipe(options.place.launcher, directory)];
+}
+
+async function deliver(launched: Launched, stream: number, pipe: AsyncIterable<Uint8Array>, options: RunStepOptions): Promise<void> {
   try {
     for await (const chunk of pipe) await options.output(stream, chunk);
   } catch (error) {
