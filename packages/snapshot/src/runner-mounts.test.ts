@@ -1,0 +1,129 @@
+import { chownSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { BytePath } from "@varve/bytes";
+import { type ContentReader, createTreeBuilder, EMPTY_TREE, type FileTree } from "@varve/layer";
+import { expect, it } from "vitest";
+import type { RunStep } from "./runner.ts";
+import { describeRungs, ORDINARY } from "./rung.fixture.ts";
+
+const NO_READER: ContentReader = { open: () => Promise.reject(new Error("unused")), digest: () => Promise.reject(new Error("unused")) };
+
+describeRungs("mounts of a step", (rung) => {
+  const { one } = rung;
+
+  it("mounts trees and files read-only, or writable and thrown away", async () => {
+    const tree = treeOf({ "src/a": "A", "src/sub/b": "B", other: "no" });
+    const dir = { kind: "bind", target: "/mnt/in", readonly: true, tree, reader: NO_READER, source: "/src" } as const;
+    expect(await rung.run("cd /mnt/in; find . | sort; cat a sub/b; echo x > a || echo refused", { mounts: [dir] })).toMatchObject({
+      stdout: ".\n./a\n./sub\n./sub/b\nABrefused\n",
+      listing: [],
+    });
+    expect(await rung.run("cd /mnt/in; echo x > a; echo y > c; cat a c", { mounts: [{ ...dir, readonly: false }] })).toMatchObject({
+      stdout: "x\ny\n",
+      listing: [],
+    });
+    expect(await rung.run("cat /etc/one; ls /mnt 2>/dev/null", { mounts: [{ ...dir, source: "src/a", target: "/etc/one" }] })).toMatchObject({
+      stdout: "A",
+      listing: [],
+    });
+    await expect(rung.run("true", { mounts: [{ ...dir, source: "/none" }] })).rejects.toMatchObject({
+      code: "SNAPSHOT_MOUNT_TARGET",
+      message: expect.stringContaining("/none") as string,
+    });
+    await expect(rung.run("true", { mounts: [{ ...dir, target: "/etc/passwd" }] })).rejects.toMatchObject({ code: "SNAPSHOT_MOUNT_TARGET" });
+    await expect(rung.run("true", { mounts: [{ ...dir, target: "/proc/x" }] })).rejects.toMatchObject({ code: "SNAPSHOT_MOUNT_TARGET" });
+  });
+
+  it("mounts inside mounts", async () => {
+    const tree = treeOf({ "app/package.json": "{}" });
+    const mounts: RunStep["mounts"] = [
+      { kind: "file", target: "/app/cache/secret", content: Buffer.from("s"), mode: 0o400, uid: 0, gid: 0 },
+      { kind: "cache", target: "/app/cache", id: "inner", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 },
+      { kind: "bind", target: "/app", readonly: true, tree, reader: NO_READER, source: "/app" },
+      { kind: "tmpfs", target: "/dev/shm", size: 1 << 20 },
+      { kind: "file", target: "/dev/pipes/EOF", content: Buffer.from("#!/bin/sh\necho piped"), mode: 0o755, uid: 0, gid: 0 },
+    ];
+    const { stdout, listing } = await rung.run(
+      "cat /app/package.json /app/cache/secret; echo z > /app/cache/kept; touch /app/no 2>/dev/null || echo ro; echo x > /app/cache/secret 2>/dev/null || echo ro; /dev/pipes/EOF",
+      { mounts },
+    );
+    expect(stdout).toBe("{}sro\nro\npiped\n");
+    expect(listing).toEqual([]);
+    expect(
+      (
+        await rung.run("cat /c/kept; test -s /c/secret && echo leaked", {
+          mounts: [{ kind: "cache", target: "/c", id: "inner", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 }],
+        })
+      ).stdout,
+    ).toBe("z\n");
+  });
+
+  it("does not follow a symlink that a cache holds where another mount goes", async () => {
+    const cache = { kind: "cache", target: "/c", id: "trap", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 } as const;
+    await rung.run(`ln -s ${rung.home} /c/in`, { mounts: [cache] });
+    await expect(rung.run("ls /c/in", { mounts: [cache, { kind: "tmpfs", target: "/c/in/deep" }] })).rejects.toMatchObject({ code: "SANDBOX_SETUP_FAILED" });
+  });
+
+  it("keeps caches apart by id, fills new ones, and gives private users their own", async () => {
+    const cache = { kind: "cache", target: "/c", id: "one", sharing: "private", readonly: false, mode: 0o750, uid: 0, gid: 0 } as const;
+    expect((await rung.run("stat -c %a /c; echo 1 > /c/f", { mounts: [cache] })).stdout).toBe("750\n");
+    expect((await rung.run("cat /c/f; ls /d", { mounts: [cache, { ...cache, id: "two", target: "/d" }] })).stdout).toBe("1\n");
+    expect((await rung.run("ls /c; ls /d", { mounts: [cache, { ...cache, target: "/d" }] })).stdout).toBe("f\n");
+    expect((await rung.run("touch /c/x || echo ro", { mounts: [{ ...cache, readonly: true }] })).stdout).toBe("ro\n");
+    const from = { tree: treeOf({ "seed/s": "S" }), reader: NO_READER, source: "/seed" };
+    expect((await rung.run("cat /c/s; rm /c/s", { mounts: [{ ...cache, id: "filled", from }] })).stdout).toBe("S");
+    expect((await rung.run("ls /c", { mounts: [{ ...cache, id: "filled", from }] })).stdout).toBe("");
+  });
+
+  it("lets a locked cache wait for its other user", async () => {
+    const cache = { kind: "cache", target: "/c", id: "locked", sharing: "locked", readonly: false, mode: 0o755, uid: 0, gid: 0 } as const;
+    const script = "for i in 1 2 3 4 5; do echo $1 >> /c/log; sleep 0.02; done";
+    await Promise.all(["a", "b", "c"].map((name) => rung.run("", { mounts: [cache], args: ["/bin/sh", "-c", script, "sh", name] })));
+    const { stdout } = await rung.run("uniq -c /c/log | tr -s ' '", { mounts: [cache] });
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.trim().split(" ")[0]),
+    ).toEqual(["5", "5", "5"]);
+  });
+
+  it("shows secrets with mode and owner, and forgets them", async () => {
+    const mounts: RunStep["mounts"] = [
+      { kind: "file", target: "/run/secrets/token", content: Buffer.from("hunter2"), mode: 0o440, uid: one ? 0 : 7, gid: one ? 0 : 8 },
+    ];
+    const { stdout, listing } = await rung.run("stat -c '%a %u:%g' /run/secrets/token; cat /run/secrets/token", { mounts });
+    expect(stdout).toBe(`440 ${one ? "0:0" : "7:8"}\nhunter2`);
+    expect(listing).toEqual([]);
+  });
+
+  it("leads a step to an agent's socket", async () => {
+    const path = join(rung.home, "agent");
+    const server = createServer((client) => client.end("from the agent"));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    if (one) chownSync(path, ORDINARY, ORDINARY);
+    const { stdout, exitCode } = await rung.run("stat -c '%F %a' /run/agent; nc local:/run/agent < /dev/null 2>/dev/null || true", {
+      mounts: [{ kind: "ssh", target: "/run/agent", agentSocket: path, mode: 0o600, uid: 0, gid: 0 }],
+    });
+    server.close();
+    expect({ stdout, exitCode }).toMatchObject({ stdout: expect.stringContaining("socket 600\n") as string, exitCode: 0 });
+  });
+});
+
+function treeOf(files: Readonly<Record<string, string>>): FileTree {
+  const builder = createTreeBuilder(EMPTY_TREE);
+  for (const [path, text] of Object.entries(files)) {
+    builder.set({
+      path: path as BytePath,
+      type: "file",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: 1,
+      size: text.length,
+      content: { kind: "bytes", bytes: Buffer.from(text), size: text.length },
+    });
+  }
+  return builder.finish();
+}
