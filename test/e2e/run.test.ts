@@ -42,6 +42,14 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
     for (const word of ["one", "two", "three", "four"]) expect(stderr).toMatch(new RegExp(`^#\\d+ [\\d.]+ ${word}$`, "m"));
   });
 
+  it("lets no device be opened that the step made, in /dev or elsewhere", async () => {
+    const open = (path: string): string => `(! mknod ${path} c 1 3 || ! (echo y > ${path}))`;
+    await space.files("devices", {
+      Dockerfile: `FROM bb:1\nRUN ${open("/dev/n")} && ${open("/tmp/n")} && ${open("/dev/shm/n")} && echo y > /dev/null && head -c 4 /dev/urandom | wc -c\n`,
+    });
+    await space.ok(["build", "devices"]);
+  });
+
   it("says how a step ended, with its last lines, and keeps nothing of it", async () => {
     await space.files("failing", { Dockerfile: "FROM bb:1\nRUN echo out && echo err >&2 && exit 7\n" });
     const outcome = await space.varve(["build", "-t", "failing:1", "failing"]);

@@ -107,7 +107,8 @@ function mountProc(program: ProgramBuilder, process: SandboxProcess): void {
 
 function mountDev(program: ProgramBuilder, process: SandboxProcess, features: WorldFeatures): void {
   const dev = `${process.root}/dev`;
-  mountFilesystem(program, "tmpfs", dev, MOUNT.nosuid | MOUNT.noexec, "mode=755,size=65536k", "mount /dev");
+  // a step keeps CAP_MKNOD and there is no devices cgroup: what it makes here must not open; the devices below are mounts of their own
+  mountFilesystem(program, "tmpfs", dev, MOUNT.nosuid | MOUNT.noexec | (process.insecure ? 0 : MOUNT.nodev), "mode=755,size=65536k", "mount /dev");
   for (const name of DEVICES) {
     program.call(`make /dev/${name}`, "mknodat", AT_FDCWD, program.string(`${dev}/${name}`), S_IFREG | 0o666, 0);
     program.call(`mount /dev/${name}`, "mount", program.string(`/dev/${name}`), program.string(`${dev}/${name}`), 0, MOUNT.bind, 0);
