@@ -61,5 +61,5 @@ try {
 } catch (error) {
   process.exitCode = report(error);
 }
-// a kept-alive connection or a child that was told to stop must not hold the program
-process.stdout.write("", () => process.exit());
+// a kept-alive connection or a child that was told to stop must not hold the program; all that was said must be written first, to either
+process.stderr.write("", () => process.stdout.write("", () => process.exit()));
