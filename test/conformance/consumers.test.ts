@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, type Workspace } from "../e2e/varve.ts";
 import { describeWithTools } from "@varve/testkit";
-import { type DockerRegistry, startDockerRegistry } from "./docker-registry.ts";
+import { type DockerRegistry, startDockerRegistry } from "@varve/testkit/registry";
 
 const DOCKERFILE = `ARG BASE
 FROM \${BASE} AS left
