@@ -1,5 +1,6 @@
 import type { Descriptor } from "@varve/oci";
 import type { BuildEvent } from "./build-event.ts";
+import type { RungChoice } from "./run/start-runner.ts";
 
 /** Where a build's result goes; the names are buildx's (`-o type=…`). */
 export type Output =
@@ -14,7 +15,7 @@ export type Output =
   | { readonly type: "local"; readonly dest: string };
 
 /** Everything `docker buildx build` takes that varve honours. */
-export interface BuildOptions {
+export interface BuildOptions extends RungChoice {
   /** A directory; `-` for a tar or Dockerfile on stdin; a URL. */
   readonly context: string;
   /** Path of the Dockerfile, relative to the current directory as in buildx (default `<context>/Dockerfile`); `-` is stdin. */
@@ -38,8 +39,6 @@ export interface BuildOptions {
   readonly addHosts?: readonly { readonly host: string; readonly address: string }[];
   readonly shmSize?: number;
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
-  /** Force a rung of the sandbox ladder (default: the strongest that works). */
-  readonly sandbox?: string;
   readonly insecureRegistries?: readonly string[];
   /** `$VARVE_HOME` (default `$XDG_DATA_HOME/varve`). */
   readonly home?: string;

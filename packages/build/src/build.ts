@@ -153,7 +153,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
       contexts.set(name, known);
       return known;
     },
-    runner: () => (runner ??= startRunner(store, options.sandbox).then((started) => resources.use(started))),
+    runner: () => (runner ??= startRunner(store, options).then((started) => resources.use(started))),
     running: new Map(),
     background: [],
     spool: folders.spool,

@@ -3,4 +3,5 @@ export type { BuildEvent } from "./build-event.ts";
 export type { BuildOptions, BuildResult, Output } from "./build-options.ts";
 export type { CheckResult } from "./check/check.ts";
 export { hostPlatform } from "./host-platform.ts";
+export type { RungChoice } from "./run/start-runner.ts";
 export { runImage, type RunImageOptions, type RunImageResult } from "./run-image.ts";

@@ -7,10 +7,10 @@ import { readAccounts, resolveProcessUser } from "./accounts.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { baseLayer, createStack, createStackTrees, openLayerTar } from "./layer-stack.ts";
 import { runEnvironment } from "./run/environment.ts";
-import { startRunner } from "./run/start-runner.ts";
+import { type RungChoice, startRunner } from "./run/start-runner.ts";
 
 /** What `varve run` takes. */
-export interface RunImageOptions extends IOOptions {
+export interface RunImageOptions extends IOOptions, RungChoice {
   /** A name; taken from the store, else pulled. */
   readonly image: string;
   /** In place of the image's Cmd, when not empty. */
@@ -22,7 +22,6 @@ export interface RunImageOptions extends IOOptions {
   readonly workdir?: string;
   readonly user?: string;
   readonly network: "default" | "none" | "host";
-  readonly sandbox?: string;
   /** The store's folder. */
   readonly home: string;
   /** Where a missing image is pulled from; stays the caller's. */
@@ -53,7 +52,7 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
   const own = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
   const workdir = options.workdir ?? runtime.WorkingDir ?? "/";
 
-  await using runner = await startRunner(store, options.sandbox);
+  await using runner = await startRunner(store, options);
   await using outcome = await runner.run({
     layers: layers.map((layer) => ({
       diffID: layer.diffID,

@@ -55,7 +55,8 @@ export function createProgram(session: Session): Program {
     .addOption(list("--add-host <host:ip>", "a line for RUN's /etc/hosts (repeatable)"))
     .option("--shm-size <bytes>", "size of RUN's /dev/shm")
     .addOption(list("--ulimit <name=soft:hard>", "a limit for RUN (repeatable)"))
-    .option("--sandbox <rung>", "how RUN is isolated (default: the strongest that works)")
+    .option("--sandbox <rung>", "how RUN is isolated (default: $VARVE_SANDBOX, else the strongest that works)")
+    .option("--require-isolation", "fail where RUN could not be isolated from this machine")
     .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
     .action(async (context: string | undefined, options: Flags) => {
       const { buildCommand } = await import("./commands/build.ts");
@@ -136,7 +137,8 @@ export function createProgram(session: Session): Program {
     .option("-u, --user <user>", "the user, as USER takes it")
     .option("--entrypoint <program>", "in place of the image's ENTRYPOINT")
     .addOption(new Option("--network <mode>", "network of the command").choices(["default", "none", "host"]).default("default"))
-    .option("--sandbox <rung>", "how the command is isolated")
+    .option("--sandbox <rung>", "how the command is isolated (default: $VARVE_SANDBOX, else the strongest that works)")
+    .option("--require-isolation", "fail where the command could not be isolated from this machine")
     .option("--rm", "accepted, since nothing is kept anyway")
     .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
     .passThroughOptions()

@@ -28,6 +28,8 @@ export interface StartOptions {
 /** One rung of the ladder. The main process uses `entries`, the helper process inside the first that works uses the rest. */
 export interface SandboxDriver {
   readonly name: string;
+  /** What keeps a step from the host: namespaces; a root directory it could get out of; nothing at all. */
+  readonly isolation: "namespaces" | "root directory" | "none";
   /** How a root filesystem is made for it. */
   readonly snapshot: "overlay" | "flat";
   /** Ways in, strongest first; throws SANDBOX_UNAVAILABLE when something they all need is missing. */

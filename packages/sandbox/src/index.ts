@@ -1,6 +1,7 @@
 export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.ts";
 export { type EnterOptions, enterProgram } from "./enter-program.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
+export { LADDER } from "./ladder.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";

@@ -3,7 +3,7 @@ import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { ContentReader, ContentRef } from "@varve/layer";
 import { parseDigest, type IOOptions } from "@varve/oci";
-import { namespaceDriver, type SandboxDriver, type SandboxMount } from "@varve/sandbox";
+import { LADDER, type SandboxDriver, type SandboxMount } from "@varve/sandbox";
 import { jsonLines, outputOf } from "./channel/output-stream.ts";
 import type * as calls from "./helper/helper-call.ts";
 import type { UpperEntry } from "./helper/upper-entry.ts";
@@ -23,9 +23,10 @@ export interface RunnerOptions {
   readonly cacheMounts: string;
   /** A rung by name; `auto` takes the strongest that works. */
   readonly sandbox: string;
+  /** Takes no rung that leaves a step within reach of the host (default false). */
+  readonly requireIsolation?: boolean;
 }
 
-const DRIVERS: readonly SandboxDriver[] = [namespaceDriver];
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 
 interface Open {
@@ -35,7 +36,7 @@ interface Open {
 
 /** Creates a {@link Runner}. Nothing is started or written before the first call. */
 export function createRunner(options: RunnerOptions): Runner {
-  return createRunnerWith(DRIVERS, options);
+  return createRunnerWith(LADDER, options);
 }
 
 /** As {@link createRunner}, with a ladder of its own: strongest first. */
@@ -65,14 +66,8 @@ export function createRunnerWith(drivers: readonly SandboxDriver[], options: Run
 }
 
 async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, io: IOOptions): Promise<Open> {
-  const wanted = options.sandbox === "auto" ? drivers : drivers.filter((driver) => driver.name === options.sandbox);
-  if (wanted.length === 0) {
-    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(options.sandbox)}`, {
-      hint: `one of auto, ${drivers.map((driver) => driver.name).join(", ")}`,
-    });
-  }
   const failures: VarveError[] = [];
-  for (const driver of wanted) {
+  for (const driver of wantedDrivers(drivers, options)) {
     try {
       const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts }, io);
       return { helper, stacks: createSnapshotStacks(helper.channel, { whiteouts: helper.whiteouts }) };
@@ -85,6 +80,22 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   const [only] = failures;
   if (failures.length === 1 && only !== undefined) throw only;
   throw new VarveError("SANDBOX_UNAVAILABLE", "no sandbox works here", { details: failures.flatMap((error) => [error.message, ...error.details]) });
+}
+
+function wantedDrivers(drivers: readonly SandboxDriver[], { sandbox, requireIsolation = false }: RunnerOptions): readonly SandboxDriver[] {
+  const named = sandbox === "auto" ? drivers : drivers.filter((driver) => driver.name === sandbox);
+  if (named.length === 0) {
+    throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(sandbox)}`, {
+      hint: `one of auto, ${drivers.map((driver) => driver.name).join(", ")}`,
+    });
+  }
+  const wanted = requireIsolation ? named.filter((driver) => driver.isolation === "namespaces") : named;
+  if (wanted.length === 0) {
+    throw new VarveError("SANDBOX_NOT_ISOLATED", `the sandbox ${sandbox} does not isolate a step from the host, which is required`, {
+      hint: `without --require-isolation, or in one of ${drivers.flatMap((driver) => (driver.isolation === "namespaces" ? [driver.name] : [])).join(", ")}`,
+    });
+  }
+  return wanted;
 }
 
 async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcome> {

@@ -86,6 +86,13 @@ describe("createRunner", () => {
     await using runner = createRunnerWith([namespaceDriver], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "cloud" });
     await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", hint: "one of auto, namespace" });
   });
+  it("refuses a sandbox that does not isolate where that is required", async () => {
+    const open: SandboxDriver = { ...namespaceDriver, name: "open", isolation: "none" };
+    const options = { snapshots: "/nonexistent", cacheMounts: "/nonexistent", requireIsolation: true };
+    await using runner = createRunnerWith([open, namespaceDriver], { ...options, sandbox: "open" });
+    await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_NOT_ISOLATED", hint: expect.stringContaining("namespace") as string });
+  });
+
   it("tells why no way into a sandbox works", async () => {
     const broken: SandboxDriver = { ...namespaceDriver, entries: () => [{ description: "by a door that is shut", program: shutDoor }] };
     const home = mkdtempSync(join(tmpdir(), "varve-run-"));

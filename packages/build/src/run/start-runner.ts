@@ -1,8 +1,16 @@
 import { createRunner, type Runner } from "@varve/snapshot";
 import type { Store } from "@varve/store";
 
-/** A runner whose root filesystems and cache mounts lie in the store's folder; `sandbox` forces a rung. The caller disposes it. */
-export async function startRunner(store: Store, sandbox: string | undefined): Promise<Runner> {
+/** Which rung of the ladder runs RUN. */
+export interface RungChoice {
+  /** A rung by name (default: the strongest that works). */
+  readonly sandbox?: string;
+  /** Refuses rungs that leave a step within reach of the host. */
+  readonly requireIsolation?: boolean;
+}
+
+/** A runner whose root filesystems and cache mounts lie in the store's folder. The caller disposes it. */
+export async function startRunner(store: Store, { sandbox = "auto", requireIsolation = false }: RungChoice): Promise<Runner> {
   const [snapshots, cacheMounts] = await Promise.all([store.directory("snapshots"), store.directory("cache", "mounts")]);
-  return createRunner({ snapshots, cacheMounts, sandbox: sandbox ?? "auto" });
+  return createRunner({ snapshots, cacheMounts, sandbox, requireIsolation });
 }

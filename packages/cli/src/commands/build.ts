@@ -6,11 +6,12 @@ import { EXIT } from "../exit-code.ts";
 import { parseAssignments, parseFields, refuseUnknownFields } from "../options/key-values.ts";
 import { parseOutput } from "../options/output.ts";
 import { parseBytes, parseHost, parseUlimit } from "../options/quantities.ts";
+import { type RungFlags, rungChoice } from "../options/rung.ts";
 import { createProgress, type ProgressMode } from "../progress/progress.ts";
 import type { Session } from "../session.ts";
 
 /** What commander gives for `varve build`. */
-export interface BuildFlags {
+export interface BuildFlags extends RungFlags {
   readonly file?: string;
   readonly tag: readonly string[];
   readonly push?: boolean;
@@ -36,7 +37,6 @@ export interface BuildFlags {
   readonly addHost: readonly string[];
   readonly shmSize?: string;
   readonly ulimit: readonly string[];
-  readonly sandbox?: string;
   readonly insecureRegistry: readonly string[];
 }
 
@@ -101,7 +101,7 @@ function toBuildOptions(session: Session, context: string, flags: BuildFlags): B
     addHosts: flags.addHost.map((text) => parseHost(text)),
     ...(flags.shmSize === undefined ? {} : { shmSize: parseBytes("--shm-size", flags.shmSize) }),
     ulimits: flags.ulimit.map((text) => parseUlimit(text)),
-    ...(flags.sandbox === undefined ? {} : { sandbox: flags.sandbox }),
+    ...rungChoice(flags, session),
     insecureRegistries: [...session.insecureRegistries, ...flags.insecureRegistry],
     home: session.home,
     signal: session.signal,

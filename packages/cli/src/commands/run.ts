@@ -1,15 +1,15 @@
 import { runImage } from "@varve/build";
 import { parseAssignments } from "../options/key-values.ts";
+import { type RungFlags, rungChoice } from "../options/rung.ts";
 import type { Session } from "../session.ts";
 import { openRegistries } from "../registry-access.ts";
 
-interface RunFlags {
+interface RunFlags extends RungFlags {
   readonly env?: readonly string[];
   readonly workdir?: string;
   readonly user?: string;
   readonly entrypoint?: string;
   readonly network: "default" | "none" | "host";
-  readonly sandbox?: string;
   readonly insecureRegistry: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export async function runCommand(session: Session, image: string, args: readonly
     ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint }),
-    ...(flags.sandbox === undefined ? {} : { sandbox: flags.sandbox }),
+    ...rungChoice(flags, session),
   });
   for (const loss of losses) session.say(`varve: ${loss}\n`);
   return exitCode;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseAssignments, parseFields } from "./key-values.ts";
 import { parseOutput } from "./output.ts";
+import { rungChoice } from "./rung.ts";
 import { formatAge, formatBytes, parseBytes, parseHost, parseUlimit } from "./quantities.ts";
 
 describe("--output", () => {
@@ -76,4 +77,11 @@ describe("quantities", () => {
     expect(parseHost("db=[::1]")).toEqual({ host: "db", address: "::1" });
     expect(() => parseHost("db")).toThrow("is not HOST:IP");
   });
+});
+
+test("a rung is taken from the option, else from the environment", () => {
+  const env = { VARVE_SANDBOX: "chroot" };
+  expect(rungChoice({ sandbox: "oci" }, { env })).toEqual({ sandbox: "oci", requireIsolation: false });
+  expect(rungChoice({ requireIsolation: true }, { env })).toEqual({ sandbox: "chroot", requireIsolation: true });
+  expect(rungChoice({}, { env: { VARVE_SANDBOX: "" } })).toEqual({ requireIsolation: false });
 });

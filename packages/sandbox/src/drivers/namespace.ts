@@ -26,6 +26,7 @@ type Attempt = (typeof ATTEMPTS)[number][0];
  */
 export const namespaceDriver: SandboxDriver = {
   name: "namespace",
+  isolation: "namespaces",
   snapshot: "overlay",
   entries() {
     const arch = launcherArch();

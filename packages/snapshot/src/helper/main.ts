@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import { mkdirSync } from "node:fs";
-import { namespaceDriver, type SandboxDriver, type UserNamespace, userNamespace } from "@varve/sandbox";
+import { LADDER, type SandboxDriver, type UserNamespace, userNamespace } from "@varve/sandbox";
 import { VarveError } from "@varve/errors";
 import { createChannel, type IncomingCall } from "../channel/channel.ts";
 import { CHANNEL, type OpenParams, type OpenResult } from "./helper-call.ts";
@@ -13,12 +13,10 @@ import { openWorkspace, type Workspace } from "./workspace.ts";
 // The helper process: one a build, started by the main process inside the namespaces of a rung. Its descriptors are
 // those of helper-call.ts. It ends when the channel closes, and everything it started with it.
 
-const DRIVERS: readonly SandboxDriver[] = [namespaceDriver];
-
 let workbench: Workbench | undefined;
 
 async function open(params: OpenParams): Promise<OpenResult> {
-  const driver = DRIVERS.find((candidate) => candidate.name === params.driver);
+  const driver = LADDER.find((candidate) => candidate.name === params.driver);
   if (driver === undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(params.driver)}`);
   mkdirSync(params.directory, { recursive: true, mode: 0o700 });
   const form = await openForm(params.directory, driver);

@@ -1,0 +1,5 @@
+import type { SandboxDriver } from "./driver.ts";
+import { namespaceDriver } from "./drivers/namespace.ts";
+
+/** Every rung there is, strongest first. Both processes know a rung by its name in this list. */
+export const LADDER: readonly SandboxDriver[] = [namespaceDriver];
