@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createWorkspace, VARVE, type Workspace } from "./varve.ts";
+import { createWorkspace, makeBusyboxRoot, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 let space: Workspace;
 let server: ChildProcess;
@@ -52,9 +54,47 @@ describe("the embedded registry", () => {
     expect(outcome.stderr).toMatch(/not for linux\/s390x \[OCI_NO_MATCHING_PLATFORM\]/);
   });
 
+  it("serves the store's own images by their path, and takes pushes as images", async () => {
+    const served = { env: { VARVE_HOME: join(space.root, "served") } };
+    const context = await space.files("own", { Dockerfile: "FROM scratch\nCOPY a /a\n", a: "own\n" });
+    await space.ok(["build", "-t", "app:1", "-t", "localhost:5000/x/y:t", context], served);
+    const client = { env: { VARVE_HOME: join(space.root, "client") } };
+    for (const name of ["app:1", "library/app:1", "x/y:t"]) await space.ok(["pull", `${host}/${name}`], client);
+    expect((await space.ok(["images"], served)).stdout).toMatch(/^127\.0\.0\.1:\d+\/team\/app +1 /m);
+    const inspected = JSON.parse((await space.ok(["inspect", `${host}/team/app:1`], served)).stdout) as { name: string };
+    expect(inspected.name).toBe(`${host}/team/app:1`);
+    await space.ok(["tag", `${host}/team/app:1`, "kept"], served);
+    await space.ok(["rmi", `${host}/team/app:1`, "app:1"], served);
+    expect((await space.varve(["pull", `${host}/team/app:1`], client)).stderr).toContain("REGISTRY_NOT_FOUND");
+    await space.ok(["pull", `${host}/kept`], client);
+    expect((await space.ok(["images"], served)).stdout).not.toMatch(/^127\.0\.0\.1:\d+\/team\/app |^app /m);
+  });
+
   it("says what is wrong with a tag that doesn't exist", async () => {
     const outcome = await space.varve(["pull", `${host}/team/app:none`]);
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toMatch(/team\/app:none.*\[REGISTRY_NOT_FOUND\]/);
+  });
+});
+
+describeWithTools(["skopeo", "umoci", "podman", "busybox", "unshare"], "other tools at the embedded registry", () => {
+  it("pull a local image, and push one that runs", async () => {
+    const served = { env: { VARVE_HOME: join(space.root, "served") } };
+    await makeBusyboxRoot(join(space.root, "busybox/rootfs"));
+    const context = await space.files("busybox", { Dockerfile: 'FROM scratch\nCOPY rootfs /\nCMD ["echo", "from the store"]\n' });
+    await space.ok(["build", "-t", "box", context], served);
+    const run = async (program: string, ...args: readonly string[]): Promise<string> => {
+      const outcome = await runProgram(program, args);
+      if (outcome.code !== 0) throw new Error(`${program} ${args.join(" ")}\n${outcome.stderr}`);
+      return outcome.stdout;
+    };
+    const layout = join(space.root, "layout");
+    await run("skopeo", "copy", "--src-tls-verify=false", `docker://${host}/box`, `oci:${layout}:box`);
+    await run("umoci", "unpack", "--image", `${layout}:box`, join(space.root, "bundle"));
+    expect(await readFile(join(space.root, "bundle/rootfs/bin/busybox"))).toEqual(await readFile("/bin/busybox"));
+    const storage = ["--root", join(space.root, "storage"), "--runroot", join(space.root, "runroot"), "--storage-driver", "vfs"];
+    await run("podman", ...storage, "pull", "-q", "--tls-verify=false", `${host}/library/box`);
+    await run("podman", ...storage, "push", "-q", "--tls-verify=false", `${host}/library/box`, `${host}/from/podman:1`);
+    expect((await space.ok(["run", `${host}/from/podman:1`], served)).stdout).toBe("from the store\n");
   });
 });

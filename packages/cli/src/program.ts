@@ -14,6 +14,15 @@ type Flags = Parameters<Parameters<Command["action"]>[0]>[number];
 const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
 const list = (flags: string, description: string): Option => new Option(flags, description).argParser(collect).default([] as string[], "");
 
+const SERVE_HELP = `
+Every image of the store is served by its path, whatever its host:
+  app:1, alone or as library/app:1   docker.io/library/app:1
+  team/tool:2                        quay.io/team/tool:2, localhost:5000/team/tool:2
+Where several hosts have the same path, what was pushed to this server comes first, then
+loopback registries, Docker Hub, the others by name.
+A push is an image of the store named after the server: 127.0.0.1:5000/app:1. Other names never move.
+`;
+
 /** Declares every command and option; a command's code is loaded when it runs. */
 export function createProgram(session: Session): Program {
   let exitCode = 0;
@@ -122,10 +131,11 @@ export function createProgram(session: Session): Program {
       exitCode = await historyCommand(session, image, options);
     });
 
-  command("serve", "serve the store as a registry, to this machine by default")
+  command("serve", "serve the store's images as a registry, to this machine by default")
     .option("--host <address>", "the address to listen on", "127.0.0.1")
     .option("-p, --port <port>", "the port to listen on; 0 takes a free one", "5000")
     .option("--read-only", "refuse pushes")
+    .addHelpText("after", SERVE_HELP)
     .action(async (options: Flags) => {
       const { serveCommand } = await import("./commands/serve.ts");
       exitCode = await serveCommand(session, options);

@@ -6,4 +6,5 @@ export { DEFAULT_TIMEOUTS, type Timeouts } from "./transport.ts";
 export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.ts";
 export { type RegistryServer, serveRegistry, type ServeOptions } from "./server/registry-server.ts";
 export type { RegistryStore } from "./server/registry-store.ts";
-export { isServedName } from "./server/served-refs.ts";
+export { releaseServed } from "./server/served-images.ts";
+export { isServedName } from "./server/served-name.ts";

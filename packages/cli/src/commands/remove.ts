@@ -1,5 +1,6 @@
 import { VarveError } from "@varve/errors";
 import { formatReference, parseReference } from "@varve/oci";
+import { releaseServed } from "@varve/registry";
 import { EXIT } from "../exit-code.ts";
 import { shownName, withStore } from "../local-image.ts";
 import type { Session } from "../session.ts";
@@ -10,8 +11,11 @@ export async function removeCommand(session: Session, images: readonly string[])
   await withStore(session, async (store) => {
     for (const image of images) {
       const name = formatReference(parseReference(image));
-      if (await store.untag(name, { signal: session.signal })) session.print(`Untagged: ${shownName(name)}\n`);
-      else missing.push(image);
+      const ref = (await store.refs({ signal: session.signal })).find((candidate) => candidate.name === name);
+      if (ref !== undefined && (await store.untag(name, { signal: session.signal }))) {
+        await releaseServed(store, name, ref.descriptor);
+        session.print(`Untagged: ${shownName(name)}\n`);
+      } else missing.push(image);
     }
   });
   if (missing.length > 0) {

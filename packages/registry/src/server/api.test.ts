@@ -3,7 +3,8 @@ import { canonicalJson, type Descriptor, MEDIA_TYPES } from "@varve/oci";
 import { blobOf, createServedSpace, pushImage, randomBlob, randomImage, type ServedSpace, type TestBlob } from "@varve/testkit/registry";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createRegistryClient } from "../registry-client.ts";
-import { isServedName } from "./served-refs.ts";
+import { releaseServed } from "./served-images.ts";
+import { isServedName } from "./served-name.ts";
 
 let space: ServedSpace;
 beforeEach(async () => {
@@ -264,16 +265,77 @@ describe("lists", () => {
 });
 
 describe("the store", () => {
-  it("keeps served names apart from local ones", async () => {
+  const digestOf = async (path: string): Promise<string | null> => (await send("HEAD", path)).headers.get("docker-content-digest");
+  const store = async (image: ReturnType<typeof randomImage>, ...names: readonly string[]): Promise<string> => {
+    for (const { descriptor, open } of [...image.blobs, image.manifest]) await space.store.push(descriptor, open);
+    for (const name of names) await space.store.tag(image.manifest.descriptor, name);
+    return image.manifest.descriptor.digest;
+  };
+
+  it("has pushes under the server's own address, so that they are images like others", async () => {
     const image = randomImage();
     await push(image, "team/app", "v1");
     const names = (await space.store.refs()).map(({ name }) => name);
-    expect(names).toEqual([`served.invalid/team/app:v1`, `served.invalid/team/app@${image.manifest.descriptor.digest}`]);
-    expect(names.every(isServedName)).toBe(true);
-    await space.store.tag(image.manifest.descriptor, "docker.io/team/app:local");
-    expect(isServedName("docker.io/team/app:local")).toBe(false);
-    expect(((await (await send("GET", "/v2/team/app/tags/list")).json()) as { tags: string[] }).tags).toEqual(["v1"]);
-    expect((await send("GET", "/v2/team/app/manifests/local")).status).toBe(404);
+    expect(names).toEqual([`${space.host}/team/app:v1`, `served.invalid/team/app@${image.manifest.descriptor.digest}`]);
+    expect(names.map(isServedName)).toEqual([false, true]);
+    expect(space.server.name).toBe(space.host);
+  });
+
+  it("is served by path, whatever the host; Docker Hub's library also without", async () => {
+    const digest = await store(randomImage(5), "docker.io/library/app:1", "localhost:5000/x/y:t", "quay.io/team/tool:2");
+    for (const path of ["app/manifests/1", "library/app/manifests/1", "x/y/manifests/t", "team/tool/manifests/2", `x/y/manifests/${digest}`]) {
+      expect([path, await digestOf(`/v2/${path}`)]).toEqual([path, digest]);
+    }
+    expect(await (await send("GET", "/v2/_catalog")).json()).toEqual({ repositories: ["app", "team/tool", "x/y"] });
+    expect(await (await send("GET", "/v2/library/app/tags/list")).json()).toEqual({ name: "library/app", tags: ["1"] });
+    expect(await digestOf(`/v2/nowhere/manifests/${digest}`)).toBeNull();
+  });
+
+  it("of one path under several hosts: pushes first, then loopback, Docker Hub, the rest", async () => {
+    const others = await store(randomImage(1), "quay.io/team/app:1");
+    expect(await digestOf("/v2/team/app/manifests/1")).toBe(others);
+    const hub = await store(randomImage(2), "docker.io/team/app:1");
+    expect(await digestOf("/v2/team/app/manifests/1")).toBe(hub);
+    const loopback = await store(randomImage(3), "localhost:9/team/app:1");
+    expect(await digestOf("/v2/team/app/manifests/1")).toBe(loopback);
+    const own = randomImage(4);
+    await push(own, "team/app", "1");
+    expect(await digestOf("/v2/team/app/manifests/1")).toBe(own.manifest.descriptor.digest);
+    // a push moves no other name
+    expect((await space.store.refs()).find(({ name }) => name === "docker.io/team/app:1")?.descriptor.digest).toBe(hub);
+    expect((await send("DELETE", "/v2/team/app/manifests/1")).status).toBe(202);
+    expect(await digestOf("/v2/team/app/manifests/1")).toBe(loopback);
+    for (const reference of ["1", hub]) expect(await complaint(await send("DELETE", `/v2/team/app/manifests/${reference}`))).toEqual([405, "UNSUPPORTED"]);
+  });
+
+  it("gives what an index names by digest, in that index's repository only", async () => {
+    const image = randomImage(5);
+    const child = await store(image);
+    const index = blobOf(
+      canonicalJson({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [image.manifest.descriptor, randomImage().manifest.descriptor] }),
+      MEDIA_TYPES.ociIndex,
+    );
+    await space.store.push(index.descriptor, index.open);
+    await space.store.tag(index.descriptor, "docker.io/team/multi:1");
+    expect(await digestOf(`/v2/team/multi/manifests/${child}`)).toBe(child);
+    await store(randomImage(6), "docker.io/team/other:1");
+    expect(await digestOf(`/v2/team/other/manifests/${child}`)).toBeNull();
+  });
+
+  it("lets go of what was kept by digest with the last name of the path", async () => {
+    const image = randomImage(5);
+    await push(image, "team/app", "1");
+    const index = blobOf(canonicalJson({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [image.manifest.descriptor] }), MEDIA_TYPES.ociIndex);
+    expect((await putManifest(index, "multi", "team/app")).status).toBe(201);
+    const remove = async (tag: string): Promise<string[]> => {
+      const name = `${space.host}/team/app:${tag}`;
+      const descriptor = (await space.store.refs()).find((ref) => ref.name === name)?.descriptor;
+      await space.store.untag(name);
+      await releaseServed(space.store, name, descriptor!);
+      return (await space.store.refs()).map((ref) => ref.name);
+    };
+    expect(await remove("1")).toContain(`served.invalid/team/app@${image.manifest.descriptor.digest}`);
+    expect(await remove("multi")).toEqual([]);
   });
 });
 

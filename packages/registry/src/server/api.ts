@@ -8,11 +8,13 @@ import { listReferrers } from "./referrer-routes.ts";
 import type { RegistryStore } from "./registry-store.ts";
 import { parseRoute, type Route } from "./route.ts";
 import { beginUpload, continueUpload } from "./upload-routes.ts";
+import type { ServedImages } from "./served-images.ts";
 import type { UploadSessions } from "./upload-sessions.ts";
 
 /** What requests are answered from. */
 export interface Api {
   readonly store: RegistryStore;
+  readonly images: ServedImages;
   readonly sessions: UploadSessions;
   readonly readOnly: boolean;
 }
@@ -30,7 +32,7 @@ export async function answer(api: Api, request: IncomingMessage, response: Serve
     const url = new URL(target, "http://localhost");
     const route = parseRoute(url.pathname);
     if (route === undefined) throw new ApiError("UNSUPPORTED", "no such thing in the distribution API", { status: 404 });
-    await dispatch(api, route, { request, response, query: url.searchParams, store: api.store, signal: gone.signal });
+    await dispatch(api, route, { request, response, query: url.searchParams, store: api.store, images: api.images, signal: gone.signal });
   } catch (error) {
     replyError({ request, response }, toApiError(error));
   }

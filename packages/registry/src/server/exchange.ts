@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { ByteStream } from "@varve/bytes";
 import type { ApiError } from "./api-error.ts";
 import type { RegistryStore } from "./registry-store.ts";
+import type { ServedImages } from "./served-images.ts";
 
 /** A request being answered. */
 export interface Exchange {
@@ -11,6 +12,7 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
   readonly store: RegistryStore;
+  readonly images: ServedImages;
   /** Aborted when the client goes away or the server closes. */
   readonly signal: AbortSignal;
 }

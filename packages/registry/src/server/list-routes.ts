@@ -1,10 +1,9 @@
 import { ApiError } from "./api-error.ts";
 import { type Exchange, replyJson } from "./exchange.ts";
-import { servedRepositories, servedRepository } from "./served-refs.ts";
 
 /** GET of a repository's tags, in order, in pages (`n`, `last`; distribution-spec, "Listing Tags"). */
 export async function listTags(exchange: Exchange, repository: string): Promise<void> {
-  const served = await servedRepository(exchange.store, repository);
+  const served = await exchange.images.find(repository);
   if (served === undefined) throw new ApiError("NAME_UNKNOWN", `there is no repository ${repository}`);
   const { items, headers } = page(exchange, [...served.tags.keys()].toSorted(), `/v2/${repository}/tags/list`);
   replyJson(exchange, { name: repository, tags: items }, headers);
@@ -12,7 +11,7 @@ export async function listTags(exchange: Exchange, repository: string): Promise<
 
 /** GET of the names of all repositories, in pages. */
 export async function listRepositories(exchange: Exchange): Promise<void> {
-  const { items, headers } = page(exchange, await servedRepositories(exchange.store), "/v2/_catalog");
+  const { items, headers } = page(exchange, await exchange.images.repositories(), "/v2/_catalog");
   replyJson(exchange, { repositories: items }, headers);
 }
 

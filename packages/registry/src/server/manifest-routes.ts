@@ -14,7 +14,6 @@ import {
 } from "@varve/oci";
 import { ApiError } from "./api-error.ts";
 import { type Exchange, replyBytes, replyEmpty } from "./exchange.ts";
-import { addServedManifest, removeServedManifest, removeServedTag, servedRepository } from "./served-refs.ts";
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
@@ -47,16 +46,17 @@ export async function storeManifest(exchange: Exchange, { repository, reference 
   if (isByDigest && reference !== descriptor.digest) throw new ApiError("DIGEST_INVALID", `the manifest has the digest ${descriptor.digest}`);
   await requireChildren(exchange, repository, manifest);
   await store.push(descriptor, async () => streamOf(bytes), { signal });
-  await addServedManifest(store, { repository, tag: isByDigest ? undefined : reference }, descriptor);
+  await exchange.images.add({ repository, tag: isByDigest ? undefined : reference }, descriptor);
   const subject = manifest.subject === undefined ? {} : { "oci-subject": manifest.subject.digest };
   replyEmpty(exchange, 201, { location: `/v2/${repository}/manifests/${descriptor.digest}`, "docker-content-digest": descriptor.digest, ...subject });
 }
 
-/** DELETE of a tag, or of a manifest with its tags. Blobs stay for the store's garbage collection. */
+/** DELETE of a pushed tag, or of a pushed manifest with its tags. Blobs stay for the store's garbage collection. */
 export async function removeManifest(exchange: Exchange, { repository, reference }: ManifestPlace): Promise<void> {
-  const { store } = exchange;
-  const removed = isDigest(reference) ? await removeServedManifest(store, repository, reference) : await removeServedTag(store, repository, reference);
-  if (!removed) throw new ApiError("MANIFEST_UNKNOWN", `${repository} has no manifest ${JSON.stringify(reference.slice(0, 150))}`);
+  const { images } = exchange;
+  const removal = await (isDigest(reference) ? images.removeManifest(repository, reference) : images.removeTag(repository, reference));
+  if (removal === "local") throw new ApiError("UNSUPPORTED", "it was not pushed here but is an image of this machine, which varve rmi removes");
+  if (removal === "unknown") throw new ApiError("MANIFEST_UNKNOWN", `${repository} has no manifest ${JSON.stringify(reference.slice(0, 150))}`);
   replyEmpty(exchange, 202);
 }
 
@@ -67,19 +67,19 @@ function parseDocument(bytes: Uint8Array, mediaType: string): Manifest | Index {
   throw new ApiError("MANIFEST_INVALID", `${JSON.stringify(mediaType.slice(0, 150))} is no type of manifest that is served here`, { status: 415 });
 }
 
-async function findManifest({ store }: Exchange, { repository, reference }: ManifestPlace): Promise<Descriptor> {
-  const served = await servedRepository(store, repository);
+async function findManifest({ images }: Exchange, { repository, reference }: ManifestPlace): Promise<Descriptor> {
+  const served = await images.find(repository);
   if (served === undefined) throw new ApiError("NAME_UNKNOWN", `there is no repository ${repository}`);
-  const found = isDigest(reference) ? served.manifests.get(reference) : served.tags.get(reference);
+  const found = isDigest(reference) ? await images.manifest(repository, reference) : served.tags.get(reference);
   if (found === undefined) throw new ApiError("MANIFEST_UNKNOWN", `${repository} has no manifest ${JSON.stringify(reference.slice(0, 150))}`);
   return found;
 }
 
-async function requireChildren({ store, signal }: Exchange, repository: string, manifest: Manifest | Index): Promise<void> {
+async function requireChildren({ store, images, signal }: Exchange, repository: string, manifest: Manifest | Index): Promise<void> {
   if ("manifests" in manifest) {
-    const served = await servedRepository(store, repository);
-    const missing = manifest.manifests.find((child) => served?.manifests.has(child.digest) !== true);
-    if (missing !== undefined) throw new ApiError("MANIFEST_BLOB_UNKNOWN", `${repository} has no manifest ${missing.digest}`);
+    for (const { digest } of manifest.manifests) {
+      if ((await images.manifest(repository, digest)) === undefined) throw new ApiError("MANIFEST_BLOB_UNKNOWN", `${repository} has no manifest ${digest}`);
+    }
     return;
   }
   for (const blob of [manifest.config, ...manifest.layers]) {

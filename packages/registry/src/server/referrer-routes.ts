@@ -1,13 +1,12 @@
 import { collectBytes } from "@varve/bytes";
-import { type Descriptor, DOCUMENT_LIMIT, isIndexType, MEDIA_TYPES, parseIndex, parseManifest } from "@varve/oci";
+import { type Descriptor, DOCUMENT_LIMIT, isIndexType, isManifestType, MEDIA_TYPES, parseIndex, parseManifest } from "@varve/oci";
 import { checkedDigest } from "./blob-routes.ts";
 import { type Exchange, replyJson } from "./exchange.ts";
-import { servedRepository } from "./served-refs.ts";
 
 /** GET of the manifests whose subject is `digest` (distribution-spec, "Listing Referrers"); an index, empty when there are none. */
 export async function listReferrers(exchange: Exchange, repository: string, digestText: string): Promise<void> {
   const digest = checkedDigest(digestText);
-  const served = await servedRepository(exchange.store, repository);
+  const served = await exchange.images.find(repository);
   const wanted = exchange.query.get("artifactType");
   const manifests: Descriptor[] = [];
   for (const descriptor of served?.manifests.values() ?? []) {
@@ -25,6 +24,7 @@ interface Referrer {
 }
 
 async function readReferrer({ store, signal }: Exchange, { mediaType, digest, size }: Descriptor): Promise<Referrer | undefined> {
+  if (!isIndexType(mediaType) && !isManifestType(mediaType)) return undefined;
   const stream = await store.fetch({ mediaType, digest, size }, { signal });
   const bytes = await collectBytes(stream, DOCUMENT_LIMIT, () => new RangeError("a stored manifest is within the limit"));
   const manifest = isIndexType(mediaType) ? parseIndex(bytes, mediaType) : parseManifest(bytes, mediaType);

@@ -4,11 +4,12 @@ import { isIPv6 } from "node:net";
 import { VarveError } from "@varve/errors";
 import { answer, type Api } from "./api.ts";
 import type { RegistryStore } from "./registry-store.ts";
+import { createServedImages } from "./served-images.ts";
 import { createUploadSessions } from "./upload-sessions.ts";
 
 /** What is served, and where. */
 export interface ServeOptions {
-  /** Where blobs, manifests and (under names of their own) tags are kept. Stays the caller's. */
+  /** What is served, and where pushes go. Stays the caller's. */
   readonly store: RegistryStore;
   /** Default: 127.0.0.1. There is no authentication: any other address serves whoever reaches it. */
   readonly host?: string | undefined;
@@ -25,6 +26,8 @@ export interface RegistryServer extends AsyncDisposable {
   readonly port: number;
   /** `http://127.0.0.1:5000` */
   readonly url: string;
+  /** What pushed images are called by: `127.0.0.1:5000` is the host of their names in the store. */
+  readonly name: string;
 }
 
 /** Serves a store as a registry: the distribution spec's pull, push, content discovery and management. Throws REGISTRY_LISTEN. */
@@ -32,13 +35,16 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   const { store, host = "127.0.0.1", readOnly = false, signal } = options;
   signal?.throwIfAborted();
   const sessions = createUploadSessions(store);
-  const api: Api = { store, sessions, readOnly };
-  const server = createServer((request, response) => void answer(api, request, response));
+  const server = createServer();
   // an upload takes as long as it takes
   server.requestTimeout = 0;
   // longer than clients keep a connection, so that they don't send into one that is being closed
   server.keepAliveTimeout = 120_000;
   const port = await listen(server, host, options.port ?? 0);
+  const bracketed = isIPv6(host) ? `[${host}]` : host;
+  const own = `${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : bracketed}:${port}`;
+  const api: Api = { store, sessions, readOnly, images: createServedImages(store, own) };
+  server.on("request", (request, response) => void answer(api, request, response));
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= closeServer(server).then(() => sessions[Symbol.asyncDispose]());
@@ -48,7 +54,8 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   signal?.addEventListener("abort", onAbort, { once: true });
   return {
     port,
-    url: `http://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+    url: `http://${bracketed}:${port}`,
+    name: own,
     async [Symbol.asyncDispose]() {
       signal?.removeEventListener("abort", onAbort);
       await close();
