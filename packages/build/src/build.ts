@@ -10,6 +10,7 @@ import { startRunner } from "./run/start-runner.ts";
 import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import { checkDefinition, checkOffline, type CheckResult } from "./check/check.ts";
+import { outlineDefinition, type OutlineResult, targetsOfDefinition, type TargetsResult } from "./check/outline.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { type Definition, type DefinitionFolders, openDefinition, openNamedContext } from "./definition.ts";
 import { createEventSink, type EventSink } from "./events.ts";
@@ -17,7 +18,7 @@ import { hostPlatform } from "./host-platform.ts";
 import { createStackTrees, type StackLayer } from "./layer-stack.ts";
 import { deliver, finishResult, outputsOf } from "./output/outputs.ts";
 import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
-import { planAll, type Planned } from "./planning.ts";
+import { planAll, type Planned, type PlanningScope } from "./planning.ts";
 import { createResources, type Resources } from "./resources.ts";
 import { buildImage } from "./result/built-image.ts";
 import { epochOf, homeOf, platformsOf } from "./settings.ts";
@@ -59,7 +60,17 @@ export async function planFor(options: BuildOptions): Promise<readonly Plan[]> {
  */
 export async function checkFor(options: BuildOptions, how: { readonly offline?: boolean } = {}): Promise<CheckResult> {
   if (how.offline === true) return checkOffline(options);
-  return withSession(options, async (session) => session.check());
+  return withSession(options, async ({ definition, planning }) => checkDefinition(definition, options, planning));
+}
+
+/** What can be given to the target, without building (`varve build --call outline`). Reads manifests and configs of bases. Throws as {@link build}. */
+export async function outlineFor(options: BuildOptions): Promise<OutlineResult> {
+  return withSession(options, async ({ definition, planning }) => outlineDefinition(definition, options, planning));
+}
+
+/** The stages that can be built (`varve build --call targets`). Reads the Dockerfile alone. */
+export async function targetsFor(options: BuildOptions): Promise<TargetsResult> {
+  return withSession(options, async ({ definition }) => targetsOfDefinition(definition));
 }
 
 interface Session {
@@ -69,8 +80,9 @@ interface Session {
   readonly events: EventSink;
   readonly signal: AbortSignal;
   readonly execution: Execution;
+  readonly definition: Definition;
+  readonly planning: PlanningScope;
   plan(): Promise<Planned>;
-  check(): Promise<CheckResult>;
   /** Stops everything. */
   readonly abort: (reason: unknown) => void;
 }
@@ -90,11 +102,10 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts"), store: store.root };
     const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
-    const scope = { images, events, io: { signal } };
-    const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), scope);
-    const check = (): Promise<CheckResult> => checkDefinition(definition, options, scope);
+    const planning: PlanningScope = { images, events, io: { signal } };
+    const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), planning);
     try {
-      return await use({ options, store, registries, events, signal, execution, plan, check, abort: (reason) => controller.abort(reason) });
+      return await use({ options, store, registries, events, signal, execution, definition, planning, plan, abort: (reason) => controller.abort(reason) });
     } catch (error) {
       controller.abort(error);
       throw error;

@@ -56,7 +56,7 @@ export function createProgram(session: Session): Program {
     .option("--metadata-file <path>", "write the result's digests to a file as JSON")
     .option("--print", "print the plan as JSON instead of building")
     .option("--check", "run BuildKit's checks instead of building")
-    .option("--call <method>", "check, or check,format=json")
+    .option("--call <method>", "instead of building: check, outline or targets; with ,format=json as JSON")
     .addOption(new Option("--network <mode>", "network of RUN").choices(["default", "none", "host"]).default("default"))
     .addOption(list("--secret <id=…,src=…>", "a secret for RUN --mount=type=secret (repeatable)"))
     .addOption(list("--ssh <default|id=socket>", "an ssh agent for RUN --mount=type=ssh (repeatable)"))

@@ -31,7 +31,9 @@ export { DOCKERFILE_LIMIT, parseDockerfile, parseDockerfileTolerant, parseOnbuil
 export { checkOptionsOf, type CheckOptions, parseCheckOptions, selectWarnings } from "./check/check-options.ts";
 export { findRule, type Rule, RULES } from "./check/rule.ts";
 export { checkSyntax, writtenKeyword } from "./check/syntax-check.ts";
+export { commentsAbove, descriptionOf } from "./comment.ts";
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
 export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore } from "./ignore.ts";
 export { type Edit, printDockerfile } from "./print.ts";
+export { listTargets, type Target } from "./target.ts";

@@ -5,12 +5,12 @@ import { attempt } from "./check/attempt.ts";
 import { checkFroms } from "./check/from-check.ts";
 import type { Plan, PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
 import { planError } from "./plan-error.ts";
+import { openPlanning, planStages } from "./planning.ts";
 import { platformWarnings } from "./plan-warning.ts";
 import { stageGraph } from "./stage-graph.ts";
-import { planStage, type Planning } from "./stage-planner.ts";
+import type { Planning } from "./stage-planner.ts";
 import { changeRuntime, runtimeOf, type StageState } from "./stage-state.ts";
 import { globalVariables, ownValue } from "./variables.ts";
-import { createVertexList } from "./vertex-list.ts";
 
 /** The build argument that stands in for the `check` directive. */
 export const CHECK_ARG = "BUILDKIT_DOCKERFILE_CHECK";
@@ -78,14 +78,6 @@ export function refuseWarnings(dockerfile: Dockerfile, { buildArgs }: Pick<PlanO
     { dockerfile, range: first.range },
     { hint: "the file says check=error=true" },
   );
-}
-
-function openPlanning(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): Planning {
-  return { graph: stageGraph(dockerfile, options, bases), bases, vertices: createVertexList(), warnings: [], states: new Map() };
-}
-
-function planStages(planning: Planning): void {
-  for (const node of planning.graph.nodes) if (node.stage !== undefined && planning.graph.needed.has(node)) planStage(planning, node);
 }
 
 /** What is known of a file whose stages make no graph. */

@@ -1,5 +1,6 @@
 export { baseKey } from "./base-key.ts";
 export { CHECK_ARG, checkBuild, planBuild, refuseWarnings, requiredBases } from "./build-plan.ts";
+export { type Outline, type OutlineArg, type OutlineMount, outlineTarget } from "./outline.ts";
 export type {
   ContextVertex,
   ImageVertex,

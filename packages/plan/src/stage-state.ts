@@ -1,3 +1,4 @@
+import type { SourceRange } from "@varve/errors";
 import type { HistoryEntry, ImageConfig, Platform, RuntimeConfig } from "@varve/oci";
 import type { PlannedHistory, VertexID } from "./plan.ts";
 import { nextWorkdir } from "./unix-path.ts";
@@ -12,6 +13,10 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export interface DeclaredArg {
   readonly name: string;
   readonly value: string | undefined;
+  /** Of the instruction. */
+  readonly range: SourceRange;
+  /** True when it only takes over what is set before the first FROM. */
+  readonly imported: boolean;
 }
 
 /** How far a stage has come. Instructions change it in order; a stage built on it starts from a copy. */

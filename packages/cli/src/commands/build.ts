@@ -53,7 +53,10 @@ export async function buildCommand(session: Session, context: string | undefined
     return EXIT.ok;
   }
   const call = flags.check === true ? "check" : flags.call;
-  if (call !== undefined && call !== "build") return await callCommand(session, options, call);
+  if (call !== undefined && call !== "build") {
+    const { callCommand } = await import("./call.ts");
+    return await callCommand(session, options, call);
+  }
   const progress = createProgress(flags.quiet === true ? "quiet" : flags.progress, session);
   let result: BuildResult;
   try {
@@ -65,15 +68,6 @@ export async function buildCommand(session: Session, context: string | undefined
   if (flags.metadataFile !== undefined) await writeResult(flags.metadataFile, metadata(result));
   if (flags.quiet === true) session.print(`${result.imageID}\n`);
   return EXIT.ok;
-}
-
-/** `--check`, `--call check[,format=json]`. */
-async function callCommand(session: Session, options: BuildOptions, call: string): Promise<number> {
-  const match = /^(?:check|lint)(?:,format=(text|json))?$/.exec(call);
-  if (match === null) throw new VarveError("CLI_USAGE", `--call ${call} is not known`, { hint: "known are build, check and check,format=json" });
-  const { checkFor } = await import("@varve/build");
-  const { reportCheck } = await import("./lint.ts");
-  return reportCheck(session, await checkFor(options), match[1] === "json" ? "json" : "text");
 }
 
 function toBuildOptions(session: Session, context: string, flags: BuildFlags): BuildOptions {

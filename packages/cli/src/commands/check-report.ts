@@ -1,6 +1,7 @@
 import type { CheckResult } from "@varve/build";
 import { findRule } from "@varve/dockerfile";
 import { renderDiagnostic } from "@varve/errors";
+import { locationOf } from "./location.ts";
 
 type Warning = CheckResult["warnings"][number];
 
@@ -51,20 +52,13 @@ export function checkJson({ file, text, warnings, error }: CheckResult): string 
           ...(description === undefined ? {} : { description }),
           ...(url === undefined ? {} : { url }),
           detail: message,
-          location: { ranges: lineRanges(range) },
+          location: locationOf(range),
         };
       }),
       sources: [{ filename: file, language: "Dockerfile", data: Buffer.from(text).toString("base64") }],
-      ...(error === undefined
-        ? {}
-        : { buildError: { message: error.message, location: error.source === undefined ? {} : { ranges: lineRanges(error.source.range) } } }),
+      ...(error === undefined ? {} : { buildError: { message: error.message, location: error.source === undefined ? {} : locationOf(error.source.range) } }),
     },
     undefined,
     2,
   )}\n`;
-}
-
-/** One range a line, as BuildKit's parser has them. */
-function lineRanges({ start, end }: Warning["range"]): readonly { readonly start: { readonly line: number }; readonly end: { readonly line: number } }[] {
-  return Array.from({ length: end.line - start.line + 1 }, (_, i) => ({ start: { line: start.line + i }, end: { line: start.line + i } }));
 }

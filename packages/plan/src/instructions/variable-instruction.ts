@@ -28,7 +28,9 @@ export function planArg(scope: InstructionScope, instruction: ArgInstruction): v
   const { state } = scope;
   const shown: string[] = [];
   for (const { name, value } of instruction.args) {
-    const arg: DeclaredArg = { name: name.value, value: argValue(scope, name.value, value) };
+    const { options, globals } = scope.naming;
+    const imported = value === undefined && ownValue(options.buildArgs, name.value) === undefined && globals.has(name.value);
+    const arg: DeclaredArg = { name: name.value, value: argValue(scope, name.value, value), range: scope.range, imported };
     if (arg.value !== undefined && !BUILDER_ARGS.has(arg.name)) {
       setVariable(state.variables, arg.name, arg.value);
       state.fromArg.add(arg.name);
