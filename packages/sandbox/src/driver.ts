@@ -9,6 +9,8 @@ export interface SandboxEntry {
   readonly description: string;
   /** A launcher's program that executes `argv` in the namespaces, as the first process of a pid namespace. */
   program(argv: readonly string[], env: readonly string[]): Program;
+  /** Gives ids to the process that the program made and that waits for them; called in the main process. Throws SANDBOX_UNAVAILABLE. */
+  admit?(pid: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** What a helper found out about its place. */
@@ -32,6 +34,8 @@ export interface SandboxDriver {
   readonly isolation: "namespaces" | "root directory" | "none";
   /** How a root filesystem is made for it. */
   readonly snapshot: "overlay" | "flat";
+  /** Why another rung serves better here though this one may work, where it is asked for by nobody. */
+  passedOver?(): string | undefined;
   /** Ways in, strongest first; throws SANDBOX_UNAVAILABLE when something they all need is missing. */
   entries(): readonly SandboxEntry[];
   /** Tries what steps need, in the place of the helper. Throws SANDBOX_UNAVAILABLE with what failed. */

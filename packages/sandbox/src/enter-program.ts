@@ -9,8 +9,8 @@ export interface EnterOptions {
   /** The program's absolute path and its arguments. */
   readonly argv: readonly string[];
   readonly env: readonly string[];
-  /** Makes a user namespace too, in which this outside id is 0 and the only one. */
-  readonly mapped?: { readonly uid: number; readonly gid: number };
+  /** Makes a user namespace too: one in which this outside id is 0 and the only one, or one whose ids another process gives it before it goes on. */
+  readonly mapped?: { readonly uid: number; readonly gid: number } | "from outside";
   /** Gives up root for other ids first. */
   readonly as?: { readonly uid: number; readonly gid: number };
 }
@@ -26,6 +26,8 @@ const O_WRONLY = 1;
 const F_SETFD = 2;
 /** Descriptors from here on are the program's own; 3 and 4 are the launcher's, and 4 is closed. */
 const OWN = 5;
+/** Where a process that is given its ids from outside waits for a byte. */
+export const ADMISSION = 9;
 const OWN_COUNT = 16;
 
 /**
@@ -37,9 +39,11 @@ export function enterProgram(options: EnterOptions): Program {
   if (options.as !== undefined) takeIds(program, options.as);
   const parent = program.branch();
   const namespaces = CLONE_NEWNS | CLONE_NEWPID | (options.mapped === undefined ? 0 : CLONE_NEWUSER);
-  program.call({ label: "make namespaces", onPositive: parent }, "clone", namespaces | SIGCHLD, 0, 0, 0, 0);
+  const child = reportWord(program, "child");
+  program.call({ label: "make namespaces", onPositive: parent, result: child.result }, "clone", namespaces | SIGCHLD, 0, 0, 0, 0);
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
-  if (options.mapped !== undefined) mapIds(program, options.mapped);
+  if (options.mapped === "from outside") awaitAdmission(program);
+  else if (options.mapped !== undefined) mapIds(program, options.mapped);
   program.call("keep mounts private", "mount", 0, program.string("/"), 0, MOUNT.recursive | MOUNT.private, 0);
   program.call("close the report on exec", "fcntl", REPORT, F_SETFD, 1);
   const text = (value: string): ReturnType<ProgramBuilder["string"]> => program.string(Buffer.from(value, "utf8").toString("latin1"));
@@ -50,8 +54,23 @@ export function enterProgram(options: EnterOptions): Program {
   send();
   program.call("leave", "exit_group", 127);
   program.mark(parent);
+  child.send();
   awaitChild(program);
   return program.finish();
+}
+
+function awaitAdmission(program: ProgramBuilder): void {
+  const admitted = program.branch();
+  program.call({ label: "wait to be given ids", onPositive: admitted }, "read", ADMISSION, program.buffer(8), 1);
+  // who should have given them is gone
+  program.call("leave", "exit_group", 127);
+  program.mark(admitted);
+  program.call("close the admission", "close", ADMISSION);
+  program.call("give up groups", "setgroups", 0, 0);
+  program.call("be root", "setresgid", 0, 0, 0);
+  program.call("be root", "setresuid", 0, 0, 0);
+  program.call("own /proc/self", "prctl", PR_SET_DUMPABLE, 1);
+  program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /**

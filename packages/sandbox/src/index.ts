@@ -1,6 +1,8 @@
 export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.ts";
-export { type EnterOptions, enterProgram } from "./enter-program.ts";
+export { ADMISSION, type EnterOptions, enterProgram } from "./enter-program.ts";
+export { usernsDriver } from "./drivers/userns.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
+export { ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";
 export { LADDER } from "./ladder.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
@@ -11,5 +13,5 @@ export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/sys
 export { type ResourceLimit, resourceLimitNumber } from "./resource-limit.ts";
 export type { MountPlace, SandboxMount, SandboxProcess } from "./sandbox-process.ts";
 export { execErrno, type ProcessFeatures } from "./step-program.ts";
-export { type UserNamespace, userNamespace } from "./user-namespace.ts";
+export { type Ids, type UserNamespace, userNamespace } from "./user-namespace.ts";
 export type { WorldFeatures } from "./world.ts";

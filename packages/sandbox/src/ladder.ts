@@ -1,5 +1,6 @@
 import type { SandboxDriver } from "./driver.ts";
+import { usernsDriver } from "./drivers/userns.ts";
 import { namespaceDriver } from "./drivers/namespace.ts";
 
 /** Every rung there is, strongest first. Both processes know a rung by its name in this list. */
-export const LADDER: readonly SandboxDriver[] = [namespaceDriver];
+export const LADDER: readonly SandboxDriver[] = [usernsDriver, namespaceDriver];

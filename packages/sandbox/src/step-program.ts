@@ -8,12 +8,13 @@ import { AT_FDCWD, MOUNT } from "./mounting.ts";
 import { resourceLimitNumber } from "./resource-limit.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
 import { installFilter, oneIdFilter } from "./seccomp.ts";
+import type { Ids } from "./user-namespace.ts";
 import { buildWorld, openProcSelf, type WorldFeatures } from "./world.ts";
 
 /** What the place allows a step's process. */
 export interface ProcessFeatures extends WorldFeatures {
-  /** `real`: any uid, gid and supplementary groups; `one`: a single id, which another user of a step is mapped to. */
-  readonly ids: "real" | "one";
+  /** Where there is `one`, another user of a step is mapped to it, and there are no supplementary groups. */
+  readonly ids: Ids;
 }
 
 const PR_CAPBSET_DROP = 24;
@@ -69,7 +70,7 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   if (mapped) mapUser(program, step.user);
   if (features.ids === "one") installFilter(program, oneIdFilter(arch));
   if (!step.insecure) dropBounds(program);
-  if (features.ids === "real") {
+  if (features.ids !== "one") {
     const groups = Buffer.alloc(step.user.groups.length * 4);
     for (const [i, group] of step.user.groups.entries()) groups.writeUInt32LE(group, i * 4);
     program.call("set the groups", "setgroups", step.user.groups.length, program.data(groups));

@@ -1,13 +1,18 @@
 import { readFileSync } from "node:fs";
 
+/**
+ * Owners that files can have: `real`, whoever an image names, and devices can be made; `shifted`, whoever an image names, as other ids
+ * outside, and no devices; `one`, a single one.
+ */
+export type Ids = "real" | "shifted" | "one";
+
 /** Which ids there are where this process runs. */
 export interface UserNamespace {
   /** The first user namespace of the machine, where privileges are real. */
   readonly initial: boolean;
-  /** `real`: all an image may use; `one` (or a few): files can't have other owners. */
-  readonly ids: "real" | "one";
-  /** The id outside that 0 is here. */
-  readonly outside: number;
+  readonly ids: Ids;
+  /** What the ranges of ids here begin with outside, 0 first. */
+  readonly outside: readonly number[];
 }
 
 const ALL = 4_294_967_295;
@@ -19,6 +24,6 @@ export function userNamespace(): UserNamespace {
     .filter((line) => line.trim() !== "")
     .map((line) => line.trim().split(/\s+/).map(Number));
   const count = extents.reduce((sum, [, , length = 0]) => sum + length, 0);
-  const zero = extents.find(([inside]) => inside === 0);
-  return { initial: count === ALL, ids: count >= 65_536 ? "real" : "one", outside: zero?.[1] ?? -1 };
+  const initial = count === ALL;
+  return { initial, ids: initial ? "real" : count >= 65_536 ? "shifted" : "one", outside: extents.map(([, outside = 0]) => outside) };
 }

@@ -89,7 +89,8 @@ function wantedDrivers(drivers: readonly SandboxDriver[], { sandbox, requireIsol
       hint: `one of auto, ${drivers.map((driver) => driver.name).join(", ")}`,
     });
   }
-  const wanted = requireIsolation ? named.filter((driver) => driver.isolation === "namespaces") : named;
+  const fit = sandbox === "auto" ? named.filter((driver) => driver.passedOver?.() === undefined) : named;
+  const wanted = requireIsolation ? fit.filter((driver) => driver.isolation === "namespaces") : fit;
   if (wanted.length === 0) {
     throw new VarveError("SANDBOX_NOT_ISOLATED", `the sandbox ${sandbox} does not isolate a step from the host, which is required`, {
       hint: `without --require-isolation, or in one of ${drivers.flatMap((driver) => (driver.isolation === "namespaces" ? [driver.name] : [])).join(", ")}`,
@@ -221,6 +222,7 @@ function outcomeOf(
         snapshot: name,
         signal: options.signal,
         digests: (paths) => digests(paths, options),
+        devices: helper.ids === "real",
         ...(helper.ids === "one" ? { owner: step.user } : {}),
       }),
     keep: async (diffID) => {

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
-import { launch, type Launcher, type LaunchEnd, openLauncher, type SandboxDriver, type SandboxEntry } from "@varve/sandbox";
+import { ADMISSION, launch, type Launched, type Launcher, type LaunchEnd, type Ids, openLauncher, type SandboxDriver, type SandboxEntry } from "@varve/sandbox";
 import { type Channel, createChannel } from "./channel/channel.ts";
 import { CHANNEL, type OpenParams, type OpenResult } from "./helper/helper-call.ts";
 
@@ -15,7 +15,7 @@ export interface HelperProcess extends AsyncDisposable {
   readonly driver: SandboxDriver;
   /** What this rung cannot do here, one sentence each. */
   readonly losses: readonly string[];
-  readonly ids: "real" | "one";
+  readonly ids: Ids;
   /** Snapshots can hold the marks of deleted files. */
   readonly whiteouts: boolean;
 }
@@ -63,13 +63,14 @@ interface HelperStart {
 }
 
 async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperProcess> {
-  const { child, ended } = launch({
+  const launched = launch({
     command: [start.launcher.path],
     program: entry.program([process.execPath, start.helper], [`PATH=${process.env["PATH"] ?? ""}`]),
     stdio: ["ignore", "ignore", "pipe"],
-    // the channel; a step that gets the program's own streams finds them after it
-    descriptors: ["pipe", 0, 1, 2],
+    // the channel; a step that gets the program's own streams finds them after it, and before them all waits who is given ids
+    descriptors: ["pipe", 0, 1, 2, ...(entry.admit === undefined ? [] : ["pipe" as const])],
   });
+  const { child, ended } = launched;
   const words = lastWords(child);
   const over = ended.catch(() => undefined);
   const channel = createChannel((child.stdio as readonly unknown[])[CHANNEL] as Duplex);
@@ -78,6 +79,7 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
     return await over;
   };
   try {
+    await admit(entry, launched, start.signal);
     const result = (await channel.call("open", { ...start.directories, driver: start.driver.name } satisfies OpenParams, {
       signal: start.signal,
     })) as OpenResult;
@@ -87,6 +89,22 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
     if (failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`, { cause: error });
     const said = words();
     throw said === "" ? error : new VarveError("SANDBOX_HELPER_FAILED", said, { cause: error });
+  }
+}
+
+/** Lets a process go on that waits for its ids; one that gets none ends when the stream it waits on does. */
+async function admit(entry: SandboxEntry, { child, made }: Launched, signal: AbortSignal | undefined): Promise<void> {
+  if (entry.admit === undefined) return;
+  const gate = (child.stdio as readonly unknown[])[ADMISSION] as Duplex;
+  // it may be gone: the channel tells
+  gate.on("error", () => {});
+  try {
+    const pid = await made;
+    if (pid === undefined) return;
+    await entry.admit(pid, signal);
+    gate.write("1");
+  } finally {
+    gate.end();
   }
 }
 

@@ -1,9 +1,19 @@
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectBytes } from "@varve/bytes";
 import type { Change } from "@varve/layer";
-import { enterProgram, launcherArch, namespaceDriver, type SandboxDriver } from "@varve/sandbox";
+import {
+  enterProgram,
+  findHostTool,
+  type Ids,
+  launcherArch,
+  namespaceDriver,
+  privilegedEntry,
+  type SandboxDriver,
+  type SandboxEntry,
+  usernsDriver,
+} from "@varve/sandbox";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { createRunnerWith } from "./create-runner.ts";
 import { busyboxEntries, fixtureRoot, type FixtureRoot, shellStep } from "./runner.fixture.ts";
@@ -16,13 +26,45 @@ if (!available && process.env["CI"] === "true") throw new Error(`tests of RUN ne
 
 /** The ids of the ordinary user. */
 export const ORDINARY = 1000;
+/** The first of the ids that the ordinary user is given beside its own. */
+const SUBORDINATE = 100_000;
 const ids = { uid: ORDINARY, gid: ORDINARY };
-const asUser: SandboxDriver = {
-  ...namespaceDriver,
-  entries: () => [{ description: "as an ordinary user", program: (argv, env) => enterProgram({ arch: launcherArch(), argv, env, mapped: ids, as: ids }) }],
+const arch = launcherArch();
+
+/** In a user namespace of the ordinary user, with one id. */
+const withOneId: SandboxEntry = { description: "with one id", program: (argv, env) => enterProgram({ arch, argv, env, mapped: ids, as: ids }) };
+/** In a user namespace of the ordinary user, with ids as newuidmap gives them. */
+const withSubIds: SandboxEntry = {
+  description: "with subordinate ids",
+  program: (argv, env) => enterProgram({ arch, argv, env, mapped: "from outside", as: ids }),
+  admit(pid) {
+    for (const map of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${map}`, `0 ${ORDINARY} 1\n1 ${SUBORDINATE} 65536\n`);
+    return Promise.resolve();
+  },
 };
+
+/** A rung, and who is on it. */
+interface TestedRung {
+  readonly title: string;
+  readonly driver: SandboxDriver;
+  readonly ids: Ids;
+  /** Programs of the host it needs that are not there. */
+  readonly missing: readonly string[];
+}
+
+function tested(driver: SandboxDriver, ids_: Ids, title: string, tools: readonly string[] = []): TestedRung {
+  const entry = ids_ === "one" ? withOneId : ids_ === "shifted" ? withSubIds : privilegedEntry();
+  return { title, driver: { ...driver, entries: () => [entry] }, ids: ids_, missing: tools.filter((tool) => findHostTool(tool) === undefined) };
+}
+
+/** Every rung in every place it differs in. */
+const RUNGS: readonly TestedRung[] = [
+  tested(namespaceDriver, "real", "on namespace, as root"),
+  tested(namespaceDriver, "one", "on namespace, as an ordinary user"),
+  tested(usernsDriver, "shifted", "on userns"),
+];
 /** The rung with CAP_SYS_ADMIN. */
-export const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => namespaceDriver.entries().slice(0, 1) };
+export const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => [privilegedEntry()] };
 
 /** What a step wrote, how it ended, and what it changed: `kind path: type mode uid:gid content` a line. */
 export interface Ran {
@@ -36,6 +78,8 @@ export interface Ran {
 
 /** A runner in one of its places, for the tests of a file. */
 export interface Rung {
+  readonly rung: string;
+  readonly ids: Ids;
   /** There is a single id. */
   readonly one: boolean;
   readonly home: string;
@@ -44,30 +88,32 @@ export interface Rung {
   run(script: string, more?: Partial<RunStep>, on?: FixtureRoot): Promise<Ran>;
 }
 
-/** Runs tests as root and as an ordinary user, and checks that nothing of the runner's work is left. */
+/** Runs tests on every rung that works here, and checks that nothing of the runner's work is left. */
 export function describeRungs(title: string, tests: (rung: Rung) => void): void {
-  for (const [place, driver] of [
-    ["as root", asRoot],
-    ["as an ordinary user", asUser],
-  ] as const) {
-    describe.skipIf(!available)(`${title} ${place}${available ? "" : ` (needs root and ${missing.join(", ")})`}`, () => {
-      const one = driver === asUser;
+  for (const { title: place, driver, ids: owners, missing: tools } of RUNGS) {
+    const needs = [...missing, ...tools];
+    if (needs.length > 0 && process.env["CI"] === "true") throw new Error(`tests ${place} need ${needs.join(", ")}`);
+    const possible = available && needs.length === 0;
+    describe.skipIf(!possible)(`${title} ${place}${possible ? "" : ` (needs root and ${needs.join(", ")})`}`, () => {
+      const one = owners === "one";
       const state: { home: string; runner: Runner; root: FixtureRoot } = { home: "", runner: NO_RUNNER, root: { tree: fixtureRoot([]).tree, layers: [] } };
       beforeAll(() => {
         state.home = mkdtempSync(join(tmpdir(), "varve-run-"));
         const snapshots = `${state.home}/snapshots`;
         mkdirSync(snapshots, { mode: 0o700 });
-        if (one) for (const path of [state.home, snapshots]) chownSync(path, ORDINARY, ORDINARY);
+        if (owners !== "real") for (const path of [state.home, snapshots]) chownSync(path, ORDINARY, ORDINARY);
         state.root = fixtureRoot(busyboxEntries());
-        state.runner = createRunnerWith([driver], { snapshots, cacheMounts: `${state.home}/cache/mounts`, sandbox: "auto" });
+        state.runner = createRunnerWith([driver], { snapshots, cacheMounts: `${state.home}/cache/mounts`, sandbox: driver.name });
       });
       afterAll(async () => {
         await state.runner[Symbol.asyncDispose]();
-        const left = readdirSync(`${state.home}/snapshots/${one ? "one" : "real"}/work`);
+        const left = readdirSync(`${state.home}/snapshots`).flatMap((form) => readdirSync(`${state.home}/snapshots/${form}/work`));
         rmSync(state.home, { recursive: true, force: true });
         expect(left).toEqual([]);
       });
       tests({
+        rung: driver.name,
+        ids: owners,
         one,
         get home() {
           return state.home;

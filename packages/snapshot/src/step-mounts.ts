@@ -1,6 +1,7 @@
 import { type BytePath, ROOT } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type ContentReader, createTreeBuilder, type Entry, type FileTree, resolvePath, type TreeBuilder } from "@varve/layer";
+import type { Ids } from "@varve/sandbox";
 import { APT_CONFIGURATION, hostFiles } from "./host-files.ts";
 import type { MountShape } from "./mount-plan.ts";
 import type { RunMountSource, RunStep } from "./runner.ts";
@@ -23,7 +24,7 @@ export interface StepMount extends MountShape {
 }
 
 /** All mounts of a step but /dev, /proc and /sys: the files every step gets, then its own. */
-export function stepMounts(step: RunStep, ids: "real" | "one"): StepMount[] {
+export function stepMounts(step: RunStep, ids: Ids): StepMount[] {
   const files = hostFiles(step);
   const mounts: StepMount[] = files.map(({ target, content }) => generated(target, content));
   if (ids === "one" && step.tree.lookup(APT_CONFIGURATION.directory as BytePath)?.type === "directory") {

@@ -11,6 +11,8 @@ export interface ChangeFinder extends IOOptions {
   readonly treeReader?: ContentReader | undefined;
   /** Names the root filesystem in the contents of what is found. */
   readonly snapshot: string;
+  /** Devices of the tree are on the disk. */
+  readonly devices: boolean;
   /** With one id, what is new belongs to this user, and what was there keeps the owner it had. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** sha256 of changed files, in order. */
@@ -61,11 +63,11 @@ function deletionsIn(directory: UpperEntry, finder: ChangeFinder): Change[] {
     .map((path) => ({ kind: "deleted", path }));
 }
 
-/** Whether the step could see an entry of the tree: not devices where there is one id, nor a 0/0 device, which is overlayfs's whiteout. */
-function wasVisible(path: BytePath, { tree, owner }: ChangeFinder): boolean {
+/** Whether the step could see an entry of the tree: not devices where they cannot be made, nor a 0/0 device, which is overlayfs's whiteout. */
+function wasVisible(path: BytePath, { tree, devices }: ChangeFinder): boolean {
   const entry = tree.lookup(path);
   if (entry?.type !== "char" && entry?.type !== "block") return true;
-  return owner === undefined && !(entry.type === "char" && entry.device?.major === 0 && entry.device.minor === 0);
+  return devices && !(entry.type === "char" && entry.device?.major === 0 && entry.device.minor === 0);
 }
 
 function entryOf(

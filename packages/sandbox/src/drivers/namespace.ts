@@ -1,24 +1,9 @@
-import { VarveError } from "@varve/errors";
 import type { SandboxDriver } from "../driver.ts";
-import { enterProgram } from "../enter-program.ts";
+import { ownIdEntry, privilegedEntry } from "../entries.ts";
 import { launch } from "../launcher/launcher.ts";
-import { createProgram } from "../launcher/program.ts";
-import { errorName, reportExecutions } from "../launcher/report.ts";
 import { launcherArch } from "../launcher/system-call.ts";
-import { MOUNT } from "../mounting.ts";
-import { NEW_NAMESPACES, SIGCHLD, stepProgram } from "../step-program.ts";
-import { userNamespace } from "../user-namespace.ts";
-
-/** What a step's world may hold, with the options it would have. */
-const ATTEMPTS = [
-  ["tmpfs", ""],
-  ["proc", ""],
-  ["sysfs", ""],
-  ["mqueue", ""],
-  ["devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
-  ["mount_setattr", ""],
-] as const;
-type Attempt = (typeof ATTEMPTS)[number][0];
+import { probeNamespaces } from "../namespace-probe.ts";
+import { stepProgram } from "../step-program.ts";
 
 /**
  * The rung `namespace`: mount, pid, ipc and uts namespaces, with all ids where CAP_SYS_ADMIN is, and one id in a user namespace
@@ -28,50 +13,8 @@ export const namespaceDriver: SandboxDriver = {
   name: "namespace",
   isolation: "namespaces",
   snapshot: "overlay",
-  entries() {
-    const arch = launcherArch();
-    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
-    return [
-      { description: "with CAP_SYS_ADMIN", program: (argv, env) => enterProgram({ arch, argv, env }) },
-      { description: "in a user namespace", program: (argv, env) => enterProgram({ arch, argv, env, mapped: { uid, gid } }) },
-    ];
-  },
-  async probe(launcher) {
-    const arch = launcherArch();
-    const program = createProgram(arch);
-    const namespaces = NEW_NAMESPACES | SIGCHLD;
-    const parent = program.branch();
-    program.call({ label: "make namespaces", onPositive: parent }, "clone", namespaces, 0, 0, 0, 0);
-    const { results, send } = reportExecutions(program, ATTEMPTS.length);
-    // mounted over each other on a directory every host has, in a namespace of their own
-    for (const [i, [type, data]] of ATTEMPTS.entries()) {
-      const about = { label: `try ${type}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) } as const;
-      if (type === "mount_setattr") program.call(about, "mount_setattr", -1, 0, 0, 0, 0);
-      else program.call(about, "mount", program.string(type), program.string("/tmp"), program.string(type), MOUNT.nosuid, program.string(data));
-    }
-    send();
-    program.call("leave", "exit_group", 0);
-    program.mark(parent);
-    program.call("wait", "wait4", -1, 0, 0, 0);
-    const { report } = await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
-    if (report.execute === undefined) {
-      throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure?.label ?? "start a process"} (${report.failure?.code ?? "killed"})`, {
-        hint: "run with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed",
-      });
-    }
-    const errnos = new Map(ATTEMPTS.map(([type], i) => [type, Math.max(0, -(report.execute?.[i] ?? 0))]));
-    const errno = (type: Attempt): number => errnos.get(type) ?? 0;
-    if (errno("tmpfs") !== 0) throw new VarveError("SANDBOX_UNAVAILABLE", `a tmpfs cannot be mounted (${errorName(errno("tmpfs"))})`);
-    const [ENOSYS] = [38];
-    return {
-      proc: errno("proc") === 0,
-      sysfs: errno("sysfs") === 0,
-      mqueue: errno("mqueue") === 0,
-      ttyGroup: errno("devpts") === 0,
-      setattr: errno("mount_setattr") !== ENOSYS,
-      ids: userNamespace().ids,
-    };
-  },
+  entries: () => [privilegedEntry(), ownIdEntry()],
+  probe: probeNamespaces,
   start(step, { place, stdio, foreground }) {
     return launch({ command: [place.launcher], program: stepProgram(step, place, launcherArch()), stdio, detached: !foreground });
   },

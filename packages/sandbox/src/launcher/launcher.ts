@@ -111,6 +111,8 @@ export interface Launched {
   readonly child: ChildProcess;
   /** What the program has told until now. */
   report(): LauncherReport;
+  /** Resolves with the process that the program made and told of (`child` of its report), or with nothing when it ended without. */
+  readonly made: Promise<number | undefined>;
   /** Resolves when the process has ended and all output was read. Rejects when the command cannot be started. */
   readonly ended: Promise<LaunchEnd>;
 }
@@ -125,15 +127,24 @@ export function launch(options: LaunchOptions): Launched {
     detached: options.detached ?? false,
   });
   const reports: Buffer[] = [];
-  (child.stdio[3] as NodeJS.ReadableStream | null)?.on("data", (chunk: Buffer) => reports.push(chunk));
   const report = (): LauncherReport => parseReport(Buffer.concat(reports), options.program);
   const input = child.stdio[4] as NodeJS.WritableStream | null;
   // the launcher may be gone before it read all: its exit tells, not the pipe
   input?.on("error", () => {});
   input?.end(options.program.bytes);
+  const made = new Promise<number | undefined>((resolve) => {
+    const told = child.stdio[3] as NodeJS.ReadableStream | null;
+    told?.on("data", (chunk: Buffer) => {
+      reports.push(chunk);
+      const pid = report().child;
+      if (pid !== undefined) resolve(pid);
+    });
+    told?.on("end", () => resolve(undefined));
+    child.once("error", () => resolve(undefined));
+  });
   const ended = new Promise<LaunchEnd>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (exitCode, signal) => resolve({ exitCode, signal, report: report() }));
   });
-  return { child, report, ended };
+  return { child, report, made, ended };
 }

@@ -1,6 +1,6 @@
 import type { BytePath } from "@varve/bytes";
 import type { Digest } from "@varve/oci";
-import type { SandboxMount } from "@varve/sandbox";
+import type { Ids, SandboxMount } from "@varve/sandbox";
 import type { StepEnd, StepProcess } from "./step.ts";
 
 /** The helper's descriptor of the channel. */
@@ -16,7 +16,7 @@ export interface OpenParams {
 }
 export interface OpenResult {
   readonly losses: readonly string[];
-  readonly ids: "real" | "one";
+  readonly ids: Ids;
   /** Snapshots can hold the marks of deleted files. */
   readonly whiteouts: boolean;
 }

@@ -34,7 +34,7 @@ async function open(params: OpenParams): Promise<OpenResult> {
 
 /** Snapshots whose files have other owners, or marks of another kind, don't mix. */
 function formOf(ids: UserNamespace): string {
-  return ids.initial ? "real" : ids.ids === "real" ? `shifted-${ids.outside}` : "one";
+  return ids.ids === "shifted" ? `shifted-${ids.outside.join("-")}` : ids.ids;
 }
 
 async function openForm(

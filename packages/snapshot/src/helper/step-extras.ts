@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, closeSync, constants, existsSync, lchownSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { VarveError } from "@varve/errors";
-import { createProgram, launch, launcherArch } from "@varve/sandbox";
+import { createProgram, type Ids, launch, launcherArch } from "@varve/sandbox";
 import type { IncomingCall } from "../channel/channel.ts";
 import { bytesOfHostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
@@ -39,7 +39,7 @@ export interface ExtraMaker {
 export interface ExtraPlaces {
   readonly workspace: Workspace;
   readonly cacheMounts: string;
-  readonly ids: "real" | "one";
+  readonly ids: Ids;
 }
 
 const [LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NOW] = [1, 2, 4];
@@ -65,7 +65,7 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
   if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label}: ${report.failure.code}`);
   let serial = 0;
   const own = (path: string, { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number }): void => {
-    if (ids === "real") lchownSync(path, uid, gid);
+    if (ids !== "one") lchownSync(path, uid, gid);
     chmodSync(path, mode);
   };
 

@@ -88,7 +88,7 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     await writeTree(input, { directory: bytesOfHostPath(`${directory}/s`), launcher: workspace.launcher, ids: place.ids, signal });
     const upper = await createUpper(directory, overlayFeatures);
     const { root } = params;
-    if (place.ids === "real") chownSync(upper.path, root.uid, root.gid);
+    if (place.ids !== "one") chownSync(upper.path, root.uid, root.gid);
     chmodSync(upper.path, root.mode);
     utimesSync(upper.path, new Date(root.mtime * 1000), new Date(root.mtime * 1000));
     const lowers = [`${directory}/s`, ...params.snapshots.toReversed().map(snapshotPath)];

@@ -17,7 +17,7 @@ import {
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch, type ProgramBuilder } from "@varve/sandbox";
+import { createProgram, type Ids, launcherArch, type ProgramBuilder } from "@varve/sandbox";
 import { hostPath } from "../host-path.ts";
 import { runProgram } from "../helper/program-runner.ts";
 import { readWriteEntries, type WriteEntry } from "./write-entry.ts";
@@ -28,7 +28,7 @@ export interface TreeWriterOptions {
   readonly directory: BytePath;
   readonly launcher: string;
   /** `one`: owners other than this process's cannot be given. */
-  readonly ids: "real" | "one";
+  readonly ids: Ids;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -119,7 +119,7 @@ async function writeFile(entry: WriteEntry, content: ByteStream, options: TreeWr
   const file = openSync(path, CREATE, 0o600);
   try {
     for await (const piece of content) for (let at = 0; at < piece.length;) at += writeSync(file, piece, at);
-    if (options.ids === "real") fchownSync(file, entry.uid, entry.gid);
+    if (options.ids !== "one") fchownSync(file, entry.uid, entry.gid);
     fchmodSync(file, entry.mode);
     futimesSync(file, timeOf(entry), timeOf(entry));
   } finally {
@@ -130,13 +130,13 @@ async function writeFile(entry: WriteEntry, content: ByteStream, options: TreeWr
 function writeSymlink(entry: WriteEntry, options: TreeWriterOptions): void {
   const path = hostPath(under(options, entry.path));
   symlinkSync(hostPath(entry.target ?? ""), path);
-  if (options.ids === "real") lchownSync(path, entry.uid, entry.gid);
+  if (options.ids !== "one") lchownSync(path, entry.uid, entry.gid);
   lutimesSync(path, timeOf(entry), timeOf(entry));
 }
 
 function ownAndMode(entry: WriteEntry, options: TreeWriterOptions): void {
   const path = hostPath(under(options, entry.path));
-  if (options.ids === "real") lchownSync(path, entry.uid, entry.gid);
+  if (options.ids !== "one") lchownSync(path, entry.uid, entry.gid);
   // chown clears set-id bits, so the mode follows it
   chmodSync(path, entry.mode);
 }
@@ -146,9 +146,9 @@ function timeOf(entry: Pick<WriteEntry, "mtime">): Date {
   return new Date(entry.mtime * 1000);
 }
 
-/** Device nodes can't be made with one id; the tree still holds them, and the step can't use them anyway. */
+/** Device nodes can only be made where ids are real; the tree still holds them, and the step can't use them anyway. */
 function isSkipped(entry: WriteEntry, options: TreeWriterOptions): boolean {
-  return options.ids === "one" && (entry.type === "char" || entry.type === "block");
+  return options.ids !== "real" && (entry.type === "char" || entry.type === "block");
 }
 
 async function makeNodes(entries: readonly WriteEntry[], options: TreeWriterOptions): Promise<void> {
