@@ -58,7 +58,7 @@ export function createSubIdMapper(): SubIdMapper {
         try {
           await promisify(execFile)(tool, [String(pid), ...mappings.flat().map(String)], { env: {}, cwd: "/", ...(signal === undefined ? {} : { signal }) });
         } catch (cause) {
-          const said = String((cause as { readonly stderr?: unknown }).stderr ?? "").trim();
+          const said = ((cause as { readonly stderr?: string }).stderr ?? "").trim();
           throw new VarveError("SANDBOX_UNAVAILABLE", `${tool} fails${said === "" ? "" : `: ${said.split("\n").at(-1)}`}`, {
             cause,
             hint: "it must be set-uid root (or have cap_setuid), on a file system without nosuid, and the process may not have no_new_privs",
