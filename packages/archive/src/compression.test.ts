@@ -6,12 +6,13 @@ import { describeWithTools } from "@varve/testkit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { corrupt } from "./compression-error.ts";
-import { createSha256, createSizedSha256, decompress, gzipMember, sha256Hex, sniffCompression } from "./index.ts";
+import { compressPiece, createCodec, createSha256, createSizedSha256, decompress, sha256Hex, sniffCompression } from "./index.ts";
 import * as node from "./platform/node.ts";
 import * as portable from "./platform/portable.ts";
 import { readZstdFrames } from "./zstd-frame.ts";
 import { decodeZstdPortably } from "./zstd-portable.ts";
 
+const gzipMember = (bytes: Uint8Array, level: number) => compressPiece(createCodec("gzip", { level }), bytes);
 const collect = (stream: ByteStream) => collectBytes(stream, 1e9, () => new Error("limit"));
 const text = new TextEncoder().encode("varve ".repeat(50_000));
 const noise = randomBytes(300_000);
@@ -65,6 +66,12 @@ test("compressions are told by their first bytes", () => {
   for (const [compression, hex] of Object.entries(table)) expect(sniffCompression(Buffer.from(hex, "hex"))).toBe(compression);
   expect(sniffCompression(Uint8Array.of(0x5f, 0x2a, 0x4d, 0x18))).toBe("zstd");
   expect(sniffCompression(new Uint8Array(0))).toBe("none");
+  // a tar whose first file is named like a gzip
+  const tar = new Uint8Array(512);
+  tar.set([0x1f, 0x8b, 0x08], 0);
+  expect(sniffCompression(tar)).toBe("gzip");
+  tar.set(Buffer.from("ustar"), 257);
+  expect(sniffCompression(tar)).toBe("none");
 });
 
 describe.each([
@@ -166,6 +173,14 @@ describe("decompress", () => {
     expect(Buffer.from(await collect(decompress(cut(ZSTD, 1)))).toString()).toBe("abcdddd");
   });
 
+  test("what it is told it doesn't look for", async () => {
+    const member = gzipSync("hello");
+    expect(await collect(decompress(streamOf(member), "none"))).toEqual(new Uint8Array(member));
+    await expect(collect(decompress(streamOf(Buffer.from("hello")), "gzip"))).rejects.toThrow(
+      expect.objectContaining({ code: "ARCHIVE_MALFORMED_COMPRESSION" }),
+    );
+  });
+
   test.each([
     ["bzip2", "425a68393141"],
     ["xz", "fd377a585a00"],
@@ -194,7 +209,7 @@ describe("decompress", () => {
   });
 });
 
-describe("gzipMember", () => {
+describe("a gzip member", () => {
   test("no time, no system, whatever made it", async () => {
     for (const level of [1, 6, 9]) {
       // the byte before the last tells whether the level was the fastest or the best (RFC 1952, XFL)

@@ -1,13 +1,16 @@
 import { type ByteStream, concatBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { compressGzip, decodeZstd, inflateGzip, ZSTD_WINDOW_LIMIT } from "#platform";
+import { decodeZstd, inflateGzip, ZSTD_WINDOW_LIMIT } from "#platform";
 import { readZstdFrames } from "./zstd-frame.ts";
 
 /** How a stream is compressed, by its first bytes. */
 export type Compression = "gzip" | "zstd" | "bzip2" | "xz" | "none";
 
+/** Where a tar says `ustar`. */
+const USTAR = [257, Uint8Array.from([0x75, 0x73, 0x74, 0x61, 0x72])] as const;
+
 /** Bytes {@link sniffCompression} wants to see. */
-export const SNIFF_LENGTH = 6;
+export const SNIFF_LENGTH: number = USTAR[0] + USTAR[1].length;
 
 const MAGICS: readonly (readonly [Compression, readonly number[]])[] = [
   ["gzip", [0x1f, 0x8b]],
@@ -16,8 +19,10 @@ const MAGICS: readonly (readonly [Compression, readonly number[]])[] = [
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
 
-/** The compression that the first bytes (6 or more, fewer of a shorter stream) tell. */
+/** The compression that the first bytes ({@link SNIFF_LENGTH} or more, fewer of a shorter stream) tell. */
 export function sniffCompression(head: Uint8Array): Compression {
+  // a tar may begin with a file whose name begins as a compressed stream does
+  if (USTAR[1].every((byte, i) => head[USTAR[0] + i] === byte)) return "none";
   for (const [compression, magic] of MAGICS) if (magic.every((byte, i) => head[i] === byte)) return compression;
   // zstd's skippable frames, 0x184d2a50 to 0x184d2a5f, may precede the data
   if (head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18 && ((head[0] ?? 0) & 0xf0) === 0x50) return "zstd";
@@ -25,16 +30,16 @@ export function sniffCompression(head: Uint8Array): Compression {
 }
 
 /**
- * The stream without its compression, found by its first bytes: gzip (any number of members), zstd (any number of frames, windows to 128 MiB,
+ * The stream without its compression, found by its first bytes unless it is told: gzip (any number of members), zstd (any number of frames, windows to 128 MiB,
  * 32 MiB before Node 22.15), or none. Truncation and anything after the end are ARCHIVE_MALFORMED_COMPRESSION; bzip2 and xz are
  * ARCHIVE_UNSUPPORTED_COMPRESSION. Owns `stream`.
  */
-export async function* decompress(stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* decompress(stream: ByteStream, told?: "gzip" | "zstd" | "none"): AsyncGenerator<Uint8Array, void, undefined> {
   const source = stream[Symbol.asyncIterator]();
   try {
     const { head, pieces } = await readHead(source);
     const whole = resume(pieces, source);
-    const compression = sniffCompression(head);
+    const compression = told ?? sniffCompression(head);
     switch (compression) {
       case "gzip":
         return yield* inflateGzip(whole) as AsyncIterable<Uint8Array>;
@@ -48,14 +53,6 @@ export async function* decompress(stream: ByteStream): AsyncGenerator<Uint8Array
   } finally {
     await source.return?.();
   }
-}
-
-/** One gzip member holding `bytes`; `level` 0 to 9. No time and no operating system in its header: equal bytes give equal members on one zlib. */
-export async function gzipMember(bytes: Uint8Array, level: number): Promise<Uint8Array> {
-  const member = await compressGzip(bytes, level);
-  // "unknown", as Go writes it; zlib's own value differs between systems
-  member[9] = 0xff;
-  return member;
 }
 
 async function readHead(source: AsyncIterator<Uint8Array>): Promise<{ readonly head: Uint8Array; readonly pieces: readonly Uint8Array[] }> {

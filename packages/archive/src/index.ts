@@ -1,4 +1,5 @@
-export { type Compression, decompress, gzipMember, sniffCompression, SNIFF_LENGTH } from "./compression.ts";
+export { type Codec, type CodecOptions, type CodecType, codecTypeOf, compressPiece, createCodec, encodingFits } from "./codec.ts";
+export { type Compression, decompress, sniffCompression, SNIFF_LENGTH } from "./compression.ts";
 export { createSha256, createSizedSha256, type Sha256, sha256Hex } from "./sha256.ts";
 export { TAR_BLOCK, TAR_END, tarPadding } from "./tar-block.ts";
 export type { TarEntryType, TarHeader } from "./tar-entry.ts";

@@ -2,11 +2,26 @@ import type { Descriptor } from "@varve/oci";
 import type { BuildEvent } from "./build-event.ts";
 import type { RungChoice } from "./run/start-runner.ts";
 
+/** How an image is written; the names are buildx's exporter options in camel case. */
+export interface ImageForm {
+  /** Of the layers made here (default gzip); a base's keep theirs. */
+  readonly compression?: "gzip" | "zstd" | "uncompressed" | undefined;
+  /** gzip 0 to 9 (6), zstd 0 to 22 (3). */
+  readonly compressionLevel?: number | undefined;
+  /** A base's layers that are compressed otherwise are recompressed. */
+  readonly forceCompression?: boolean | undefined;
+  /** Compresses in JavaScript, so that blobs are the same on every platform and Node version (varve's own; gzip only). */
+  readonly portable?: boolean | undefined;
+  /** The image-spec's media types (default), or Docker's. */
+  readonly ociMediaTypes?: boolean | undefined;
+}
+
 /** Where a build's result goes; the names are buildx's (`-o type=…`). */
 export type Output =
-  | { readonly type: "image"; readonly names: readonly string[]; readonly push: boolean }
+  | { readonly type: "image"; readonly names: readonly string[]; readonly push: boolean; readonly form?: ImageForm }
   | {
       readonly type: "oci" | "docker";
+      readonly form?: ImageForm;
       /** A file; `-` is stdout. Without it the archive goes nowhere (docker: an error). */ readonly dest: string;
       readonly tar: boolean;
       readonly names: readonly string[];

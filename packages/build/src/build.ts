@@ -16,11 +16,12 @@ import { type Definition, type DefinitionFolders, openDefinition, openNamedConte
 import { createEventSink, type EventSink } from "./events.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { createStackTrees, type StackLayer } from "./layer-stack.ts";
-import { deliver, finishResult, outputsOf } from "./output/outputs.ts";
+import { mainForm } from "./output/form.ts";
+import { deliver, outputsOf } from "./output/outputs.ts";
+import { createResults } from "./output/results.ts";
 import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
 import { planAll, type Planned, type PlanningScope } from "./planning.ts";
 import { createResources, type Resources } from "./resources.ts";
-import { buildImage } from "./result/built-image.ts";
 import { epochOf, homeOf, platformsOf } from "./settings.ts";
 import type { Execution } from "./step/execution.ts";
 
@@ -29,16 +30,16 @@ import type { Execution } from "./step/execution.ts";
  * was begun is ended and cleaned up before it throws. Stops when `options.signal` is aborted (BUILD_CANCELLED).
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
+  const outputs = outputsOf(options);
   return withSession(options, async (session) => {
-    const outputs = outputsOf(options);
     const planned = await session.plan();
     const executed = await execute(session, planned);
     const io = { signal: session.signal };
-    const epoch = epochOf(options);
-    const images = await Promise.all(executed.map((one) => buildImage(session.store, one, epoch === undefined ? undefined : epoch * 1000, io)));
     const scope = { execution: session.execution, registries: session.registries, events: session.events };
-    const result = await finishResult(scope, images, io);
-    const delivered = await deliver(scope, result, outputs, io);
+    const results = createResults(session.store, executed, epochOf(options), io);
+    const delivered = await deliver(scope, results, outputs, io);
+    const result = await results(mainForm(outputs));
+    const { images } = result;
     await Promise.all(session.execution.background);
     return {
       descriptor: result.descriptor,
@@ -168,6 +169,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     running: new Map(),
     background: [],
     spool: folders.spool,
+    codec: mainForm(outputsOf(options)).codec,
     now: epoch === undefined ? Date.now() : epoch * 1000,
     platform: hostPlatform(),
   };

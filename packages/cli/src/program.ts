@@ -47,7 +47,7 @@ export function createProgram(session: Session): Program {
     .addOption(list("--label <NAME=value>", "set a label (repeatable)"))
     .option("--target <stage>", "build this stage")
     .addOption(list("--platform <os/arch>", "build for these platforms (repeatable, or separated by commas)"))
-    .addOption(list("-o, --output <spec>", "where the result goes: type=image|registry|oci|docker|tar|local,dest=…"))
+    .addOption(list("-o, --output <spec>", "where the result goes: type=image|registry|oci|docker|tar|local,dest=…,compression=…"))
     .option("--no-cache", "run every step")
     .option("--pull", "ask the registry for base images even when the store has them")
     .addOption(new Option("--progress <how>", "auto, plain, tty, rawjson or quiet").choices(["auto", "plain", "tty", "rawjson", "quiet"]).default("auto"))

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { encodeTarHeader, gzipMember, sha256Hex, TAR_END, tarPadding } from "@varve/archive";
+import { compressPiece, createCodec, encodeTarHeader, sha256Hex, TAR_END, tarPadding } from "@varve/archive";
 import { type BytePath, concatBytes, streamOf } from "@varve/bytes";
 import { type Descriptor, digestFromHex, type DiffID, type ImageConfig, MEDIA_TYPES, parseIndex } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
@@ -45,7 +45,7 @@ async function layerOf(name: string, text: string): Promise<{ diffID: DiffID; de
     xattrs: new Map(),
   });
   const tar = concatBytes([header, content, tarPadding(content.length), TAR_END]);
-  const blob = await gzipMember(tar, 6);
+  const blob = await compressPiece(createCodec("gzip"), tar);
   const descriptor = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: digestFromHex(sha256Hex(blob)), size: blob.length };
   await store.push(descriptor, async () => streamOf(blob));
   return { diffID: digestFromHex(sha256Hex(tar)) as string as DiffID, descriptor };

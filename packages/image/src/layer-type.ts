@@ -39,6 +39,11 @@ export function layerCompression(mediaType: string): LayerCompression {
   return lookup(mediaType).compression;
 }
 
+/** The image-spec's media type of a layer that is compressed so. */
+export function layerTypeOf(compression: LayerCompression): string {
+  return { none: MEDIA_TYPES.ociLayer, gzip: MEDIA_TYPES.ociLayerGzip, zstd: MEDIA_TYPES.ociLayerZstd }[compression];
+}
+
 /** Whether a layer is one that registries refuse and clients fetch from its `urls`: kept by reference, never uploaded. */
 export function isForeignLayer(descriptor: Descriptor): boolean {
   return BY_NAME.get(descriptor.mediaType)?.foreign === true;

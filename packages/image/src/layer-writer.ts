@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
+import { type Codec, createCodec, decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import {
@@ -21,11 +21,14 @@ import { type Descriptor, type DiffID, type IOOptions, MEDIA_TYPES } from "@varv
 import type { Store } from "@varve/store";
 import { limitInflation } from "./inflation-limit.ts";
 import { readStoredIndex } from "./layer-index-store.ts";
-import { ENCODING, segmentReuse } from "./segment-reuse.ts";
+import { layerTypeOf } from "./layer-type.ts";
+import { segmentReuse } from "./segment-reuse.ts";
 import { createSpool, type Spool } from "./spool.ts";
 
 /** Options of {@link createLayer}. */
 export interface CreateLayerOptions extends LayerWriteOptions {
+  /** What the blob is compressed with (default: gzip at its usual level). */
+  readonly codec?: Codec | undefined;
   /** Layers that may hold the same segments (what the step made the last time): those are copied from their blobs, not compressed again. */
   readonly previous?: readonly DiffID[] | undefined;
 }
@@ -134,7 +137,8 @@ async function storeUncompressed(store: Store, stream: ByteStream, options: Stor
   );
 }
 
-interface SegmentedTar {
+/** A tar whose segments are known by the time they are read. */
+export interface SegmentedTar {
   readonly stream: ByteStream;
   readonly cuts: SegmentCuts;
   readonly segments: readonly Segment[];
@@ -142,20 +146,21 @@ interface SegmentedTar {
 }
 
 /** Compresses a tar's segments into a blob; stores the index with their table. */
-async function storeSegments(store: Store, tar: SegmentedTar, options: IOOptions & Pick<CreateLayerOptions, "previous">): Promise<Descriptor> {
+export async function storeSegments(store: Store, tar: SegmentedTar, options: IOOptions & Pick<CreateLayerOptions, "previous" | "codec">): Promise<Descriptor> {
   const writer = await store.ingest(options);
+  const codec = options.codec ?? createCodec("gzip");
   try {
-    const reuse = await segmentReuse(store, options.previous ?? [], options);
+    const reuse = await segmentReuse(store, options.previous ?? [], codec, options);
     // the cores, and one that waits its turn; not more, since reading contents needs libuv's threads too, and the next step waits for that
     const concurrency = availableParallelism() + 1;
-    const compressed = compressLayer(tar, { signal: options.signal, concurrency, ...(reuse === undefined ? {} : { reuse }) });
+    const compressed = compressLayer(tar, { signal: options.signal, codec, concurrency, ...(reuse === undefined ? {} : { reuse }) });
     for await (const piece of compressed.stream) await writer.write(piece);
     const { index } = await tar.finished;
     const { digest, size } = await writer.commit();
     const known = (await readStoredIndex(store, index.diffID, options)) ?? index;
-    const next = withSegmentTable(known, { blob: digest, encoding: ENCODING, sizes: compressed.sizes });
+    const next = withSegmentTable(known, { blob: digest, encoding: codec.encoding, sizes: compressed.sizes });
     await store.writeLayerIndex(index.diffID, encodeLayerIndex(next), options);
-    return { mediaType: MEDIA_TYPES.ociLayerGzip, digest, size };
+    return { mediaType: layerTypeOf(codec.type), digest, size };
   } finally {
     await writer.abort();
   }

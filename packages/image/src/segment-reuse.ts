@@ -1,11 +1,8 @@
-import { arch, versions } from "node:process";
+import type { Codec } from "@varve/archive";
 import { collectBytes } from "@varve/bytes";
 import { type Digest, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { readStoredIndex } from "./layer-index-store.ts";
-
-/** What compresses segments here; equal texts give equal bytes, so only such segments are taken over. */
-export const ENCODING: string = `gzip-6 zlib-${versions["zlib"] ?? "unknown"} ${arch}`;
 
 interface Place {
   readonly blob: Digest;
@@ -14,14 +11,15 @@ interface Place {
   readonly size: number;
 }
 
-/** Finds compressed segments in the blobs of earlier layers; `undefined` when those have none. */
+/** Finds segments that the codec compressed in the blobs of earlier layers; `undefined` when those have none. */
 export async function segmentReuse(
   store: Store,
   previous: readonly DiffID[],
+  codec: Codec,
   options: IOOptions,
 ): Promise<((digest: Digest) => Promise<Uint8Array | undefined>) | undefined> {
   const places = new Map<Digest, Place>();
-  for (const diffID of previous) await collectPlaces(store, diffID, places, options);
+  for (const diffID of previous) await collectPlaces(store, diffID, { codec, places }, options);
   if (places.size === 0) return undefined;
   return async (digest) => {
     const place = places.get(digest);
@@ -32,10 +30,15 @@ export async function segmentReuse(
   };
 }
 
-async function collectPlaces(store: Store, diffID: DiffID, places: Map<Digest, Place>, options: IOOptions): Promise<void> {
+async function collectPlaces(
+  store: Store,
+  diffID: DiffID,
+  { codec, places }: { readonly codec: Codec; readonly places: Map<Digest, Place> },
+  options: IOOptions,
+): Promise<void> {
   const index = await readStoredIndex(store, diffID, options);
   for (const table of index?.tables ?? []) {
-    if (table.encoding !== ENCODING || index?.segments.length !== table.sizes.length) continue;
+    if (table.encoding !== codec.encoding || index?.segments.length !== table.sizes.length) continue;
     const blobSize = table.sizes.reduce((sum, size) => sum + size, 0);
     if (!(await store.has({ mediaType: MEDIA_TYPES.ociLayerGzip, digest: table.blob, size: blobSize }, options))) continue;
     let offset = 0;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { decompress } from "@varve/archive";
+import { codecTypeOf, decompress } from "@varve/archive";
 import { collectBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { LayerIndex, Segment, SegmentTable } from "@varve/layer";
@@ -99,7 +99,7 @@ function segmentAt(segments: readonly Segment[], offset: number): number {
 }
 
 async function inflateSegment(
-  { store, blob }: SegmentedLayerSource,
+  { store, blob, table }: SegmentedLayerSource,
   segment: Segment,
   place: { readonly offset: number; readonly size: number },
   options: IOOptions | undefined,
@@ -109,7 +109,7 @@ async function inflateSegment(
   const packed = await store.fetchRange(blob, place.offset, place.size, options);
   let bytes: Uint8Array;
   try {
-    bytes = await collectBytes(decompress(packed), segment.size, () => wrong("a segment is longer"));
+    bytes = await collectBytes(decompress(packed, codecTypeOf(table.encoding)), segment.size, () => wrong("a segment is longer"));
   } catch (cause) {
     options?.signal?.throwIfAborted();
     throw cause instanceof VarveError && cause.code === "IMAGE_LAYER_MISMATCH" ? cause : wrong("a segment cannot be inflated", cause);

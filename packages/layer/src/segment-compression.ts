@@ -1,4 +1,4 @@
-import { gzipMember, sha256Hex } from "@varve/archive";
+import { type Codec, compressPiece, createCodec, sha256Hex } from "@varve/archive";
 import { type ByteStream, concatBytes } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { Segment } from "./layer-index.ts";
@@ -13,8 +13,8 @@ export interface TarSegment {
 
 /** How segments are compressed. */
 export interface SegmentCompressionOptions extends IOOptions {
-  /** gzip level, 0 to 9; 6 by default. */
-  readonly level?: number | undefined;
+  /** gzip at its usual level by default. */
+  readonly codec?: Codec | undefined;
   /** Segments under way at once, each up to 5 MiB and its compressed form; 6 by default. Does not change the bytes. */
   readonly concurrency?: number | undefined;
   /** Gives the compressed form of a segment that an earlier blob of the same encoding holds. */
@@ -23,7 +23,7 @@ export interface SegmentCompressionOptions extends IOOptions {
 
 /** A compressed layer, made while it is read. */
 export interface CompressedLayer {
-  /** The blob's bytes, once: a gzip file of one member per segment. */
+  /** The blob's bytes, once: a gzip member or zstd frame per segment. */
   readonly stream: ByteStream;
   /** Compressed size of each segment; complete when the stream was read to its end. */
   readonly sizes: readonly number[];
@@ -68,17 +68,18 @@ export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: rea
 }
 
 /**
- * Compresses segments at the same time (on libuv's threads, on Node) and gives them in order. The bytes depend on segments and level alone.
+ * Compresses segments at the same time (on libuv's threads, on Node) and gives them in order. The bytes depend on segments and codec alone.
  * Owns `segments`.
  */
 export function compressSegments(segments: AsyncIterable<TarSegment>, options: SegmentCompressionOptions = {}): CompressedLayer {
   const sizes: number[] = [];
   const counts = { compressed: 0, reused: 0 };
+  const codec = options.codec ?? createCodec("gzip");
   const compress = async (segment: TarSegment): Promise<Uint8Array> => {
     const known = await options.reuse?.(segment.digest);
     if (known === undefined) counts.compressed++;
     else counts.reused++;
-    return known ?? gzipMember(segment.bytes, options.level ?? 6);
+    return known ?? compressPiece(codec, segment.bytes);
   };
   async function* run(): AsyncGenerator<Uint8Array, void, undefined> {
     const underway: Promise<Uint8Array>[] = [];

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { decompress, sha256Hex } from "@varve/archive";
+import { createCodec, decompress, sha256Hex } from "@varve/archive";
 import { type BytePath, collectBytes, concatBytes, streamOf } from "@varve/bytes";
 import { type Digest, digestFromHex } from "@varve/oci";
 import { describeWithTools } from "@varve/testkit";
@@ -152,8 +152,8 @@ describe("compression", () => {
   });
 
   test("levels", async () => {
-    const fast = await compressed(SMALL, { level: 1 });
-    const best = await compressed(SMALL, { level: 9 });
+    const fast = await compressed(SMALL, { codec: createCodec("gzip", { level: 1 }) });
+    const best = await compressed(SMALL, { codec: createCodec("gzip", { level: 9 }) });
     expect(best.blob.length).toBeLessThan(fast.blob.length);
     expect(best.diffID).toBe(fast.diffID);
   });

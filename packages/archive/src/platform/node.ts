@@ -10,10 +10,22 @@ import { decodeZstdPortably, PORTABLE_WINDOW_LIMIT } from "../zstd-portable.ts";
 /** Bytes a decoder gives at once: fewer trips to the thread pool than Node's 16 KiB. */
 const CHUNK = 256 * 1024;
 
+interface ZstdOptions {
+  readonly chunkSize: number;
+  readonly params: Readonly<Record<number, number>>;
+}
+
 /** node:zlib has zstd from 22.15 on; the typings of the oldest supported version don't know it. */
-const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: { chunkSize: number; params: Record<number, number> }) => Transform };
+const { createZstdDecompress, zstdCompress } = zlib as {
+  createZstdDecompress?: (options: ZstdOptions) => Transform;
+  zstdCompress?: (bytes: Uint8Array, options: ZstdOptions, done: (error: Error | null, out: Uint8Array) => void) => void;
+};
 /** ZSTD_d_windowLogMax. */
 const WINDOW_LOG_MAX = 100;
+/** ZSTD_c_compressionLevel. */
+const COMPRESSION_LEVEL = 100;
+/** ZSTD_c_checksumFlag. */
+const CHECKSUM = 201;
 
 export const ZSTD_WINDOW_LIMIT: number = createZstdDecompress === undefined ? PORTABLE_WINDOW_LIMIT : 128 * 1024 * 1024;
 
@@ -35,6 +47,23 @@ export function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Arr
   // zlib's compressBound for streams that begin with the defaults, and the gzip header and trailer
   const chunkSize = bytes.length + (bytes.length >>> 12) + (bytes.length >>> 14) + (bytes.length >>> 25) + 64;
   return new Promise((resolve, reject) => zlib.gzip(bytes, { level, chunkSize }, (error, out) => (error === null ? resolve(out) : reject(error))));
+}
+
+/** What {@link compressGzip} compresses with: equal texts, equal bytes. */
+export const GZIP_LIBRARY: string = `zlib-${process.versions["zlib"] ?? "unknown"} ${process.arch}`;
+
+/** As {@link GZIP_LIBRARY} for {@link compressZstd}; `undefined` where there is no zstd. */
+export const ZSTD_LIBRARY: string | undefined = zstdCompress === undefined ? undefined : `zstd-${process.versions["zstd"] ?? "unknown"} ${process.arch}`;
+
+/** What to do where {@link ZSTD_LIBRARY} is `undefined`. */
+export const ZSTD_REMEDY: string = `zstd came with Node 22.15, this is ${process.version}: use a newer Node, or gzip`;
+
+/** One zstd frame with a checksum, on a libuv thread. Must not be called without {@link ZSTD_LIBRARY}. */
+export function compressZstd(bytes: Uint8Array, level: number): Promise<Uint8Array> {
+  // ZSTD_compressBound: all in one trip, as above
+  const chunkSize = bytes.length + (bytes.length >>> 8) + 1024;
+  const params = { [COMPRESSION_LEVEL]: level, [CHECKSUM]: 1 };
+  return new Promise((resolve, reject) => zstdCompress?.(bytes, { chunkSize, params }, (error, out) => (error === null ? resolve(out) : reject(error))));
 }
 
 /** Inflates members one after the other; what follows the last one is an error. */

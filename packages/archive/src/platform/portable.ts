@@ -1,8 +1,9 @@
 import type { ByteStream } from "@varve/bytes";
-import { Gunzip, gzipSync, type GzipOptions } from "fflate";
+import { Gunzip } from "fflate";
 import { sha256 } from "js-sha256";
 import { corrupt } from "../compression-error.ts";
 import { crc32 } from "../crc32.ts";
+import { compressGzipPortably, PORTABLE_GZIP } from "../gzip-portable.ts";
 import type { Sha256 } from "../sha256.ts";
 import type { ZstdPart } from "../zstd-frame.ts";
 import { decodeZstdPortably, PORTABLE_WINDOW_LIMIT } from "../zstd-portable.ts";
@@ -20,7 +21,17 @@ export function sha256OfBytes(bytes: Uint8Array): string {
 
 /** One gzip member, made on this thread. */
 export async function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Array> {
-  return gzipSync(bytes, { level: level as NonNullable<GzipOptions["level"]>, mtime: 0 });
+  return compressGzipPortably(bytes, level);
+}
+
+export const GZIP_LIBRARY: string = PORTABLE_GZIP;
+
+export const ZSTD_LIBRARY: string | undefined = undefined;
+
+export const ZSTD_REMEDY = "use gzip";
+
+export function compressZstd(): Promise<Uint8Array> {
+  return Promise.reject(new TypeError("there is no zstd here"));
 }
 
 /** Input pieces are cut to this, so that a piece of nothing but zeros inflates to 16 MiB at most. */

@@ -1,36 +1,19 @@
 import { posix, resolve as resolvePath } from "node:path";
 import { VarveError } from "@varve/errors";
-import {
-  type ByteSink,
-  copyGraph,
-  type CopyEvent,
-  storeIndex,
-  writeDockerArchive,
-  writeOciArchive,
-  writeOciLayout,
-  writeTreeDirectory,
-  writeTreeTar,
-} from "@varve/image";
+import { type ByteSink, copyGraph, type CopyEvent, writeDockerArchive, writeOciArchive, writeOciLayout, writeTreeDirectory, writeTreeTar } from "@varve/image";
 import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IOOptions, parseReference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { BuildOptions, Output } from "../build-options.ts";
 import type { EventSink, StepEvents } from "../events.ts";
-import type { BuiltImage } from "../result/built-image.ts";
 import type { Execution } from "../step/execution.ts";
+import { formOf } from "./form.ts";
+import type { Result, Results } from "./results.ts";
 
 /** What a build's result goes out with. */
 export interface OutputScope {
   readonly execution: Execution;
   readonly registries: RegistryClient;
   readonly events: EventSink;
-}
-
-/** The result of a build, before it goes anywhere. */
-export interface Result {
-  /** One a platform, in the order asked for. */
-  readonly images: readonly BuiltImage[];
-  /** Of the manifest, or of the index over several. */
-  readonly descriptor: Descriptor;
 }
 
 /** What was done with a result. */
@@ -49,8 +32,9 @@ export function outputsOf(options: BuildOptions): readonly Output[] {
     given.length === 0
       ? [{ type: "image", names, push: options.push === true } as const]
       : options.push === true && !given.some(isPush)
-        ? [...given, { type: "image", names, push: true } as const]
+        ? withPush(given, names)
         : given;
+  for (const output of outputs) formOf(output);
   const nameless = outputs.find((output) => isPush(output) && "names" in output && output.names.length === 0);
   const pinned = outputs.flatMap((output) => ("names" in output ? output.names : [])).find((name) => parseReference(name).digest !== undefined);
   if (pinned !== undefined)
@@ -59,30 +43,24 @@ export function outputsOf(options: BuildOptions): readonly Output[] {
   return outputs;
 }
 
+/** `--push` beside `-o`: the images that are named there are pushed, as they are to be written; else one more is. */
+function withPush(given: readonly Output[], names: readonly string[]): readonly Output[] {
+  if (!given.some((output) => output.type === "image")) return [...given, { type: "image", names, push: true }];
+  return given.map((output) => (output.type === "image" ? { ...output, push: true } : output));
+}
+
 function isPush(output: Output): boolean {
   return output.type === "image" && output.push;
 }
 
-/** Stores the index over several platforms; the manifest itself is the result of one. */
-export async function finishResult(scope: OutputScope, images: readonly BuiltImage[], io: IOOptions): Promise<Result> {
-  const [only] = images;
-  if (only !== undefined && images.length === 1) return { images, descriptor: only.descriptor };
-  const descriptor = await storeIndex(
-    scope.execution.store,
-    images.map(({ descriptor: manifest, platform }) => ({ descriptor: manifest, platform })),
-    io,
-  );
-  return { images, descriptor };
-}
-
 /** Sends a result everywhere it should go, one output after the other. */
-export async function deliver(scope: OutputScope, result: Result, outputs: readonly Output[], io: IOOptions): Promise<Delivered> {
+export async function deliver(scope: OutputScope, results: Results, outputs: readonly Output[], io: IOOptions): Promise<Delivered> {
   const names = new Set<string>();
   let pushed = false;
   for (const [at, output] of outputs.entries()) {
     const events = scope.events.step(`output ${at + 1}`, titleOf(output));
     try {
-      await deliverOne(scope, result, output, events, io);
+      await deliverOne(scope, await results(formOf(output)), output, events, io);
       events.done();
     } catch (error) {
       events.failed(error);
@@ -132,7 +110,7 @@ async function keep(scope: OutputScope, result: Result, names: readonly string[]
 /** Fetches what of the base is not in the store yet. */
 async function storeLayers(result: Result, events: StepEvents, io: IOOptions): Promise<void> {
   events.note(`writing image ${result.images[0]?.configDigest ?? result.descriptor.digest}`);
-  for (const image of result.images) await Promise.all(image.stack.layers.map((layer) => layer.stored(io)));
+  for (const image of result.images) await Promise.all(image.layers.map((layer) => layer.stored(io)));
 }
 
 async function push(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
@@ -170,8 +148,8 @@ function lazySource(scope: OutputScope): Fetcher {
 }
 
 async function isComplete(scope: OutputScope, result: Result, io: IOOptions): Promise<boolean> {
-  for (const { stack } of result.images) {
-    for (const layer of stack.layers) if (!(await scope.execution.store.has(await layer.blob(), io))) return false;
+  for (const { layers } of result.images) {
+    for (const { descriptor } of layers) if (!(await scope.execution.store.has(descriptor, io))) return false;
   }
   return true;
 }

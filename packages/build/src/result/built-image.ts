@@ -5,6 +5,8 @@ import type { Store } from "@varve/store";
 import type { ExecutedPlan } from "../plan-execution.ts";
 import { rfc3339 } from "../rfc3339.ts";
 import type { LayerStack } from "../layer-stack.ts";
+import type { CheckedForm } from "../output/form.ts";
+import { formLayers, type FormedLayer } from "../output/formed-layers.ts";
 import { finishConfig } from "./image-config.ts";
 
 /** The image of one platform: config and manifest are in the store, a base's layers perhaps only in their registry. */
@@ -14,24 +16,31 @@ export interface BuiltImage {
   readonly configDigest: Digest;
   readonly config: ImageConfig;
   readonly platform: Platform;
+  /** What was built, whatever the form. */
   readonly stack: LayerStack;
+  readonly layers: readonly FormedLayer[];
 }
 
-/** Makes the image of a plan that was carried out; waits for its layers' compression. `epoch` in milliseconds. */
-export async function buildImage(store: Store, executed: ExecutedPlan, epoch: number | undefined, io: IOOptions): Promise<BuiltImage> {
+/** Makes the image of a plan that was carried out, in a form; waits for its layers' compression. `epoch` in milliseconds. */
+export async function buildImage(
+  store: Store,
+  executed: ExecutedPlan,
+  { form, epoch }: { readonly form: CheckedForm; readonly epoch: number | undefined },
+  io: IOOptions,
+): Promise<BuiltImage> {
   const { plan, results } = executed;
   const result = results.get(plan.result);
   if (result?.kind !== "stack") throw new TypeError("a plan's result is a stack of layers");
   const { stack } = result;
+  const formed = await formLayers(store, stack, stack.layers.length - plan.layers.length, form, io);
   const config = finishConfig(plan, {
-    stack,
+    diffIDs: formed.map((layer) => layer.diffID),
     created(vertex) {
       const step = results.get(vertex);
       return step?.kind === "stack" ? step.created : undefined;
     },
     epoch: epoch === undefined ? undefined : rfc3339(epoch),
   });
-  const layers = await Promise.all(stack.layers.map((layer) => layer.blob()));
-  const descriptor = await storeImage(store, { config, layers }, io);
-  return { descriptor, configDigest: digestFromHex(sha256Hex(serializeImageConfig(config))), config, platform: plan.platform, stack };
+  const descriptor = await storeImage(store, { config, layers: formed.map((layer) => layer.descriptor), format: form.mediaTypes }, io);
+  return { descriptor, configDigest: digestFromHex(sha256Hex(serializeImageConfig(config))), config, platform: plan.platform, stack, layers: formed };
 }

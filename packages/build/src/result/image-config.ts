@@ -1,10 +1,9 @@
-import type { HistoryEntry, ImageConfig } from "@varve/oci";
+import type { DiffID, HistoryEntry, ImageConfig } from "@varve/oci";
 import type { Plan } from "@varve/plan";
-import type { LayerStack } from "../layer-stack.ts";
 
 /** What {@link finishConfig} needs beside the plan. */
 export interface ConfigInputs {
-  readonly stack: LayerStack;
+  readonly diffIDs: readonly DiffID[];
   /** RFC 3339 of each vertex that has a layer. */
   created(vertex: string): string | undefined;
   /** RFC 3339; replaces every time above the base. */
@@ -27,7 +26,7 @@ export function finishConfig(plan: Plan, inputs: ConfigInputs): ImageConfig {
   return {
     ...config,
     ...(created === undefined ? {} : { created }),
-    rootfs: { type: "layers", diff_ids: inputs.stack.layers.map((layer) => layer.diffID) },
+    rootfs: { type: "layers", diff_ids: inputs.diffIDs },
     history,
   };
 }
@@ -35,7 +34,7 @@ export function finishConfig(plan: Plan, inputs: ConfigInputs): ImageConfig {
 /** Bases without any history get an entry a layer, or history and layers would not match. */
 function baseHistory(plan: Plan, inputs: ConfigInputs): readonly HistoryEntry[] {
   const given = plan.config.history ?? [];
-  const layers = inputs.stack.layers.length - plan.layers.length;
+  const layers = inputs.diffIDs.length - plan.layers.length;
   if (given.length > 0 || layers === 0) return given;
   return Array.from({ length: layers }, () => ({
     ...(plan.config.created === undefined ? {} : { created: plan.config.created }),

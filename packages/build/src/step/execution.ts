@@ -1,3 +1,4 @@
+import type { Codec } from "@varve/archive";
 import type { CacheBackend } from "@varve/cache";
 import type { BuildContext } from "@varve/context";
 import type { ContentReader, FileTree } from "@varve/layer";
@@ -34,6 +35,8 @@ export interface Execution {
   readonly background: Promise<unknown>[];
   /** Folder for what must be on disk during the build. */
   readonly spool: string;
+  /** What layers are compressed with. */
+  readonly codec: Codec;
   /** Milliseconds since the epoch, for what is made now: the epoch asked for, else the build's start. */
   readonly now: number;
   /** Of this machine. */

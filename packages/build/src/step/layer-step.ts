@@ -56,7 +56,8 @@ async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): P
     const changes = withParents(produced.base, produced.changes);
     const outline = createCacheKey([{ name: "kind", value: step.vertex.kind }, ...step.outline]);
     const before = await execution.latest.lookup(outline, io);
-    const made = await createLayer(execution.store, changes, produced.reader, { ...io, previous: before === undefined ? [] : [before.diffID] });
+    const previous = before === undefined ? [] : [before.diffID];
+    const made = await createLayer(execution.store, changes, produced.reader, { ...io, codec: execution.codec, previous });
     await produced.keep?.(made.diffID);
     const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
     const recorded = record(execution, step, { key, outline }, made, created);

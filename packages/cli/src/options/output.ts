@@ -1,9 +1,12 @@
-import type { Output } from "@varve/build";
+import type { ImageForm, Output } from "@varve/build";
 import { VarveError } from "@varve/errors";
 import { parseFields, parseFlag, refuseUnknownFields } from "./key-values.ts";
 
-const KNOWN = ["type", "dest", "name", "push", "tar", "compression"];
-const LATER = ["compression-level", "force-compression", "rewrite-timestamp", "oci-mediatypes", "annotation", "push-by-digest", "unpack", "store"];
+const KNOWN = ["type", "dest", "name", "push", "tar"];
+/** Of images only. */
+const FORM = ["compression", "compression-level", "force-compression", "portable", "oci-mediatypes"];
+const COMPRESSIONS = ["gzip", "zstd", "uncompressed"] as const;
+const LATER = ["rewrite-timestamp", "annotation", "push-by-digest", "unpack", "store"];
 
 /** Parses `-o/--output` as buildx does: `type=…,dest=…`, a bare path (`local`), or `-` (a tar on stdout). */
 export function parseOutput(text: string, tags: readonly string[]): Output {
@@ -16,14 +19,8 @@ export function parseOutput(text: string, tags: readonly string[]): Output {
   for (const key of LATER) {
     if (fields.has(key)) throw new VarveError("CLI_USAGE", `--output: ${key} is not supported yet`, { hint: `leave ${key} out` });
   }
-  refuseUnknownFields("--output", fields, KNOWN);
-  // what is made here is always gzip; what a base brings stays as it is, as with buildx
-  const compression = fields.get("compression") ?? "gzip";
-  if (compression !== "gzip") {
-    throw new VarveError("CLI_USAGE", `--output: compression=${compression} is not supported yet`, {
-      hint: "layers are written with gzip; leave compression out",
-    });
-  }
+  refuseUnknownFields("--output", fields, [...KNOWN, ...FORM]);
+  const form = parseForm(fields);
   const type = fields.get("type") ?? "";
   const names = fields.has("name") ? (fields.get("name") ?? "").split(",").filter((name) => name !== "") : tags;
   const dest = fields.get("dest");
@@ -31,15 +28,17 @@ export function parseOutput(text: string, tags: readonly string[]): Output {
     case "image":
     case "registry":
       if (dest !== undefined) throw new VarveError("CLI_USAGE", `--output type=${type} takes no dest`);
-      return { type: "image", names, push: type === "registry" || (fields.has("push") && parseFlag("--output", "push", fields.get("push"))) };
+      return { type: "image", ...form, names, push: type === "registry" || (fields.has("push") && parseFlag("--output", "push", fields.get("push"))) };
     case "oci":
     case "docker": {
       const tar = !fields.has("tar") || parseFlag("--output", "tar", fields.get("tar"));
-      return { type, dest: dest ?? standardOutput(type, tar), tar, names };
+      return { type, ...form, dest: dest ?? standardOutput(type, tar), tar, names };
     }
     case "tar":
+      refuseForm(type, fields);
       return { type, dest: dest ?? standardOutput(type, true) };
     case "local":
+      refuseForm(type, fields);
       if (dest === undefined) throw new VarveError("CLI_USAGE", "--output type=local needs a dest");
       return { type, dest };
     default:
@@ -47,6 +46,41 @@ export function parseOutput(text: string, tags: readonly string[]): Output {
         hint: "known types: image, registry, oci, docker, tar, local",
       });
   }
+}
+
+function parseForm(fields: ReadonlyMap<string, string | undefined>): { readonly form?: ImageForm } {
+  if (!FORM.some((key) => fields.has(key))) return {};
+  const flag = (key: string): boolean | undefined => (fields.has(key) ? parseFlag("--output", key, fields.get(key)) : undefined);
+  return {
+    form: {
+      compression: parseCompression(fields),
+      compressionLevel: parseLevel(fields),
+      forceCompression: flag("force-compression"),
+      portable: flag("portable"),
+      ociMediaTypes: flag("oci-mediatypes"),
+    },
+  };
+}
+
+function parseCompression(fields: ReadonlyMap<string, string | undefined>): ImageForm["compression"] {
+  const given = fields.get("compression");
+  const known = COMPRESSIONS.find((name) => name === given);
+  if (!fields.has("compression") || known !== undefined) return known;
+  throw new VarveError("CLI_USAGE", `--output: unknown compression ${JSON.stringify(given ?? "")}`, { hint: `known are ${COMPRESSIONS.join(", ")}` });
+}
+
+/** Whether a compression has such a level is the build's to say. */
+function parseLevel(fields: ReadonlyMap<string, string | undefined>): number | undefined {
+  if (!fields.has("compression-level")) return undefined;
+  const given = fields.get("compression-level") ?? "";
+  if (!/^-?\d{1,9}$/.test(given)) throw new VarveError("CLI_USAGE", `--output: compression-level is a whole number, not ${JSON.stringify(given)}`);
+  return Number(given);
+}
+
+function refuseForm(type: string, fields: ReadonlyMap<string, string | undefined>): void {
+  const key = FORM.find((name) => fields.has(name));
+  if (key === undefined) return;
+  throw new VarveError("CLI_USAGE", `--output type=${type} takes no ${key}`, { hint: "it holds files, not layers; type=image, registry, oci and docker do" });
 }
 
 function standardOutput(type: string, tar: boolean): string {

@@ -6,4 +6,5 @@ export const ARCHIVE_CODES = {
   ARCHIVE_UNENCODABLE: "An entry has a value that a tar header cannot hold.",
   ARCHIVE_MALFORMED_COMPRESSION: "A compressed stream is truncated, corrupt or followed by garbage.",
   ARCHIVE_UNSUPPORTED_COMPRESSION: "A stream is compressed in a way varve cannot read.",
+  ARCHIVE_INVALID_CODEC: "A compression is asked for that cannot be written here, or a level it does not have.",
 } as const;

@@ -1,0 +1,91 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isVarveError } from "@varve/errors";
+import { MEDIA_TYPES, parseManifest } from "@varve/oci";
+import { openStore } from "@varve/store";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { build } from "../build.ts";
+import type { BuildOptions, BuildResult, ImageForm } from "../build-options.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "varve-form-"));
+  await mkdir(join(root, "context"));
+  await writeFile(join(root, "context/a"), "alpha");
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const run = (dockerfile: string, options: Partial<BuildOptions> = {}, home = "home"): Promise<BuildResult> =>
+  build({ context: join(root, "context"), dockerfile, home: join(root, home), sourceDateEpoch: 1_700_000_000, ...options });
+const image = (form: ImageForm, ...names: string[]): Partial<BuildOptions> => ({ outputs: [{ type: "image", names, push: false, form }] });
+
+async function layersOf(result: BuildResult, home = "home"): Promise<readonly string[]> {
+  await using store = await openStore({ root: join(root, home) });
+  const bytes: Uint8Array[] = [];
+  for await (const piece of await store.fetch(result.descriptor)) bytes.push(piece);
+  const { layers, mediaType, config } = parseManifest(Buffer.concat(bytes), result.descriptor.mediaType);
+  expect(mediaType).toBe(result.descriptor.mediaType);
+  expect(config.mediaType).toBe(mediaType === MEDIA_TYPES.ociManifest ? MEDIA_TYPES.ociConfig : MEDIA_TYPES.dockerConfig);
+  return layers.map((layer) => layer.mediaType);
+}
+
+describe("compression", () => {
+  const { ociLayer, ociLayerGzip } = MEDIA_TYPES;
+
+  test("of layers made here; a base's keep theirs, unless forced", async () => {
+    await run("FROM scratch\nCOPY a /base", image({}, "base:1"));
+    const dockerfile = "FROM base:1\nCOPY a /a";
+    expect(await layersOf(await run(dockerfile, image({ compression: "uncompressed" })))).toEqual([ociLayerGzip, ociLayer]);
+    expect(await layersOf(await run(dockerfile, image({ compression: "uncompressed", forceCompression: true })))).toEqual([ociLayer, ociLayer]);
+  });
+
+  test("from cache gives what a first build gives", async () => {
+    const dockerfile = "FROM scratch\nCOPY a /a\nCOPY a /b";
+    await run(dockerfile);
+    for (const form of [{ compression: "uncompressed" }, { compressionLevel: 1 }, { portable: true }, {}] as const) {
+      const warm = await run(dockerfile, image(form));
+      expect(warm.steps).toEqual({ total: 2, cached: 2 });
+      expect(warm.descriptor).toEqual((await run(dockerfile, image(form), `cold ${JSON.stringify(form)}`)).descriptor);
+    }
+  });
+
+  test("each output its own; the result is the first image's", async () => {
+    const dest = join(root, "layout");
+    const result = await run("FROM scratch\nCOPY a /a", {
+      outputs: [
+        { type: "local", dest: join(root, "out") },
+        { type: "oci", dest, tar: false, names: ["x"], form: { compression: "uncompressed" } },
+        { type: "image", names: ["y:1"], push: false },
+      ],
+    });
+    expect(await layersOf(result)).toEqual([ociLayer]);
+    await using store = await openStore({ root: join(root, "home") });
+    expect((await store.resolve("docker.io/library/y:1")).digest).not.toBe(result.descriptor.digest);
+  });
+
+  test("Docker's media types", async () => {
+    expect(await layersOf(await run("FROM scratch\nCOPY a /a", image({ ociMediaTypes: false })))).toEqual([MEDIA_TYPES.dockerLayerGzip]);
+  });
+});
+
+test.each([
+  [{ compressionLevel: 10 }, "ARCHIVE_INVALID_CODEC", "gzip has no compression level 10"],
+  [{ compression: "uncompressed", compressionLevel: 1 }, "ARCHIVE_INVALID_CODEC", "uncompressed layers have no compression level, 1 was given"],
+  [
+    { compression: "zstd", ociMediaTypes: false },
+    "BUILD_INVALID_OPTION",
+    "zstd layers cannot go with Docker's media types, under which clients do not read them",
+  ],
+  ...(process.versions["zstd"] === undefined ? [[{ compression: "zstd" }, "ARCHIVE_INVALID_CODEC", "zstd cannot be written here"] as const] : []),
+] as const)("%j is refused before anything is built", async (form, code, message) => {
+  const begun: string[] = [];
+  const failed = await run("FROM scratch\nCOPY a /a", { ...image(form), onProgress: (event) => begun.push(event.type) }).catch((error: unknown) => error);
+  expect(isVarveError(failed) ? [failed.code, failed.message] : failed).toEqual([code, message]);
+  expect(begun).toEqual([]);
+});
+
+test("--push pushes the image that an output names, in its form", async () => {
+  const outputs = [{ type: "image", names: [], push: false, form: { compression: "uncompressed" } }] as const;
+  await expect(run("FROM scratch\nCOPY a /a", { outputs, push: true })).rejects.toThrow("an image that is pushed needs a name");
+});
