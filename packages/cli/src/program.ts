@@ -82,6 +82,22 @@ export function createProgram(session: Session): Program {
       exitCode = await lintCommand(session, context ?? ".", options);
     });
 
+  program
+    .command("context")
+    .description("look at build contexts")
+    .command("ls [path]")
+    .description("show what a build is given of a directory, the largest of it, and what an ignore file leaves out")
+    .option("-f, --file <path>", "the Dockerfile (default: PATH/Dockerfile); its own .dockerignore wins")
+    .option("--why <file>", "tell whether a file is sent, and which line of the ignore file decided")
+    .option("-a, --all", "list every file")
+    .option("--json", "print JSON")
+    .option("--debug", "print stack traces with errors")
+    .exitOverride()
+    .action(async (path: string | undefined, options: Flags) => {
+      const { contextListCommand } = await import("./commands/context.ts");
+      exitCode = await contextListCommand(session, path ?? ".", options);
+    });
+
   command("pull <image>", "fetch an image into the store")
     .option("--platform <os/arch>", "the platform to take from an index (default: this machine's)")
     .option("--all-platforms", "fetch the whole index")

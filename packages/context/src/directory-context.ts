@@ -1,13 +1,13 @@
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { displayPath } from "@varve/bytes";
-import { type IgnoreMatcher, parseIgnore } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import { createTreeBuilder, type FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
-import { type BuildContext, type ContextMemory, TEXT_LIMIT } from "./context.ts";
+import type { BuildContext, ContextMemory } from "./context.ts";
 import { listDirectory, type ListOptions, rootBytes } from "./directory-walk.ts";
 import { createDiskReader } from "./disk-reader.ts";
+import { readIgnoreFile, readLimitedFile } from "./ignore-file.ts";
 import type { Listing } from "./listing.ts";
 import { createSelectionMemory } from "./selection-memory.ts";
 import { createStatCache, SETTLED } from "./stat-cache.ts";
@@ -32,11 +32,12 @@ export interface DirectoryContextOptions extends IOOptions {
  */
 export async function openDirectoryContext(options: DirectoryContextOptions): Promise<BuildContext> {
   const root = await resolveRoot(options.path);
-  const ignore = await readIgnoreFile(root, options.dockerfile);
+  const ignore = await readIgnoreFile(options.path, options.dockerfile);
   const cache = options.cache === undefined ? undefined : createStatCache(`${options.cache}.stat`);
   let listing: Promise<Listed> | undefined;
   let made: Promise<FileTree> | undefined;
-  const list = (io: IOOptions | undefined): Promise<Listed> => (listing ??= listSettled(root, { ignore, hidden: options.hidden, signal: io?.signal }));
+  const list = (io: IOOptions | undefined): Promise<Listed> =>
+    (listing ??= listSettled(root, { ignore: ignore?.matcher, hidden: options.hidden, signal: io?.signal }));
   return {
     title: options.title ?? options.path,
     reader: createDiskReader(root, cache),
@@ -93,7 +94,8 @@ export function emptyContext(title: string): BuildContext {
   };
 }
 
-async function resolveRoot(path: string): Promise<string> {
+/** The real path of a directory. Throws CONTEXT_NOT_FOUND. */
+export async function resolveRoot(path: string): Promise<string> {
   try {
     const root = await realpath(path);
     if ((await stat(root)).isDirectory()) return root;
@@ -101,28 +103,4 @@ async function resolveRoot(path: string): Promise<string> {
     throw new VarveError("CONTEXT_NOT_FOUND", `build context ${path} does not exist`, { cause, hint: "varve build DIRECTORY builds from a directory" });
   }
   throw new VarveError("CONTEXT_NOT_FOUND", `build context ${path} is not a directory`, { hint: "use -f to name a Dockerfile" });
-}
-
-async function readIgnoreFile(root: string, dockerfile: string | undefined): Promise<IgnoreMatcher | undefined> {
-  const own = dockerfile === undefined ? undefined : await readText(`${dockerfile}.dockerignore`);
-  const text = own ?? (await readText(join(root, ".dockerignore")));
-  return text === undefined ? undefined : parseIgnore(text);
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  const bytes = await readLimitedFile(path);
-  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
-}
-
-async function readLimitedFile(path: string): Promise<Uint8Array | undefined> {
-  try {
-    const { size } = await stat(path);
-    if (size > TEXT_LIMIT) throw new VarveError("CONTEXT_TOO_LARGE", `${path} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
-    return await readFile(path);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined;
-    if (cause instanceof VarveError) throw cause;
-    throw new VarveError("CONTEXT_UNREADABLE", `cannot read ${path}`, { cause, hint: (cause as Error).message });
-  }
 }

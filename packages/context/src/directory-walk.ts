@@ -11,6 +11,8 @@ export interface ListOptions extends IOOptions {
   readonly ignore?: IgnoreMatcher | undefined;
   /** Host paths of directories that are not part of it wherever they lie: the store a build writes to. */
   readonly hidden?: readonly string[] | undefined;
+  /** Told what `ignore` leaves out; of a directory that isn't entered nothing but itself. */
+  readonly onIgnored?: ((path: BytePath) => void) | undefined;
 }
 
 /** How a directory becomes a tree. */
@@ -79,7 +81,7 @@ export async function listDirectory(root: string, options: ListOptions = {}): Pr
 
 async function listBelow(walk: Walk, directory: OpenDirectory, pending: PendingDirectory[], depth: number): Promise<void> {
   if (depth > MAX_DEPTH) throw new VarveError("CONTEXT_UNREADABLE", `${displayPath(directory.path)} is nested more than ${MAX_DEPTH} directories deep`);
-  const { ignore, signal } = walk.options;
+  const { ignore, signal, onIgnored } = walk.options;
   for (const name of listNames(directory)) {
     if (++walk.seen % TURN === 0) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -87,10 +89,14 @@ async function listBelow(walk: Walk, directory: OpenDirectory, pending: PendingD
     }
     const path = joinPath(directory.path, name);
     const ignored = ignore?.matches(path) ?? false;
-    if (ignored && ignore?.mayDescend(path) !== true) continue;
+    if (ignored && ignore?.mayDescend(path) !== true) {
+      onIgnored?.(path);
+      continue;
+    }
     const access = `${directory.access}${name}`;
     const stats = statEntry(access, path);
     const type = stats === undefined ? undefined : entryType(stats);
+    if (ignored && type !== "directory") onIgnored?.(path);
     if (stats === undefined || type === undefined || (ignored && type !== "directory")) continue;
     if (type === "directory" && walk.hidden.has(identity(stats))) continue;
     const below: PendingDirectory[] = ignored ? [...pending, { path, stats }] : [];

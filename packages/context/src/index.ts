@@ -1,10 +1,12 @@
 export { archiveContext, gitContext } from "./archive-context.ts";
 export { type Archive, type ArchiveEntry, type ArchiveOptions, archiveTree, openArchive } from "./archive-tree.ts";
 export { type BuildContext, type ContextMemory, type OwningReader, TEXT_LIMIT } from "./context.ts";
+export { type ContextSurvey, explainPath, surveyContext, type SurveyedFile, type SurveyOptions, type SurveyVerdict } from "./context-survey.ts";
 export { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
 export { walkDirectory, type WalkOptions } from "./directory-walk.ts";
 export { createDiskReader } from "./disk-reader.ts";
 export { type GitReference, parseGitReference } from "./git-reference.ts";
 export { type GitTree, gitTree, type GitTreeOptions } from "./git-tree.ts";
 export { type HttpFile, httpFile, type HttpFileOptions } from "./http-file.ts";
+export { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
 export { type ContextSpec, isContextURL, openContext, type OpenedContext } from "./open-context.ts";
