@@ -8,7 +8,7 @@ import { blobNotFound, readBlob, readBlobRange, type StoredBlob } from "./blob-r
 import { blobFileSize, BlobFileWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
 import { onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
-import { acquireLock } from "./file-lock.ts";
+import { acquireLock, tryLock } from "./file-lock.ts";
 import { type IngestSession, openIngestSession } from "./ingest-session.ts";
 import { readLayerIndexFile, writeLayerIndexFile } from "./layer-index-file.ts";
 import { prepareLayout } from "./layout-folder.ts";
@@ -137,9 +137,13 @@ class DiskStore implements Store {
   }
 
   async lock(name: string, mode: "shared" | "exclusive", options?: IOOptions): Promise<Lock> {
-    const path = join(this.root, "locks", createHash("sha256").update(name).digest("hex"));
-    const held = await onDisk(`lock ${name}`, () => acquireLock(path, mode, options?.signal));
+    const held = await onDisk(`lock ${name}`, () => acquireLock(this.#lockPath(name), mode, options?.signal));
     return { name, [Symbol.asyncDispose]: () => held.release() };
+  }
+
+  async tryLock(name: string, mode: "shared" | "exclusive"): Promise<Lock | undefined> {
+    const held = await onDisk(`lock ${name}`, () => tryLock(this.#lockPath(name), mode));
+    return held === undefined ? undefined : { name, [Symbol.asyncDispose]: () => held.release() };
   }
 
   /** Aborts what is unfinished; the store can't be written to afterwards. */
@@ -148,6 +152,10 @@ class DiskStore implements Store {
     const session = await this.#session?.catch(() => undefined);
     this.#session = undefined;
     await session?.close();
+  }
+
+  #lockPath(name: string): string {
+    return join(this.root, "locks", createHash("sha256").update(name).digest("hex"));
   }
 
   #blobPath(digest: Digest): string {

@@ -32,4 +32,6 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   writeLayerIndex(diffID: DiffID, bytes: Uint8Array, options?: IOOptions): Promise<void>;
   /** Waits for a lock (`flock(2)`); names are hashed before they name a file. */
   lock(name: string, mode: "shared" | "exclusive", options?: IOOptions): Promise<Lock>;
+  /** As `lock`, without waiting: `undefined` when another holds it. */
+  tryLock(name: string, mode: "shared" | "exclusive"): Promise<Lock | undefined>;
 }
