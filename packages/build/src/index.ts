@@ -5,4 +5,7 @@ export type { CheckResult } from "./check/check.ts";
 export type { OutlineResult, TargetsResult } from "./check/outline.ts";
 export { hostPlatform } from "./host-platform.ts";
 export type { RungChoice } from "./run/start-runner.ts";
-export { runImage, type RunImageOptions, type RunImageResult } from "./run-image.ts";
+export { commitContainer, type CommitOptions, type CommitResult } from "./container/commit.ts";
+export type { Container, ContainerEnd, ContainerState } from "./container/container.ts";
+export { type ContainerShelf, openContainers } from "./container/container-shelf.ts";
+export { runImage, type RunImageOptions, type RunImageResult, type RunVolume } from "./run-image.ts";

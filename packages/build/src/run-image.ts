@@ -1,11 +1,20 @@
+import { randomBytes } from "node:crypto";
 import { VarveError } from "@varve/errors";
-import { copyGraph, createLayerReader, type Image, openImage } from "@varve/image";
-import { formatReference, type IOOptions, parseReference } from "@varve/oci";
+import { copyGraph, createLayer, createLayerReader, type Image, openImage } from "@varve/image";
+import { type ContentReader, type FileTree, withParents } from "@varve/layer";
+import { formatReference, type IOOptions, parseReference, type RuntimeConfig } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
+import type { RunOutcome } from "@varve/snapshot";
 import { openStore, type Store } from "@varve/store";
 import { readAccounts, resolveProcessUser } from "./accounts.ts";
+import { createCompositeReader } from "./composite-reader.ts";
+import type { Container, ContainerEnd } from "./container/container.ts";
+import { containerName, isContainerName } from "./container/container-name.ts";
+import { openContainers } from "./container/container-shelf.ts";
+import { inheritedStreams, terminalStreams } from "./container/run-streams.ts";
 import { hostPlatform } from "./host-platform.ts";
-import { baseLayer, createStack, createStackTrees, openLayerTar } from "./layer-stack.ts";
+import { baseLayer, createStack, createStackTrees, openLayerTar, type StackLayer } from "./layer-stack.ts";
+import { rfc3339 } from "./rfc3339.ts";
 import { runEnvironment } from "./run/environment.ts";
 import { type RungChoice, startRunner } from "./run/start-runner.ts";
 
@@ -22,10 +31,25 @@ export interface RunImageOptions extends IOOptions, RungChoice {
   readonly workdir?: string;
   readonly user?: string;
   readonly network: "default" | "none" | "host";
+  /** Directories and files of the host; `source` and `target` are absolute. */
+  readonly volumes?: readonly RunVolume[];
+  /** The command gets this process's stdin (default: an empty one). */
+  readonly interactive?: boolean;
+  /** The command gets a terminal. */
+  readonly terminal?: boolean;
+  /** Keeps what the command changed as a container of the store, under a name (`true`: one that is made up). */
+  readonly keep?: string | true;
   /** The store's folder. */
   readonly home: string;
   /** Where a missing image is pulled from; stays the caller's. */
   readonly registries: RegistryClient;
+}
+
+/** A part of the host that a command sees, and may change. */
+export interface RunVolume {
+  readonly source: string;
+  readonly target: string;
+  readonly readonly: boolean;
 }
 
 /** How a command in an image ended. */
@@ -34,13 +58,40 @@ export interface RunImageResult {
   readonly exitCode: number;
   /** What the sandbox could not do as Docker would. */
   readonly losses: readonly string[];
+  /** What was kept. */
+  readonly container?: Container;
 }
 
-/** Runs a command on a fresh copy of an image, with this process's stdin, stdout and stderr; what it changes is thrown away. */
+/** An image ready to run on. */
+interface OpenedImage {
+  readonly store: Store;
+  readonly image: Image;
+  readonly layers: readonly StackLayer[];
+  readonly tree: FileTree;
+  readonly reader: ContentReader;
+}
+
+/** Runs a command on a fresh copy of an image, with this process's streams; what it changes is thrown away, or kept as a container. */
 export async function runImage(options: RunImageOptions): Promise<RunImageResult> {
   await using store = await openStore({ root: options.home, ...io(options) });
+  const opened = await openForRun(store, options);
+  const container = options.keep === undefined ? undefined : await newContainer(opened, options, options.keep);
+  if (container === undefined) return await runOn(opened, options);
+  const containers = await openContainers(store);
+  await using _held = await containers.hold(container.id);
+  await containers.save(container);
+  try {
+    const result = await runOn(opened, options, container);
+    if (result.container !== undefined) await containers.save(result.container);
+    return result;
+  } catch (error) {
+    await containers.discard(container);
+    throw error;
+  }
+}
+
+async function openForRun(store: Store, options: RunImageOptions): Promise<OpenedImage> {
   const image = await findImage(store, options);
-  const runtime = image.config.config ?? {};
   const layers = image.layers.map((layer) => baseLayer(store, layer));
   const tree = await createStackTrees().tree(createStack(layers), io(options));
   const reader = createLayerReader(store, async (diffID) => {
@@ -48,11 +99,17 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
     if (layer === undefined) throw new VarveError("STORE_BLOB_NOT_FOUND", `no layer ${diffID} in ${options.image}`);
     return await layer.stored(io(options));
   });
-  const user = resolveProcessUser(options.user ?? runtime.User ?? "", await readAccounts(tree, reader, io(options)));
-  const own = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
-  const workdir = options.workdir ?? runtime.WorkingDir ?? "/";
+  return { store, image, layers, tree, reader };
+}
 
-  await using runner = await startRunner(store, options);
+async function runOn(opened: OpenedImage, options: RunImageOptions, container?: Container): Promise<RunImageResult> {
+  const { store, image, layers, tree, reader } = opened;
+  const config = runtimeOf(image, options);
+  const user = resolveProcessUser(config.User ?? "", await readAccounts(tree, reader, io(options)));
+  const workdir = config.WorkingDir ?? "";
+  const args = commandOf(options, config);
+  await using streams = options.terminal === true ? await terminalStreams(options.interactive ?? false) : inheritedStreams(options.interactive ?? false);
+  await using runner = await startRunner(store, options, streams.streams);
   await using outcome = await runner.run({
     layers: layers.map((layer) => ({
       diffID: layer.diffID,
@@ -60,20 +117,84 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
       index: (options_) => layer.index(options_),
     })),
     tree,
-    args: commandOf(image, options),
-    env: runEnvironment([...(runtime.Env ?? []), ...own], { buildArgs: {}, secrets: new Map(), home: user.home }),
+    treeReader: reader,
+    args,
+    env: runEnvironment([...(config.Env ?? []), ...(options.terminal === true ? ["TERM=xterm"] : [])], {
+      ...{ buildArgs: {}, secrets: new Map(), home: user.home },
+    }),
     cwd: workdir === "" ? "/" : workdir,
     user,
     network: options.network,
     insecure: false,
-    hostname: "varve",
+    hostname: container?.id.slice(0, 12) ?? "varve",
     extraHosts: [],
     ulimits: [],
-    mounts: [],
-    stdio: "inherit",
+    mounts: [...streams.mounts, ...(options.volumes ?? []).map((volume) => ({ kind: "host", ...volume }) as const)],
+    stdio: streams.stdio,
     ...io(options),
   });
-  return { exitCode: outcome.exitCode, losses: outcome.losses };
+  const { exitCode, losses } = outcome;
+  const layer = container === undefined ? undefined : await keptLayer(opened, outcome, options);
+  await runner[Symbol.asyncDispose]();
+  await streams.drain();
+  if (container === undefined) return { exitCode, losses };
+  const end = { at: rfc3339(Date.now()), exitCode, ...(layer === undefined ? {} : { layer }) };
+  return { exitCode, losses, container: { ...container, end } };
+}
+
+/** Stores what a command changed; `undefined` when that is nothing. */
+async function keptLayer({ store, tree, reader }: OpenedImage, outcome: RunOutcome, options: RunImageOptions): Promise<ContainerEnd["layer"]> {
+  const changes = await outcome.changes(io(options));
+  if (changes.changes.length === 0) return undefined;
+  const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
+  const made = await createLayer(store, withParents(tree, changes), createCompositeReader([owning], reader), io(options));
+  return { diffID: made.diffID, blob: await made.blob };
+}
+
+async function newContainer({ store, image }: OpenedImage, options: RunImageOptions, keep: string | true): Promise<Container> {
+  const taken = new Set((await (await openContainers(store)).list()).map(({ name }) => name));
+  if (keep !== true && !isContainerName(keep)) {
+    throw new VarveError("BUILD_INVALID_OPTION", `${JSON.stringify(keep)} is no name for a container`, {
+      hint: "two characters or more: letters, digits, and after the first also _ . -",
+    });
+  }
+  if (keep !== true && taken.has(keep)) {
+    throw new VarveError("BUILD_INVALID_OPTION", `there is a container ${keep} already`, { hint: `varve rm ${keep} removes it` });
+  }
+  const config = runtimeOf(image, options);
+  return {
+    version: 1,
+    id: randomBytes(32).toString("hex"),
+    name: keep === true ? containerName(taken) : keep,
+    image: formatReference(parseReference(options.image)),
+    manifest: image.descriptor,
+    config,
+    command: commandOf(options, config),
+    created: rfc3339(Date.now()),
+  };
+}
+
+/** An image's runtime config with what the options put in its place. */
+function runtimeOf(image: Image, options: RunImageOptions): RuntimeConfig {
+  const runtime = image.config.config ?? {};
+  const own = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
+  const inherited = (runtime.Env ?? []).filter((pair) => !Object.hasOwn(options.env, pair.split("=", 1)[0] ?? ""));
+  const entrypoint = options.entrypoint === undefined ? runtime.Entrypoint : options.entrypoint === "" ? null : [options.entrypoint];
+  const cmd = options.args.length > 0 ? options.args : options.entrypoint === undefined ? runtime.Cmd : null;
+  return {
+    ...runtime,
+    ...(own.length === 0 ? {} : { Env: [...inherited, ...own] }),
+    ...(options.workdir === undefined ? {} : { WorkingDir: options.workdir }),
+    ...(options.user === undefined ? {} : { User: options.user }),
+    ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }),
+    ...(cmd === undefined ? {} : { Cmd: cmd }),
+  };
+}
+
+function commandOf(options: RunImageOptions, config: RuntimeConfig): readonly string[] {
+  const command = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  if (command.length > 0) return command;
+  throw new VarveError("BUILD_NO_COMMAND", `${options.image} has no CMD or ENTRYPOINT`, { hint: `name a command: varve run ${options.image} sh` });
 }
 
 async function findImage(store: Store, options: RunImageOptions): Promise<Image> {
@@ -90,17 +211,6 @@ async function findImage(store: Store, options: RunImageOptions): Promise<Image>
   await copyGraph(repository, store, descriptor, io(options));
   await store.tag(descriptor, name, io(options));
   return await openImage(store, descriptor, io(options));
-}
-
-function commandOf(image: Image, options: RunImageOptions): readonly string[] {
-  const runtime = image.config.config ?? {};
-  const entrypoint = options.entrypoint === undefined ? (runtime.Entrypoint ?? []) : options.entrypoint === "" ? [] : [options.entrypoint];
-  const args = options.args.length > 0 ? options.args : options.entrypoint === undefined ? (runtime.Cmd ?? []) : [];
-  const command = [...entrypoint, ...args];
-  if (command.length === 0) {
-    throw new VarveError("BUILD_NO_COMMAND", `${options.image} has no CMD or ENTRYPOINT`, { hint: `name a command: varve run ${options.image} sh` });
-  }
-  return command;
 }
 
 function io(options: IOOptions): IOOptions {

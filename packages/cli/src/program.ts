@@ -157,7 +157,7 @@ export function createProgram(session: Session): Program {
       exitCode = await serveCommand(session, options);
     });
 
-  command("run <image> [command...]", "run a command in a fresh copy of an image, which is thrown away after")
+  command("run <image> [command...]", "run a command in a fresh copy of an image")
     .option("-e, --env <NAME=value>", "set a variable (repeatable)", collect)
     .option("-w, --workdir <path>", "the working directory")
     .option("-u, --user <user>", "the user, as USER takes it")
@@ -165,13 +165,40 @@ export function createProgram(session: Session): Program {
     .addOption(new Option("--network <mode>", "network of the command").choices(["default", "none", "host"]).default("default"))
     .option("--sandbox <rung>", "how the command is isolated (default: $VARVE_SANDBOX, else the strongest that works)")
     .option("--require-isolation", "fail where the command could not be isolated from this machine")
-    .option("--rm", "accepted, since nothing is kept anyway")
+    .addOption(list("-v, --volume <host:path[:ro]>", "show a file or directory of this machine (repeatable)"))
+    .option("-i, --interactive", "give the command what is typed, or piped in")
+    .option("-t, --tty", "give the command a terminal")
+    .option("--name <name>", "what to call what is kept for varve ps, commit and rm")
+    .option("--rm", "keep nothing of what the command changes")
     .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
     .passThroughOptions()
     .action(async (image: string, args: readonly string[], options: Flags) => {
       const { runCommand } = await import("./commands/run.ts");
       exitCode = await runCommand(session, image, args, options);
     });
+
+  command("ps", "list containers: commands that run, and with -a what ended ones changed")
+    .option("-a, --all", "list ended ones too")
+    .option("-q, --quiet", "print only ids")
+    .option("--json", "print JSON")
+    .action(async (options: Flags) => {
+      const { psCommand } = await import("./commands/ps.ts");
+      exitCode = await psCommand(session, options);
+    });
+
+  command("commit <container> [name]", "make an image of what a container's command changed")
+    .addOption(list("-c, --change <instruction>", "apply a Dockerfile instruction to the config (repeatable)"))
+    .option("-m, --message <text>", "a comment for the history")
+    .option("-a, --author <name>", "who made it")
+    .action(async (container: string, name: string | undefined, options: Flags) => {
+      const { commitCommand } = await import("./commands/commit.ts");
+      exitCode = await commitCommand(session, container, name, options);
+    });
+
+  command("rm <containers...>", "remove containers").action(async (containers: readonly string[]) => {
+    const { rmCommand } = await import("./commands/rm.ts");
+    exitCode = await rmCommand(session, containers);
+  });
 
   return {
     async run(args) {

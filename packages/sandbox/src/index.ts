@@ -12,6 +12,7 @@ export { errorName, type LauncherFailure, type LauncherReport, reportData, repor
 export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/system-call.ts";
 export { type ResourceLimit, resourceLimitNumber } from "./resource-limit.ts";
 export type { MountPlace, SandboxMount, SandboxProcess } from "./sandbox-process.ts";
+export { openTerminal, type Terminal, type TerminalSize } from "./terminal.ts";
 export { execErrno, type ProcessFeatures } from "./step-program.ts";
 export { type Ids, type UserNamespace, userNamespace } from "./user-namespace.ts";
 export type { WorldFeatures } from "./world.ts";

@@ -40,6 +40,8 @@ export interface SandboxProcess {
   /** Bytes of /dev/shm. */
   readonly shmSize: number;
   readonly ulimits: readonly ResourceLimit[];
+  /** Its standard streams are a terminal, which becomes that of a session of its own. */
+  readonly terminal: boolean;
   /** Outer targets before inner ones. */
   readonly mounts: readonly SandboxMount[];
 }

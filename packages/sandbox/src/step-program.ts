@@ -54,6 +54,7 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   const namespaces = NEW_NAMESPACES | (step.network === "none" ? CLONE_NEWNET : 0);
   program.call({ label: "make namespaces", onPositive: parent, result: child.result }, "clone", namespaces | SIGCHLD, 0, 0, 0, 0);
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
+  if (step.terminal) takeTerminal(program);
   program.call("keep mounts private", "mount", 0, program.string("/"), 0, MOUNT.recursive | MOUNT.private, 0);
   if (mapped) openProcSelf(program);
   buildWorld(program, step, features, mapped ? FREE + 1 : FREE);
@@ -86,6 +87,13 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   child.send();
   awaitChild(program);
   return program.finish();
+}
+
+/** Makes the process the leader of a session whose terminal is its standard input, so that a shell there can control jobs. */
+function takeTerminal(program: ProgramBuilder): void {
+  const TIOCSCTTY = 0x540e;
+  program.call("make a session", "setsid");
+  program.call("take the terminal", "ioctl", 0, TIOCSCTTY, 0);
 }
 
 function raiseLoopback(program: ProgramBuilder, descriptor: number): void {

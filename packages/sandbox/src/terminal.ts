@@ -17,6 +17,8 @@ export interface Terminal {
   readonly master: number;
   /** A process's standard streams. */
   readonly slave: number;
+  /** Where the slave is on the host. */
+  readonly path: string;
   /** Also tells the process in the foreground, by SIGWINCH. */
   resize(size: TerminalSize): Promise<void>;
 }
@@ -52,10 +54,12 @@ export async function openTerminal(launcher: Launcher): Promise<Terminal> {
       reportData(program, found, 4);
     });
     if (number === undefined) throw new VarveError("SANDBOX_UNAVAILABLE", "a terminal has no number");
-    const slave = openSync(`/dev/pts/${Buffer.from(number).readUInt32LE()}`, constants.O_RDWR | constants.O_NOCTTY);
+    const path = `/dev/pts/${Buffer.from(number).readUInt32LE()}`;
+    const slave = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
     return {
       master,
       slave,
+      path,
       async resize({ columns, rows }) {
         await control((program) => program.call("resize the terminal", "ioctl", FIRST, TIOCSWINSZ, program.data(sizeBytes(rows, columns))));
       },

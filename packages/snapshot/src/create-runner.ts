@@ -8,6 +8,7 @@ import { jsonLines, outputOf } from "./channel/output-stream.ts";
 import type * as calls from "./helper/helper-call.ts";
 import type { UpperEntry } from "./helper/upper-entry.ts";
 import { type HelperProcess, startHelper } from "./helper-process.ts";
+import { bytesOfHostPath } from "./host-path.ts";
 import { type PlacedMount, planMounts } from "./mount-plan.ts";
 import type { Runner, RunOutcome, RunStep } from "./runner.ts";
 import { createSnapshotStacks, snapshotName, type SnapshotStacks } from "./snapshot-stack.ts";
@@ -25,6 +26,8 @@ export interface RunnerOptions {
   readonly sandbox: string;
   /** Takes no rung that leaves a step within reach of the host (default false). */
   readonly requireIsolation?: boolean;
+  /** Descriptors of this process that a step with `inherit` or `terminal` gets (default 0, 1 and 2). */
+  readonly streams?: readonly [number, number, number];
 }
 
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
@@ -69,7 +72,7 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   const failures: VarveError[] = [];
   for (const driver of wantedDrivers(drivers, options)) {
     try {
-      const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts }, io);
+      const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts, streams: options.streams ?? [0, 1, 2] }, io);
       return { helper, stacks: createSnapshotStacks(helper.channel, { whiteouts: helper.whiteouts }) };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
@@ -118,7 +121,7 @@ async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcom
   try {
     const mounts: SandboxMount[] = [];
     for (const mount of plan.mounts) mounts.push(await bring(helper, name, { mount, signal }));
-    const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio === "inherit" } satisfies calls.RunParams, {
+    const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio !== "capture" } satisfies calls.RunParams, {
       signal,
       onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
     })) as calls.RunResult;
@@ -140,6 +143,7 @@ function processOf(step: RunStep, mounts: readonly SandboxMount[]): calls.RunPar
     hostname,
     ulimits,
     mounts,
+    terminal: step.stdio === "terminal",
     network: step.network === "none" ? "none" : "host",
     shmSize: step.shmSize ?? DEFAULT_SHM_SIZE,
   };
@@ -161,6 +165,8 @@ async function bring(
   switch (source.kind) {
     case "tmpfs":
       return { ...place, kind: "tmpfs", ...(source.size === undefined ? {} : { size: source.size }) };
+    case "host":
+      return { ...place, kind: "bind", source: bytesOfHostPath(source.path), readonly: source.readonly };
     case "copy": {
       const [only] = type === "file" ? source.entries() : [];
       const entries = only === undefined ? source.entries() : [{ ...only, path: FILE }];

@@ -20,26 +20,28 @@ export interface HelperProcess extends AsyncDisposable {
   readonly whiteouts: boolean;
 }
 
-/** Host paths a helper works in; made when missing. */
-export interface HelperDirectories {
+/** Host paths a helper works in, made when missing, and what it has to give on. */
+export interface HelperSurroundings {
   readonly directory: string;
   readonly cacheMounts: string;
+  /** Descriptors of this process for steps that are not captured. */
+  readonly streams: readonly [number, number, number];
 }
 
 /** Bytes kept of what a helper says on stderr before it dies. */
 const LAST_WORDS = 4096;
 
 /** Starts a helper by the first of the driver's ways that works; SANDBOX_UNAVAILABLE tells why each does not. */
-export async function startHelper(driver: SandboxDriver, directories: HelperDirectories, options: IOOptions = {}): Promise<HelperProcess> {
+export async function startHelper(driver: SandboxDriver, surroundings: HelperSurroundings, options: IOOptions = {}): Promise<HelperProcess> {
   const helper = helperPath();
-  mkdirSync(directories.directory, { recursive: true, mode: 0o700 });
-  const launcher = await openLauncher([directories.directory, tmpdir()]);
+  mkdirSync(surroundings.directory, { recursive: true, mode: 0o700 });
+  const launcher = await openLauncher([surroundings.directory, tmpdir()]);
   const reasons: string[] = [];
   try {
     for (const entry of driver.entries()) {
       options.signal?.throwIfAborted();
       try {
-        return await startIn(entry, { driver, directories, helper, launcher, signal: options.signal });
+        return await startIn(entry, { driver, surroundings, helper, launcher, signal: options.signal });
       } catch (error) {
         options.signal?.throwIfAborted();
         reasons.push(`${entry.description}: ${(error as Error).message}`);
@@ -56,19 +58,20 @@ export async function startHelper(driver: SandboxDriver, directories: HelperDire
 
 interface HelperStart {
   readonly driver: SandboxDriver;
-  readonly directories: HelperDirectories;
+  readonly surroundings: HelperSurroundings;
   readonly helper: string;
   readonly launcher: Launcher;
   readonly signal: AbortSignal | undefined;
 }
 
 async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperProcess> {
+  const { directory, cacheMounts, streams } = start.surroundings;
   const launched = launch({
     command: [start.launcher.path],
     program: entry.program([process.execPath, start.helper], [`PATH=${process.env["PATH"] ?? ""}`]),
     stdio: ["ignore", "ignore", "pipe"],
     // the channel; a step that gets the program's own streams finds them after it, and before them all waits who is given ids
-    descriptors: ["pipe", 0, 1, 2, ...(entry.admit === undefined ? [] : ["pipe" as const])],
+    descriptors: ["pipe", ...streams, ...(entry.admit === undefined ? [] : ["pipe" as const])],
   });
   const { child, ended } = launched;
   const words = lastWords(child);
@@ -80,7 +83,7 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
   };
   try {
     await admit(entry, launched, start.signal);
-    const result = (await channel.call("open", { ...start.directories, driver: start.driver.name } satisfies OpenParams, {
+    const result = (await channel.call("open", { directory, cacheMounts, driver: start.driver.name } satisfies OpenParams, {
       signal: start.signal,
     })) as OpenResult;
     return { ...result, channel, driver: start.driver, [Symbol.asyncDispose]: async () => void (await stop()) };

@@ -31,6 +31,8 @@ export type RunMountSource =
       readonly gid: number;
       readonly from?: { readonly tree: FileTree; readonly reader: ContentReader; readonly source: string };
     }
+  /** A file or directory of the host itself, for `varve run`. */
+  | { readonly kind: "host"; readonly target: string; readonly readonly: boolean; readonly source: string }
   | { readonly kind: "tmpfs"; readonly target: string; readonly size?: number }
   | { readonly kind: "file"; readonly target: string; readonly content: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number }
   | { readonly kind: "ssh"; readonly target: string; readonly agentSocket: string; readonly mode: number; readonly uid: number; readonly gid: number };
@@ -56,9 +58,10 @@ export interface RunStep extends IOOptions {
   readonly shmSize?: number;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly mounts: readonly RunMountSource[];
-  /** Called in order, never dropped; a slow consumer slows the process down. `inherit` of stdio is for `varve run`. */
+  /** Called in order, never dropped; a slow consumer slows the process down. */
   readonly onOutput?: (stream: "stdout" | "stderr", chunk: Uint8Array) => void | Promise<void>;
-  readonly stdio: "capture" | "inherit";
+  /** `inherit`: the runner's streams; `terminal`: they are a terminal, which the process gets for its session. */
+  readonly stdio: "capture" | "inherit" | "terminal";
 }
 
 /** How a process ended, and what it changed. Dispose to free the root filesystem; contents can't be read after that. */

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { type BytePath, ROOT } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type ContentReader, createTreeBuilder, type Entry, type FileTree, resolvePath, type TreeBuilder } from "@varve/layer";
@@ -19,6 +20,7 @@ export interface StepMount extends MountShape {
         readonly entries?: () => Iterable<Entry>;
         readonly reader?: ContentReader;
       }
+    | { readonly kind: "host"; readonly path: string; readonly readonly: boolean }
     | { readonly kind: "tmpfs"; readonly size?: number }
     | { readonly kind: "ssh"; readonly mount: RunMountSource & { readonly kind: "ssh" } };
 }
@@ -50,12 +52,22 @@ function mountOf(mount: RunMountSource): StepMount {
       if (type !== "directory") throw new VarveError("SNAPSHOT_MOUNT_TARGET", `the source of the cache mount on ${target} is no directory`);
       return { target, type, source: { kind: "cache", mount, entries, reader: mount.from.reader } };
     }
+    case "host":
+      return { target, type: hostType(mount), source: { kind: "host", path: mount.source, readonly: mount.readonly } };
     case "tmpfs":
       return { target, type: "directory", source: { kind: "tmpfs", ...(mount.size === undefined ? {} : { size: mount.size }) } };
     case "file":
       return { target, type: "file", source: { ...mount, readonly: true } };
     case "ssh":
       return { target, type: "file", source: { kind: "ssh", mount } };
+  }
+}
+
+function hostType({ source, target }: RunMountSource & { readonly kind: "host" }): "directory" | "file" {
+  try {
+    return statSync(source).isDirectory() ? "directory" : "file";
+  } catch (cause) {
+    throw new VarveError("SNAPSHOT_MOUNT_TARGET", `cannot mount ${source} on ${target}: it is not there`, { cause });
   }
 }
 

@@ -1,7 +1,41 @@
 import { randomInt } from "node:crypto";
 
-const KINDS = ["annual", "banded", "brittle", "calm", "deep", "dusky", "early", "fine", "grey", "laminated", "late", "muddy", "pale", "quiet", "sandy", "silty"];
-const PLACES = ["basin", "bay", "creek", "delta", "estuary", "fjord", "glacier", "lagoon", "lake", "marsh", "moraine", "pond", "river", "shoal", "spring", "tarn"];
+const KINDS = [
+  "annual",
+  "banded",
+  "brittle",
+  "calm",
+  "deep",
+  "dusky",
+  "early",
+  "fine",
+  "grey",
+  "laminated",
+  "late",
+  "muddy",
+  "pale",
+  "quiet",
+  "sandy",
+  "silty",
+];
+const PLACES = [
+  "basin",
+  "bay",
+  "creek",
+  "delta",
+  "estuary",
+  "fjord",
+  "glacier",
+  "lagoon",
+  "lake",
+  "marsh",
+  "moraine",
+  "pond",
+  "river",
+  "shoal",
+  "spring",
+  "tarn",
+];
 
 /** A name that is easy to say, and not in `taken`. */
 export function containerName(taken: ReadonlySet<string>): string {

@@ -18,6 +18,8 @@ export interface ContainerShelf {
   save(container: Container): Promise<void>;
   /** Throws BUILD_CONTAINER_RUNNING. */
   remove(container: Container): Promise<void>;
+  /** Removes one that is held by the caller. */
+  discard(container: Container): Promise<void>;
 }
 
 /** Opens a store's containers; the store stays the caller's. */
@@ -68,6 +70,7 @@ export async function openContainers(store: Store): Promise<ContainerShelf> {
       }
       await rm(pathOf(container.id), { force: true });
     },
+    discard: (container) => rm(pathOf(container.id), { force: true }),
   };
 }
 

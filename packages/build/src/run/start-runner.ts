@@ -1,4 +1,4 @@
-import { createRunner, type Runner } from "@varve/snapshot";
+import { createRunner, type Runner, type RunnerOptions } from "@varve/snapshot";
 import type { Store } from "@varve/store";
 
 /** Which rung of the ladder runs RUN. */
@@ -9,8 +9,12 @@ export interface RungChoice {
   readonly requireIsolation?: boolean;
 }
 
-/** A runner whose root filesystems and cache mounts lie in the store's folder. The caller disposes it. */
-export async function startRunner(store: Store, { sandbox = "auto", requireIsolation = false }: RungChoice): Promise<Runner> {
+/** A runner whose root filesystems and cache mounts lie in the store's folder; `streams` are for steps that are not captured. The caller disposes it. */
+export async function startRunner(
+  store: Store,
+  { sandbox = "auto", requireIsolation = false }: RungChoice,
+  streams?: RunnerOptions["streams"],
+): Promise<Runner> {
   const [snapshots, cacheMounts] = await Promise.all([store.directory("snapshots"), store.directory("cache", "mounts")]);
-  return createRunner({ snapshots, cacheMounts, sandbox, requireIsolation });
+  return createRunner({ snapshots, cacheMounts, sandbox, requireIsolation, ...(streams === undefined ? {} : { streams }) });
 }

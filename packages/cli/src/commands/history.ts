@@ -32,7 +32,7 @@ export async function historyCommand(session: Session, text: string, flags: { re
   const now = Date.now();
   const cut = (value: string, length: number): string => (flags.trunc && value.length > length ? `${value.slice(0, length - 1)}…` : value);
   const rows = lines.map((line) => [
-    line.digest === undefined ? "" : cut(line.digest.slice("sha256:".length), 12).replace("…", ""),
+    line.digest?.slice("sha256:".length, flags.trunc ? "sha256:".length + 12 : undefined) ?? "",
     line.entry.created === undefined ? "N/A" : formatAge(Date.parse(line.entry.created), now),
     cut((line.entry.created_by ?? "").replaceAll(/\s+/g, " "), 60),
     formatBytes(line.size),

@@ -1,11 +1,17 @@
 import { runImage } from "@varve/build";
 import { parseAssignments } from "../options/key-values.ts";
 import { type RungFlags, rungChoice } from "../options/rung.ts";
+import { parseVolume } from "../options/volume.ts";
 import type { Session } from "../session.ts";
 import { openRegistries } from "../registry-access.ts";
 
 interface RunFlags extends RungFlags {
   readonly env?: readonly string[];
+  readonly volume: readonly string[];
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly rm?: boolean;
+  readonly name?: string;
   readonly workdir?: string;
   readonly user?: string;
   readonly entrypoint?: string;
@@ -24,6 +30,10 @@ export async function runCommand(session: Session, image: string, args: readonly
     home: session.home,
     registries,
     signal: session.signal,
+    volumes: flags.volume.map((text) => parseVolume(text)),
+    interactive: flags.interactive === true,
+    terminal: flags.tty === true,
+    ...(flags.rm === true ? {} : { keep: flags.name ?? true }),
     ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint }),

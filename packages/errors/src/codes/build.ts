@@ -9,5 +9,8 @@ export const BUILD_CODES = {
   BUILD_COPY_SOURCE_NOT_FOUND: "A COPY or ADD source does not exist.",
   BUILD_COPY_CONFLICT: "A COPY or ADD would replace a directory with a file, or the reverse.",
   BUILD_NO_COMMAND: "An image to run names no command, and none was given.",
+  BUILD_CONTAINER_NOT_FOUND: "The store has no container of that name.",
+  BUILD_CONTAINER_RUNNING: "A container's command has not ended yet.",
+  BUILD_CONTAINER_DEAD: "A container's command was killed before what it changed was kept.",
   BUILD_CANCELLED: "The build was cancelled.",
 } as const;
