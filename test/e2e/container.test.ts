@@ -39,7 +39,11 @@ describeWithTools(["busybox", "script"], "containers", () => {
     const { config } = await inspect("hand:1");
     expect(config.config).toMatchObject({
       Env: ["PATH=/bin:/sbin:/usr/bin", "A=three", "B=two"],
-      ...{ Cmd: ["cat", "/made/file"], Entrypoint: ["/usr/bin/env"], WorkingDir: "/tmp", OnBuild: ["RUN true", "RUN false"], ExposedPorts: { "80/tcp": {} } },
+      Cmd: ["cat", "/made/file"],
+      Entrypoint: ["/usr/bin/env"],
+      WorkingDir: "/tmp",
+      OnBuild: ["RUN true", "RUN false"],
+      ExposedPorts: { "80/tcp": {} },
     });
     expect(config.author).toBe("Ada");
     expect(config.rootfs.diff_ids).toHaveLength(2);

@@ -119,9 +119,7 @@ async function runOn(opened: OpenedImage, options: RunImageOptions, container?: 
     tree,
     treeReader: reader,
     args,
-    env: runEnvironment([...(config.Env ?? []), ...(options.terminal === true ? ["TERM=xterm"] : [])], {
-      ...{ buildArgs: {}, secrets: new Map(), home: user.home },
-    }),
+    env: runEnvironment(options.terminal === true ? [...(config.Env ?? []), "TERM=xterm"] : (config.Env ?? []), noSecrets(user.home)),
     cwd: workdir === "" ? "/" : workdir,
     user,
     network: options.network,
@@ -211,6 +209,10 @@ async function findImage(store: Store, options: RunImageOptions): Promise<Image>
   await copyGraph(repository, store, descriptor, io(options));
   await store.tag(descriptor, name, io(options));
   return await openImage(store, descriptor, io(options));
+}
+
+function noSecrets(home: string): Parameters<typeof runEnvironment>[1] {
+  return { buildArgs: {}, secrets: new Map(), home };
 }
 
 function io(options: IOOptions): IOOptions {

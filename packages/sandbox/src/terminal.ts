@@ -41,7 +41,10 @@ export async function openTerminal(launcher: Launcher): Promise<Terminal> {
     const program = createProgram(launcherArch());
     build(program);
     const { report } = await launch({
-      ...{ command: [launcher.path], program: program.finish(), stdio: ["ignore", "ignore", "ignore"], descriptors: [master] },
+      command: [launcher.path],
+      program: program.finish(),
+      stdio: ["ignore", "ignore", "ignore"],
+      descriptors: [master],
     }).ended;
     if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label}: ${report.failure.code}`);
     return report.data;
