@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { chownSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createWorkspace, type Workspace } from "../e2e/varve.ts";
+import { createWorkspace, runProgram, VARVE, type Outcome, type Workspace } from "../e2e/varve.ts";
 
 const SOURCES = "/etc/apt/sources.list.d";
 
@@ -38,7 +38,16 @@ USER root
 RUN rm -rf /usr/share/doc && mv /usr/share/man /usr/share/handbook
 `;
 
-describeWithTools(["mmdebstrap", "unshare"], "on a Debian base", () => {
+/** cron's package makes a group and gives it a set-gid program. */
+const INSTALL = `FROM debian:base
+RUN apt-get update && apt-get install -y --no-install-recommends cron && rm -rf /var/lib/apt/lists/*
+RUN useradd --create-home ada && chown -R ada /home/ada && su ada -c "touch /home/ada/hers"
+`;
+
+/** The command line as an ordinary user, with nothing of root left. */
+const AS_USER = ["--reuid=1000", "--regid=1000", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", process.execPath, VARVE];
+
+describeWithTools(["mmdebstrap", "unshare", "setpriv", "bwrap"], "on a Debian base", () => {
   let space: Workspace;
   beforeAll(async () => {
     space = await createWorkspace();
@@ -58,6 +67,31 @@ describeWithTools(["mmdebstrap", "unshare"], "on a Debian base", () => {
     expect((await space.ok(["run", "hello:1", "varve"])).stdout).toBe("hello, varve\n");
     const { config } = JSON.parse((await space.ok(["inspect", "hello:1"])).stdout) as { config: { rootfs: { diff_ids: string[] } } };
     expect(config.rootfs.diff_ids).toHaveLength(1);
+  }, 300_000);
+
+  it("installs packages for an ordinary user, on the rungs with one id", async () => {
+    await space.files("install", { Dockerfile: INSTALL });
+    const home = join(space.root, "home-1000");
+    mkdirSync(home);
+    for (const path of [space.root, home]) chownSync(path, 1000, 1000);
+    const varve = (...args: string[]): Promise<Outcome> =>
+      runProgram("setpriv", [...AS_USER, ...args], { cwd: space.root, env: { VARVE_HOME: home, HOME: home } });
+    expect(await varve("build", "-t", "debian:base", "base")).toMatchObject({ code: 0 });
+    for (const sandbox of ["namespace", "bwrap"]) {
+      const built = await varve("build", "--no-cache", "--progress", "plain", "--sandbox", sandbox, "-t", `install:${sandbox}`, "install");
+      expect(built, built.stderr).toMatchObject({ code: 0 });
+      expect(built.stderr).toContain("all files belong to one user");
+      const { stdout } = await varve(
+        "run",
+        "--sandbox",
+        sandbox,
+        `install:${sandbox}`,
+        "sh",
+        "-c",
+        "dpkg -s cron | grep ^Status; ls /home/ada; ls /etc/apt/apt.conf.d",
+      );
+      expect(stdout).toContain("Status: install ok installed\nhers\n");
+    }
   }, 300_000);
 
   it("keeps users, groups, modes and replaced directories", async () => {

@@ -11,6 +11,8 @@ export interface EnterOptions {
   readonly env: readonly string[];
   /** Makes a user namespace too: one in which this outside id is 0 and the only one, or one whose ids another process gives it before it goes on. */
   readonly mapped?: { readonly uid: number; readonly gid: number } | "from outside";
+  /** A program of the host, with its arguments, that makes the namespaces and executes the rest of its command line in them. */
+  readonly by?: readonly string[];
   /** Gives up root for other ids first. */
   readonly as?: { readonly uid: number; readonly gid: number };
 }
@@ -38,19 +40,20 @@ export function enterProgram(options: EnterOptions): Program {
   const program = createProgram(options.arch);
   if (options.as !== undefined) takeIds(program, options.as);
   const parent = program.branch();
-  const namespaces = CLONE_NEWNS | CLONE_NEWPID | (options.mapped === undefined ? 0 : CLONE_NEWUSER);
+  const namespaces = options.by !== undefined ? 0 : CLONE_NEWNS | CLONE_NEWPID | (options.mapped === undefined ? 0 : CLONE_NEWUSER);
   const child = reportWord(program, "child");
   program.call({ label: "make namespaces", onPositive: parent, result: child.result }, "clone", namespaces | SIGCHLD, 0, 0, 0, 0);
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
   if (options.mapped === "from outside") awaitAdmission(program);
   else if (options.mapped !== undefined) mapIds(program, options.mapped);
-  program.call("keep mounts private", "mount", 0, program.string("/"), 0, MOUNT.recursive | MOUNT.private, 0);
+  if (options.by === undefined) program.call("keep mounts private", "mount", 0, program.string("/"), 0, MOUNT.recursive | MOUNT.private, 0);
   program.call("close the report on exec", "fcntl", REPORT, F_SETFD, 1);
   const text = (value: string): ReturnType<ProgramBuilder["string"]> => program.string(Buffer.from(value, "utf8").toString("latin1"));
-  const [file = ""] = options.argv;
+  const argv = [...(options.by ?? []), ...options.argv];
+  const [file = ""] = argv;
   const { results, send } = reportExecutions(program, 1);
   const about = { label: `execute ${file}`, onError: "ignore", ...(results[0] === undefined ? {} : { result: results[0] }) } as const;
-  program.call(about, "execve", text(file), program.words([...options.argv.map(text), 0]), program.words([...options.env.map(text), 0]));
+  program.call(about, "execve", text(file), program.words([...argv.map(text), 0]), program.words([...options.env.map(text), 0]));
   send();
   program.call("leave", "exit_group", 127);
   program.mark(parent);

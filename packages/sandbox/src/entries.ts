@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { VarveError } from "@varve/errors";
 import type { SandboxEntry } from "./driver.ts";
-import { enterProgram } from "./enter-program.ts";
+import { type EnterOptions, enterProgram } from "./enter-program.ts";
+import { requireHostTool } from "./host-tool.ts";
 import { launcherArch } from "./launcher/system-call.ts";
 import { createSubIdMapper, type SubIdMapper } from "./sub-ids.ts";
 
@@ -29,6 +30,18 @@ export function subIdEntry(): SandboxEntry {
       return enterProgram({ arch, argv, env, mapped: "from outside" });
     },
     admit: async (pid, signal) => mapper?.give(pid, signal),
+  };
+}
+
+/** What bubblewrap is told: everything of the host, a user namespace with one id that is root, and a pid namespace whose first process is the helper. */
+const BUBBLEWRAP = "--dev-bind / / --unshare-user --unshare-pid --as-pid-1 --uid 0 --gid 0 --cap-add ALL --die-with-parent --".split(" ");
+
+/** Into a user namespace with one id that bubblewrap makes, where only it may: `program` throws SANDBOX_UNAVAILABLE when it is missing. */
+export function bubblewrapEntry(as?: EnterOptions["as"]): SandboxEntry {
+  const arch = launcherArch();
+  return {
+    description: "by bubblewrap",
+    program: (argv, env) => enterProgram({ arch, argv, env, by: [requireHostTool("bwrap", "bubblewrap"), ...BUBBLEWRAP], ...(as === undefined ? {} : { as }) }),
   };
 }
 

@@ -1,8 +1,9 @@
 export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.ts";
 export { ADMISSION, type EnterOptions, enterProgram } from "./enter-program.ts";
+export { bwrapDriver } from "./drivers/bwrap.ts";
 export { usernsDriver } from "./drivers/userns.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
-export { ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";
+export { bubblewrapEntry, ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";
 export { LADDER } from "./ladder.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { launcherExecutable } from "./launcher/executable.ts";

@@ -15,8 +15,12 @@ const ATTEMPTS = [
   ["mqueue", ""],
   ["devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
   ["mount_setattr", ""],
+  ["seccomp", ""],
 ] as const;
 type Attempt = (typeof ATTEMPTS)[number][0];
+
+const SECCOMP_GET_ACTION_AVAIL = 2;
+const SECCOMP_RET_ERRNO = 0x0005_0000;
 
 /** Tries the namespaces and mounts of a step where this process is. Throws SANDBOX_UNAVAILABLE with what failed. */
 export async function probeNamespaces(launcher: string): Promise<ProcessFeatures> {
@@ -30,6 +34,7 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
   for (const [i, [type, data]] of ATTEMPTS.entries()) {
     const about = { label: `try ${type}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) } as const;
     if (type === "mount_setattr") program.call(about, "mount_setattr", -1, 0, 0, 0, 0);
+    else if (type === "seccomp") program.call(about, "seccomp", SECCOMP_GET_ACTION_AVAIL, 0, program.words([SECCOMP_RET_ERRNO]));
     else program.call(about, "mount", program.string(type), program.string("/tmp"), program.string(type), MOUNT.nosuid, program.string(data));
   }
   send();
@@ -53,5 +58,6 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
     ttyGroup: errno("devpts") === 0,
     setattr: errno("mount_setattr") !== ENOSYS,
     ids: userNamespace().ids,
+    filters: errno("seccomp") === 0,
   };
 }

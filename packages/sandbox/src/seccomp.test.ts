@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { oneIdFilter } from "./seccomp.ts";
+import { stepFilter } from "./seccomp.ts";
 
 const ALLOW = 0x7fff_0000;
 const SUCCESS = 0x0005_0000;
@@ -18,12 +18,19 @@ function evaluate(filter: Uint8Array, call: { readonly arch: number; readonly nu
     const [operation, yes, no, value] = [code.readUInt16LE(at * 8), code.readUInt8(at * 8 + 2), code.readUInt8(at * 8 + 3), code.readUInt32LE(at * 8 + 4)];
     if (operation === 0x20) accumulator = data.readUInt32LE(value);
     else if (operation === 0x54) accumulator = (accumulator & value) >>> 0;
+    else if (operation === 0x05) at += value;
+    else if (operation === 0x35) at += accumulator >= value ? yes : no;
     else if (operation === 0x15) at += accumulator === value ? yes : no;
     else if (operation === 0x06) return value;
     else throw new Error(`unexpected instruction ${operation.toString(16)}`);
   }
   throw new Error("the filter has no end");
 }
+
+const I386 = 0x4000_0003;
+const EPERM = 0x0005_0001;
+const ENOSYS = 0x0005_0026;
+const CLONE_NEWUSER = 0x1000_0000;
 
 describe("the filter for one id", () => {
   it.each([
@@ -38,15 +45,39 @@ describe("the filter for one id", () => {
     ["mknodat of a socket", X64, 259, [0, 0, 0o140644], ALLOW],
     ["openat", X64, 257, [], ALLOW],
     ["execve", X64, 59, [], ALLOW],
+    ["unshare", X64, 272, [], ALLOW],
+    ["chown32 of a 32-bit program", I386, 212, [], SUCCESS],
     ["fchownat", ARM64, 54, [], SUCCESS],
     ["mknodat of a char device", ARM64, 33, [0, 0, 0o020644], SUCCESS],
     ["mknodat of a fifo", ARM64, 33, [0, 0, 0o010644], ALLOW],
     ["openat", ARM64, 56, [], ALLOW],
   ])("answers %s", (_name, arch, number, args, action) => {
-    expect(evaluate(oneIdFilter(arch === X64 ? "x64" : "arm64"), { arch, number, args })).toBe(action);
+    const filter = stepFilter(arch === ARM64 ? "arm64" : "x64", { deny: false, oneId: true });
+    expect(evaluate(filter, { arch, number, args })).toBe(action);
   });
+});
 
-  it("lets calls of other machines' tables pass", () => {
-    expect(evaluate(oneIdFilter("x64"), { arch: 0x4000_0003, number: 92 })).toBe(ALLOW);
+describe("the filter of a step", () => {
+  it.each([
+    ["mount", X64, 165, [], EPERM],
+    ["unshare", X64, 272, [], EPERM],
+    ["bpf", X64, 321, [], EPERM],
+    ["chown", X64, 92, [], ALLOW],
+    ["ptrace", X64, 101, [], ALLOW],
+    ["clone of a thread", X64, 56, [0x3d0f00], ALLOW],
+    ["clone of a user namespace", X64, 56, [CLONE_NEWUSER | 17], EPERM],
+    ["clone of a network namespace", X64, 56, [0x4000_0011], EPERM],
+    ["clone3", X64, 435, [], ENOSYS],
+    ["a number of the table nothing uses", X64, 0x4000_0000 + 165, [], ENOSYS],
+    ["mount of a 32-bit program", I386, 21, [], EPERM],
+    ["clone of a 32-bit program", I386, 120, [CLONE_NEWUSER], EPERM],
+    ["number 165 of a 32-bit program", I386, 165, [], ALLOW],
+    ["unshare", ARM64, 97, [], EPERM],
+    ["clone of a user namespace", ARM64, 220, [CLONE_NEWUSER], EPERM],
+    ["openat", ARM64, 56, [], ALLOW],
+    ["a call of a machine it does not know", 0x28, 21, [], ALLOW],
+  ])("decides on %s", (_name, arch, number, args, action) => {
+    const filter = stepFilter(arch === ARM64 ? "arm64" : "x64", { deny: true, oneId: false });
+    expect(evaluate(filter, { arch, number, args })).toBe(action);
   });
 });

@@ -1,50 +1,77 @@
+import { ANSWERED_CALLS, CLONE, CLONE3, callNumber, type CallTable, DENIED_CALLS, MKNOD_CALLS, NAMESPACE_FLAGS } from "./denied-call.ts";
 import type { ProgramBuilder } from "./launcher/program.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
 
-/** Calls that only other ids, or devices, make sense of. With one id they would fail, and with them most package installations. */
-const ANSWERED: Readonly<Record<LauncherArch, readonly number[]>> = {
-  // chown fchown lchown setuid setgid setreuid setregid setgroups setresuid setresgid setfsuid setfsgid fchownat
-  x64: [92, 93, 94, 105, 106, 113, 114, 116, 117, 119, 122, 123, 260],
-  // fchownat fchown setregid setgid setreuid setuid setresuid setresgid setfsuid setfsgid setgroups
-  arm64: [54, 55, 143, 144, 145, 146, 147, 149, 151, 152, 159],
-};
-/** mknod and mknodat, with the index of their mode argument. */
-const MKNOD: Readonly<Record<LauncherArch, readonly (readonly [number, number])[]>> = {
-  x64: [
-    [133, 1],
-    [259, 2],
-  ],
-  arm64: [[33, 2]],
-};
-const AUDIT_ARCH: Readonly<Record<LauncherArch, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7 };
+/** What a step's filter does. */
+export interface StepFilter {
+  /** Forbids what Docker's default profile forbids. */
+  readonly deny: boolean;
+  /** Answers chown, the setuid family and mknod of devices with success, where there is a single id. */
+  readonly oneId: boolean;
+}
+
+const AUDIT_ARCH: Readonly<Record<CallTable, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7, i386: 0x4000_0003 };
+/** Set in numbers of x64's table for 32-bit pointers, which nothing uses. */
+const X32_BIT = 0x4000_0000;
 
 const S_IFMT = 0o170000;
 const [S_IFCHR, S_IFBLK] = [0o020000, 0o060000];
 const ALLOW = 0x7fff_0000;
-/** SECCOMP_RET_ERRNO with no error: the call is not made and returns 0. */
-const SUCCESS = 0x0005_0000;
+/** SECCOMP_RET_ERRNO: the call is not made and returns this. */
+const errno = (number: number): number => 0x0005_0000 | number;
+const SUCCESS = errno(0);
+const [EPERM, ENOSYS] = [1, 38];
 const SECCOMP_SET_MODE_FILTER = 1;
 
 type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
 const load = (offset: number): Instruction => [0x20, 0, 0, offset];
 const and = (mask: number): Instruction => [0x54, 0, 0, mask];
 const ifEqual = (value: number, yes: number, no: number): Instruction => [0x15, yes, no, value];
+const ifAtLeast = (value: number, yes: number, no: number): Instruction => [0x35, yes, no, value];
+const skip = (count: number): Instruction => [0x05, 0, 0, count];
 const give = (action: number): Instruction => [0x06, 0, 0, action];
 const NUMBER = 0;
 const ARCH = 4;
 const argument = (index: number): number => 16 + 8 * index;
 
 /**
- * A seccomp filter (classic BPF, struct sock_filter[]) that answers chown, the setuid family and mknod of devices with success and
- * lets all else pass, calls of other machines' tables too.
+ * A seccomp filter (classic BPF, struct sock_filter[]) for a step. It knows the machine's own table of calls and, on x64, that of 32-bit
+ * programs; calls of other tables pass.
  */
-export function oneIdFilter(arch: LauncherArch): Uint8Array {
-  const filter: Instruction[] = [load(ARCH), ifEqual(AUDIT_ARCH[arch], 1, 0), give(ALLOW), load(NUMBER)];
-  for (const [number, mode] of MKNOD[arch]) {
-    filter.push(ifEqual(number, 0, 6), load(argument(mode)), and(S_IFMT), ifEqual(S_IFCHR, 1, 0), ifEqual(S_IFBLK, 0, 1), give(SUCCESS), give(ALLOW));
+export function stepFilter(arch: LauncherArch, what: StepFilter): Uint8Array {
+  const tables: readonly CallTable[] = arch === "x64" ? ["x64", "i386"] : ["arm64"];
+  const filter: Instruction[] = [load(ARCH)];
+  for (const table of tables) {
+    const part = tableFilter(table, what);
+    filter.push(ifEqual(AUDIT_ARCH[table], 1, 0), skip(part.length), ...part);
   }
-  for (const number of ANSWERED[arch]) filter.push(ifEqual(number, 0, 1), give(SUCCESS));
   filter.push(give(ALLOW));
+  return assemble(filter);
+}
+
+function tableFilter(table: CallTable, { deny, oneId }: StepFilter): Instruction[] {
+  const filter: Instruction[] = [load(NUMBER)];
+  const answer = (number: number, action: number): void => {
+    if (number >= 0) filter.push(ifEqual(number, 0, 1), give(action));
+  };
+  if (oneId) {
+    for (const [call, mode] of MKNOD_CALLS) {
+      const number = callNumber(call, table);
+      if (number < 0) continue;
+      filter.push(ifEqual(number, 0, 6), load(argument(mode)), and(S_IFMT), ifEqual(S_IFCHR, 1, 0), ifEqual(S_IFBLK, 0, 1), give(SUCCESS), give(ALLOW));
+    }
+    for (const call of ANSWERED_CALLS) answer(callNumber(call, table), SUCCESS);
+  }
+  if (deny) {
+    for (const call of DENIED_CALLS) answer(callNumber(call, table), errno(EPERM));
+    answer(callNumber(CLONE3, table), errno(ENOSYS));
+    if (table === "x64") filter.push(ifAtLeast(X32_BIT, 0, 1), give(errno(ENOSYS)));
+    filter.push(ifEqual(callNumber(CLONE, table), 0, 4), load(argument(0)), and(NAMESPACE_FLAGS), ifEqual(0, 1, 0), give(errno(EPERM)), give(ALLOW));
+  }
+  return [...filter, give(ALLOW)];
+}
+
+function assemble(filter: readonly Instruction[]): Uint8Array {
   const bytes = Buffer.alloc(filter.length * 8);
   for (const [i, [code, yes, no, value]] of filter.entries()) {
     bytes.writeUInt16LE(code, i * 8);
@@ -55,8 +82,8 @@ export function oneIdFilter(arch: LauncherArch): Uint8Array {
   return bytes;
 }
 
-/** Installs a filter for the process and what it executes; needs CAP_SYS_ADMIN in its user namespace. A kernel without seccomp goes on without. */
+/** Installs a filter for the process and what it executes; needs CAP_SYS_ADMIN in its user namespace. */
 export function installFilter(program: ProgramBuilder, filter: Uint8Array): void {
   const header = program.words([filter.length / 8, program.data(filter)]);
-  program.call({ label: "install the seccomp filter", onError: "ignore" }, "seccomp", SECCOMP_SET_MODE_FILTER, 0, header);
+  program.call("install the seccomp filter", "seccomp", SECCOMP_SET_MODE_FILTER, 0, header);
 }

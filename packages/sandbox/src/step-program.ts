@@ -7,7 +7,7 @@ import { REPORT, reportExecutions, reportWord } from "./launcher/report.ts";
 import { AT_FDCWD, MOUNT } from "./mounting.ts";
 import { resourceLimitNumber } from "./resource-limit.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
-import { installFilter, oneIdFilter } from "./seccomp.ts";
+import { installFilter, stepFilter } from "./seccomp.ts";
 import type { Ids } from "./user-namespace.ts";
 import { buildWorld, openProcSelf, type WorldFeatures } from "./world.ts";
 
@@ -15,6 +15,8 @@ import { buildWorld, openProcSelf, type WorldFeatures } from "./world.ts";
 export interface ProcessFeatures extends WorldFeatures {
   /** Where there is `one`, another user of a step is mapped to it, and there are no supplementary groups. */
   readonly ids: Ids;
+  /** The kernel takes seccomp filters. */
+  readonly filters: boolean;
 }
 
 const PR_CAPBSET_DROP = 24;
@@ -69,7 +71,8 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   program.call("set the umask", "umask", 0o022);
   enterDirectory(program, step.cwd);
   if (mapped) mapUser(program, step.user);
-  if (features.ids === "one") installFilter(program, oneIdFilter(arch));
+  const filter = { deny: !step.insecure, oneId: features.ids === "one" };
+  if (features.filters && (filter.deny || filter.oneId)) installFilter(program, stepFilter(arch, filter));
   if (!step.insecure) dropBounds(program);
   if (features.ids !== "one") {
     const groups = Buffer.alloc(step.user.groups.length * 4);

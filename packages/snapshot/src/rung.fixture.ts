@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { collectBytes } from "@varve/bytes";
 import type { Change } from "@varve/layer";
 import {
+  bubblewrapEntry,
+  bwrapDriver,
   enterProgram,
   findHostTool,
   type Ids,
@@ -53,7 +55,7 @@ interface TestedRung {
 }
 
 function tested(driver: SandboxDriver, ids_: Ids, title: string, tools: readonly string[] = []): TestedRung {
-  const entry = ids_ === "one" ? withOneId : ids_ === "shifted" ? withSubIds : privilegedEntry();
+  const entry = driver === bwrapDriver ? bubblewrapEntry(ids) : ids_ === "one" ? withOneId : ids_ === "shifted" ? withSubIds : privilegedEntry();
   return { title, driver: { ...driver, entries: () => [entry] }, ids: ids_, missing: tools.filter((tool) => findHostTool(tool) === undefined) };
 }
 
@@ -62,6 +64,7 @@ const RUNGS: readonly TestedRung[] = [
   tested(namespaceDriver, "real", "on namespace, as root"),
   tested(namespaceDriver, "one", "on namespace, as an ordinary user"),
   tested(usernsDriver, "shifted", "on userns"),
+  tested(bwrapDriver, "one", "on bwrap", ["bwrap"]),
 ];
 /** The rung with CAP_SYS_ADMIN. */
 export const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => [privilegedEntry()] };

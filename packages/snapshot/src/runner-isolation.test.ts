@@ -5,6 +5,8 @@ import { expect, it } from "vitest";
 import { busyboxEntries, fixtureRoot } from "./runner.fixture.ts";
 import { describeRungs, ORDINARY } from "./rung.fixture.ts";
 
+const CLONE_NEWUSER = 0x1000_0000;
+
 describeRungs("a step's world", (rung) => {
   const { one } = rung;
 
@@ -63,7 +65,7 @@ describeRungs("a step's world", (rung) => {
     if (one) chownSync(canary, ORDINARY, ORDINARY);
     // the image brings a launcher of its own, which makes any system calls
     const attack = createProgram(launcherArch());
-    const { results, send } = reportExecutions(attack, 6);
+    const { results, send } = reportExecutions(attack, 8);
     const call = (i: number, name: SystemCall, ...args: Parameters<typeof attack.call> extends readonly [unknown, unknown, ...infer A] ? A : never): void =>
       attack.call({ label: name, onError: "ignore", result: results[i] ?? { address: 0 } }, name, ...args);
     call(0, "openat", -100, attack.string("/"), 0);
@@ -76,6 +78,8 @@ describeRungs("a step's world", (rung) => {
     call(3, "mount", attack.string("tmpfs"), attack.string("/"), attack.string("tmpfs"), 0, 0);
     call(4, "umount2", attack.string("/proc"), 2);
     call(5, "setns", 4, 0);
+    call(6, "unshare", CLONE_NEWUSER);
+    call(7, "keyctl", 1, 0);
     send();
     const hostile = fixtureRoot([
       ...busyboxEntries(),
@@ -84,8 +88,8 @@ describeRungs("a step's world", (rung) => {
     ]);
     const { stdout } = await rung.run("/attack 3>/tmp/report 4</program; od -An -v -t d8 /tmp/report", {}, hostile);
     const values = stdout.trim().split(/\s+/).map(Number).slice(2);
-    // opened, chroot as Docker allows, and then: no such file, not permitted, not permitted, no namespace
-    expect(values).toEqual([4, 0, -2, -1, -1, -22]);
+    // opened, chroot as Docker allows, and then: no such file, and nothing else permitted
+    expect(values).toEqual([4, 0, -2, -1, -1, -1, -1, -1]);
   });
 
   it("gives an insecure step what its place has", async () => {

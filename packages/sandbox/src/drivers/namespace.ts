@@ -21,6 +21,7 @@ export const namespaceDriver: SandboxDriver = {
   losses(features) {
     return [
       ...(features.ids === "one" ? ["all files belong to one user while the step runs: owners it sets are not kept"] : []),
+      ...(features.filters ? [] : ["the kernel takes no seccomp filter: a step may make every system call"]),
       ...(features.proc ? [] : ["/proc cannot be mounted here and is empty"]),
     ];
   },
