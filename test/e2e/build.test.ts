@@ -81,7 +81,7 @@ describe("bad input ends in one clear error", () => {
     ["no Dockerfile", undefined, [], 1, /Dockerfile/],
     ["unknown instruction", "FROM scratch\nCPOY a /\n", [], 2, /Dockerfile:2:1: .*CPOY[^]*did you mean COPY/],
     ["COPY of what isn't there", "FROM scratch\nCOPY nothing.txt /\n", [], 1, /Dockerfile:2.*nothing\.txt/],
-    ["unknown stage", "FROM scratch\n", ["--target", "nope"], 1, /nope/],
+    ["unknown stage", "FROM scratch\n", ["--target", "nope"], 2, /nope/],
     ["unknown flag", "FROM scratch\n", ["--squash"], 2, /--squash/],
     ["unknown output", "FROM scratch\n", ["-o", "type=cloud"], 2, /cloud/],
     ["registry down", "FROM localhost:1/base\n", [], 1, /localhost:1/],

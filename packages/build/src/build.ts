@@ -12,16 +12,19 @@ import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import { checkDefinition, checkOffline, type CheckResult } from "./check/check.ts";
 import { outlineDefinition, type OutlineResult, targetsOfDefinition, type TargetsResult } from "./check/outline.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
-import { type Definition, type DefinitionFolders, openDefinition, openNamedContext } from "./definition.ts";
+import { type Definition, type DefinitionFolders, openDefinition, openNamedContext, requireNamedContexts } from "./definition.ts";
 import { createEventSink, type EventSink } from "./events.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { createStackTrees, type StackLayer } from "./layer-stack.ts";
+import { requireOptions } from "./option-check.ts";
+import { requireDestinations } from "./output/destination.ts";
 import { mainForm } from "./output/form.ts";
 import { deliver, outputsOf } from "./output/outputs.ts";
 import { createResults } from "./output/results.ts";
 import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
 import { planAll, type Planned, type PlanningScope } from "./planning.ts";
 import { createResources, type Resources } from "./resources.ts";
+import { requireSecrets } from "./run/secrets.ts";
 import { epochOf, homeOf, platformsOf } from "./settings.ts";
 import type { Execution } from "./step/execution.ts";
 
@@ -30,8 +33,12 @@ import type { Execution } from "./step/execution.ts";
  * was begun is ended and cleaned up before it throws. Stops when `options.signal` is aborted (BUILD_CANCELLED).
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
+  requireOptions(options);
   const outputs = outputsOf(options);
   return withSession(options, async (session) => {
+    await requireDestinations(outputs, platformsOf(options).length);
+    await requireSecrets(options);
+    await requireNamedContexts(options);
     const planned = await session.plan();
     const executed = await execute(session, planned);
     const io = { signal: session.signal };
@@ -60,6 +67,7 @@ export async function planFor(options: BuildOptions): Promise<readonly Plan[]> {
  * `offline` nothing but files of the context, and what depends on a base's config is not checked. Throws DOCKERFILE_* for what can't be parsed.
  */
 export async function checkFor(options: BuildOptions, how: { readonly offline?: boolean } = {}): Promise<CheckResult> {
+  requireOptions(options);
   if (how.offline === true) return checkOffline(options);
   return withSession(options, async ({ definition, planning }) => checkDefinition(definition, options, planning));
 }
@@ -89,6 +97,7 @@ interface Session {
 }
 
 async function withSession<T>(options: BuildOptions, use: (session: Session) => Promise<T>): Promise<T> {
+  requireOptions(options);
   const controller = new AbortController();
   const signal = options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
   await using resources = createResources();

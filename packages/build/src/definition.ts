@@ -48,6 +48,13 @@ export async function openNamedContext(source: string, folders: DefinitionFolder
   return (await openContext({ kind: "url", url: source, directory: folders.spool }, io)).context;
 }
 
+/** Finds out before the build that every folder given by name is there. Throws CONTEXT_NOT_FOUND. */
+export async function requireNamedContexts({ buildContexts = {} }: BuildOptions): Promise<void> {
+  for (const source of Object.values(buildContexts)) {
+    if (!isContextURL(source) && !/^(?:docker-image|oci-layout):\/\//.test(source)) await requireDirectory(source);
+  }
+}
+
 async function openDirectory(path: string, dockerfile: string | undefined, folders: DefinitionFolders, io: IOOptions): Promise<BuildContext> {
   const id = createHash("sha256")
     .update(isAbsolute(path) ? path : join(process.cwd(), path))
@@ -114,12 +121,22 @@ async function readDockerfile(path: string, options: BuildOptions): Promise<stri
         () => true,
         () => false,
       ));
-    throw notFound(path, "", there ? `the path is relative to the current directory; write -f ${inContext}` : (cause as Error).message);
+    throw notFound(
+      path,
+      "",
+      there
+        ? `the path is relative to the current directory; write -f ${inContext}`
+        : (cause as NodeJS.ErrnoException).code === "ENOENT" && !isAbsolute(path)
+          ? `-f is relative to the current directory, ${process.cwd()}`
+          : (cause as Error).message,
+    );
   }
 }
 
 function notFound(path: string, where: string, hint?: string): VarveError {
-  return new VarveError("BUILD_DOCKERFILE_NOT_FOUND", `there is no ${path}${where === "" ? "" : ` ${where}`}`, { hint: hint ?? "name the file with -f" });
+  return new VarveError("BUILD_DOCKERFILE_NOT_FOUND", where === "" ? `Dockerfile not found: ${path}` : `there is no ${path} ${where}`, {
+    hint: hint ?? "name the file with -f",
+  });
 }
 
 async function readStdin(): Promise<string> {

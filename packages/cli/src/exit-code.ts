@@ -1,4 +1,4 @@
-import { isVarveError } from "@varve/errors";
+import { type ErrorCode, isVarveError } from "@varve/errors";
 
 /** What the program's exit code says; docs/exit-codes.md explains each. */
 export const EXIT = {
@@ -23,8 +23,16 @@ export function exitCodeOf(error: unknown, command: string | undefined): number 
   // there the image's command has the ordinary codes
   if (command === "run") return runExitCode(error);
   if (!isVarveError(error)) return EXIT.failed;
-  return error.code.startsWith("CLI_USAGE") || error.code.startsWith("DOCKERFILE_") ? EXIT.usage : EXIT.failed;
+  return isUsage(error.code) ? EXIT.usage : EXIT.failed;
 }
+
+/** Whether the command line or the Dockerfile itself is at fault. That a check of `error=true` found something is a result, not a misunderstanding. */
+function isUsage(code: ErrorCode): boolean {
+  if (code === "PLAN_CHECK_FAILED") return false;
+  return code.startsWith("DOCKERFILE_") || code.startsWith("PLAN_") || USAGE.some((one) => one === code);
+}
+
+const USAGE: readonly ErrorCode[] = ["CLI_USAGE", "BUILD_INVALID_OPTION", "OCI_INVALID_REFERENCE", "OCI_INVALID_PLATFORM"];
 
 function runExitCode(error: unknown): number {
   if (!isVarveError(error, "SANDBOX_COMMAND_NOT_FOUND")) return EXIT.runFailed;

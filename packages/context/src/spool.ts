@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteStream } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
 import { type ContentRef } from "@varve/layer";
 import { type Digest, type DiffID, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
@@ -39,7 +40,7 @@ export async function createSpool(directory: string): Promise<Spool> {
     },
     async *keep(stream) {
       for await (const piece of stream) {
-        await writeAll(handle, piece, size);
+        await writeAll(handle, piece, size).catch((cause: unknown) => refuse(directory, cause));
         hash.update(piece);
         size += piece.length;
         yield piece;
@@ -75,6 +76,15 @@ async function* readStretch(handle: FileHandle, ref: ContentRef, options: IOOpti
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
+}
+
+function refuse(directory: string, cause: unknown): never {
+  const { message, code } = cause as NodeJS.ErrnoException;
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  throw new VarveError("CONTEXT_UNREADABLE", `cannot put the context aside in ${directory}: ${full ? "no space left" : message}`, {
+    hint: full ? "free some space there, or set VARVE_HOME to a larger disk" : undefined,
+    cause,
+  });
 }
 
 async function writeAll(handle: FileHandle, piece: Uint8Array, position: number): Promise<void> {

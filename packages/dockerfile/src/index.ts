@@ -36,4 +36,5 @@ export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedW
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
 export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore } from "./ignore.ts";
 export { type Edit, printDockerfile } from "./print.ts";
+export { didYouMean } from "./suggestion.ts";
 export { listTargets, type Target } from "./target.ts";

@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
-import { lstat, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { access, constants, lstat, open, realpath, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
+import { partialPath } from "./partial-file.ts";
 
 /** Where a stream goes: a file's path, or a function that reads the stream to its end (stdout, say). */
 export type ByteSink = string | ((stream: ByteStream) => Promise<void>);
@@ -14,12 +14,12 @@ export type ByteSink = string | ((stream: ByteStream) => Promise<void>);
  */
 export async function writeSink(sink: ByteSink, stream: ByteStream, options: IOOptions = {}): Promise<void> {
   if (typeof sink === "function") return sink(stream);
-  if (await isSpecial(sink)) return pour(sink, "w", stream, options);
+  if (await isSpecial(sink)) return pour(sink, { file: sink, flags: "w" }, stream, options);
   // a symlink's target is replaced, not the link
   const target = await realTarget(sink);
-  const partial = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.partial`);
+  const partial = await partialPath(target);
   try {
-    await pour(partial, "wx", stream, options);
+    await pour(sink, { file: partial, flags: "wx" }, stream, options);
     await rename(partial, target).catch((cause: unknown) => refuse(sink, cause));
   } catch (error) {
     await rm(partial, { force: true });
@@ -27,13 +27,22 @@ export async function writeSink(sink: ByteSink, stream: ByteStream, options: IOO
   }
 }
 
-async function pour(file: string, flags: "w" | "wx", stream: ByteStream, options: IOOptions): Promise<void> {
-  const handle = await open(file, flags, 0o644).catch((cause: unknown) => refuse(file, cause));
+/** Finds out before the work is done that a file could not be written at the end. Throws IMAGE_OUTPUT; makes nothing. */
+export async function requireWritable(sink: string): Promise<void> {
+  if (await isSpecial(sink)) return;
+  const folder = path.dirname(await realTarget(sink));
+  const found = await stat(folder).catch((cause: unknown) => refuse(sink, cause, isMissing(cause) ? `there is no folder ${folder}` : undefined));
+  if (!found.isDirectory()) refuse(sink, undefined, `${folder} is no folder`);
+  await access(folder, constants.W_OK | constants.X_OK).catch((cause: unknown) => refuse(sink, cause));
+}
+
+async function pour(sink: string, place: { readonly file: string; readonly flags: "w" | "wx" }, stream: ByteStream, options: IOOptions): Promise<void> {
+  const handle = await open(place.file, place.flags, 0o644).catch((cause: unknown) => refuse(sink, cause));
   try {
     for await (const piece of stream) {
       options.signal?.throwIfAborted();
       // writeFile loops over short writes, which write does not
-      await handle.writeFile(piece).catch((cause: unknown) => refuse(file, cause));
+      await handle.writeFile(piece).catch((cause: unknown) => refuse(sink, cause));
     }
   } finally {
     await handle.close();
@@ -42,9 +51,7 @@ async function pour(file: string, flags: "w" | "wx", stream: ByteStream, options
 
 async function isSpecial(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);
-  if (found?.isDirectory() === true) {
-    throw new VarveError("IMAGE_OUTPUT", `cannot write an archive to ${file}: it is a directory`, { hint: "name a file" });
-  }
+  if (found?.isDirectory() === true) throw new VarveError("IMAGE_OUTPUT", `cannot write ${file}: it is a directory`, { hint: "name a file" });
   return found !== undefined && !found.isFile();
 }
 
@@ -53,7 +60,15 @@ async function realTarget(file: string): Promise<string> {
   return link?.isSymbolicLink() === true ? realpath(file).catch(() => file) : file;
 }
 
-function refuse(file: string, cause: unknown): never {
-  const why = cause instanceof Error ? cause.message : String(cause);
+function isMissing(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+}
+
+function refuse(file: string, cause: unknown, found?: string): never {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const folder = path.dirname(path.resolve(file));
+  const why =
+    found ??
+    (code === "ENOSPC" || code === "EDQUOT" ? `no space left in ${folder}` : cause instanceof Error ? cause.message.replace(/, \w+ '.*$/s, "") : String(cause));
   throw new VarveError("IMAGE_OUTPUT", `cannot write ${file}: ${why}`, { cause });
 }

@@ -1,6 +1,6 @@
 export { loadArchive, type LoadOptions } from "./archive-loader.ts";
 export { type ArchiveOptions, writeDockerArchive, writeOciArchive } from "./archive-writer.ts";
-export { type ByteSink, writeSink } from "./byte-sink.ts";
+export { type ByteSink, requireWritable, writeSink } from "./byte-sink.ts";
 export { copyGraph, type CopyEvent, type CopyOptions, type CopyTarget } from "./graph-copier.ts";
 export type { Image, ImageLayer } from "./image.ts";
 export { openImage, type OpenImageOptions } from "./image-opener.ts";

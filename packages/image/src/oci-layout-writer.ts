@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type Descriptor, type Fetcher, type IOOptions, parseIndex } from "@varve/oci";
 import { writeSink } from "./byte-sink.ts";
@@ -18,8 +18,8 @@ export async function writeOciLayout(source: Fetcher, images: readonly NamedImag
   for (const { descriptor } of images) await copyGraph(source, target, descriptor, options);
   const entries = layoutEntries(images);
   const kept = present.filter((old) => !entries.some((entry) => replaces(entry, old)));
-  await replaceFile(path.join(directory, "oci-layout"), OCI_LAYOUT);
-  await replaceFile(path.join(directory, "index.json"), layoutIndex([...kept, ...entries]));
+  await writeSink(path.join(directory, "oci-layout"), streamOf(OCI_LAYOUT));
+  await writeSink(path.join(directory, "index.json"), streamOf(layoutIndex([...kept, ...entries])));
 }
 
 /** Entries of a layout that is there; makes the directory when there is none. */
@@ -57,17 +57,6 @@ function createLayoutTarget(directory: string): CopyTarget {
       await writeSink(fileOf(descriptor), await open(), options);
     },
   };
-}
-
-async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${file}.${randomUUID()}.partial`;
-  try {
-    await writeFile(partial, bytes, { flag: "wx" });
-    await rename(partial, file);
-  } catch (cause) {
-    await rm(partial, { force: true });
-    throw new VarveError("IMAGE_OUTPUT", `cannot write ${file}`, { cause });
-  }
 }
 
 function isMissing(error: unknown): boolean {

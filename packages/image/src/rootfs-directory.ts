@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, chown, lchown, link, lstat, lutimes, mkdir, open, readdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
 import path from "node:path";
@@ -6,6 +5,7 @@ import { type BytePath, displayPath } from "@varve/bytes";
 import { isVarveError, VarveError } from "@varve/errors";
 import type { ContentReader, Entry, FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
+import { partialPath } from "./partial-file.ts";
 
 /** Options of {@link writeTreeDirectory}. */
 export interface RootfsDirectoryOptions extends IOOptions {
@@ -35,7 +35,7 @@ export async function writeTreeDirectory(
   try {
     await makeParents(directory);
     // inside, not beside: the directory may be a mount, and renames don't cross those
-    const fresh = path.join(directory, `.${randomUUID()}.partial`);
+    const fresh = await partialPath(path.join(directory, "varve"));
     await mkdir(fresh, { mode: 0o700 });
     try {
       const incomplete = await writeEntries(tree, reader, fresh, options);

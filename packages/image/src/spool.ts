@@ -51,6 +51,8 @@ class DiskSpool implements Spool {
   #pieces: Uint8Array[] = [];
   #buffered = 0;
   #handle: FileHandle | undefined;
+  /** Of the file, for errors. */
+  #folder = "";
   #size = 0;
   #state: { readonly ended: boolean; readonly failure?: { readonly error: unknown } } = { ended: false };
   #waiting: (() => void)[] = [];
@@ -71,7 +73,10 @@ class DiskSpool implements Spool {
     this.#buffered += piece.length;
     this.#pieces.push(piece);
     if (this.#handle !== undefined || this.#size > MEMORY_LIMIT) {
-      this.#handle ??= await openNameless(await this.#directory());
+      if (this.#handle === undefined) {
+        this.#folder = await this.#directory();
+        this.#handle = await openNameless(this.#folder);
+      }
       if (this.#buffered >= GATHER) await this.#flush();
     }
     this.#wake();
@@ -143,7 +148,12 @@ class DiskSpool implements Spool {
     if (handle === undefined || this.#buffered === 0) return;
     const joined = Buffer.concat(this.#pieces);
     await handle.writeFile(joined).catch((cause: unknown) => {
-      throw new VarveError("IMAGE_OUTPUT", `cannot put a layer aside: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      const { message, code } = cause as NodeJS.ErrnoException;
+      const full = code === "ENOSPC" || code === "EDQUOT";
+      throw new VarveError("IMAGE_OUTPUT", `cannot put a layer aside in ${this.#folder}: ${full ? "no space left" : message}`, {
+        hint: full ? "free some space there, or set VARVE_HOME to a larger disk" : undefined,
+        cause,
+      });
     });
     this.#pieces = [];
     this.#buffered = 0;

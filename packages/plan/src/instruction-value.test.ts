@@ -3,7 +3,6 @@ import { isFileMode } from "./file-mode.ts";
 import { parsePortSpec } from "./port-spec.ts";
 import { remoteKind } from "./remote-source.ts";
 import { isStopSignal } from "./stop-signal.ts";
-import { suggestion } from "./suggestion.ts";
 
 describe("EXPOSE", () => {
   it.each<readonly [string, readonly string[]]>([
@@ -89,13 +88,4 @@ it.each<readonly [string, string | undefined]>([
   ["x:y", undefined],
 ])("the source %s is %s", (text, kind) => {
   expect(remoteKind(text)).toBe(kind);
-});
-
-it.each<readonly [string, string | undefined]>([
-  ["tagret", "did you mean target?"],
-  ["TYPE", "did you mean type?"],
-  ["zzz", undefined],
-  ["t".repeat(1000), undefined],
-])("%s is near to %s", (word, hint) => {
-  expect(suggestion(word, ["type", "target", "source"])).toBe(hint);
 });

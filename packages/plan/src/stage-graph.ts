@@ -1,11 +1,11 @@
 import type { Dockerfile, Instruction, RunMount, TransferInstruction } from "@varve/dockerfile";
-import { parseOnbuild } from "@varve/dockerfile";
+import { didYouMean, parseOnbuild } from "@varve/dockerfile";
+import { VarveError } from "@varve/errors";
 import type { PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
 import { located, type Place, planError } from "./plan-error.ts";
 import { type Naming, sourceOrigin, stageNodes } from "./stage-names.ts";
 import type { StageInstruction, StageNode } from "./stage-node.ts";
 import { baseKey } from "./base-key.ts";
-import { suggestion } from "./suggestion.ts";
 import { globalVariables } from "./variables.ts";
 
 /** The stages of a file and what they need of each other. */
@@ -67,13 +67,9 @@ function findTarget({ naming, nodes, stages, named }: Draft): StageNode {
   const found = named.get(target.toLowerCase());
   if (found !== undefined) return found;
   const names = [...named.keys()];
-  const hint = suggestion(target, names) ?? (names.length === 0 ? "no stage has a name; write FROM image AS name" : `the stages are ${names.join(", ")}`);
-  throw planError(
-    "PLAN_UNKNOWN_STAGE",
-    `target stage ${JSON.stringify(target)} could not be found`,
-    { dockerfile: naming.dockerfile, range: last.range },
-    { hint },
-  );
+  const hint = didYouMean(target, names) ?? (names.length === 0 ? "no stage has a name; write FROM image AS name" : `the stages are ${names.join(", ")}`);
+  // no line of the Dockerfile is at fault
+  throw new VarveError("PLAN_UNKNOWN_STAGE", `target stage ${JSON.stringify(target)} could not be found`, { hint });
 }
 
 /** Gives the needed stages the triggers of what they start from. True when a stage or image became needed by it. */

@@ -12,6 +12,8 @@ const GATHER = 512 * 1024;
 /** What {@link BlobFileWriter} needs to know of its store. */
 export interface BlobPlace {
   readonly temporary: string;
+  /** The store's folder, for errors. */
+  readonly root: string;
   /** Where a blob of this digest belongs. */
   blobPath(digest: Digest): string;
   /** Called once the writer holds nothing any more. */
@@ -38,7 +40,7 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
 
   static async create(place: BlobPlace, options?: IOOptions): Promise<BlobFileWriter> {
     options?.signal?.throwIfAborted();
-    const handle = await onDisk("create a blob", () => open(place.temporary, "wx", 0o600));
+    const handle = await onDisk("create a blob", () => open(place.temporary, "wx", 0o600), place.root);
     return new BlobFileWriter(place, handle, options?.signal);
   }
 
@@ -96,7 +98,7 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     const size = this.#gatheredSize;
     this.#gathered = [];
     this.#gatheredSize = 0;
-    this.#writing = onDisk("write a blob", () => writePieces(this.#handle, pieces, size));
+    this.#writing = onDisk("write a blob", () => writePieces(this.#handle, pieces, size), this.#place.root);
     // thrown by the next flush, or by commit
     this.#writing.catch(() => undefined);
   }
@@ -106,12 +108,16 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     if (await isBlobFile(path, size)) return;
     await this.#flush();
     await this.#writing;
-    await onDisk("store a blob", async () => {
-      await this.#handle.chmod(0o400);
-      await this.#handle.sync();
-      await rename(this.#place.temporary, path);
-      await syncDirectory(dirname(path));
-    });
+    await onDisk(
+      "store a blob",
+      async () => {
+        await this.#handle.chmod(0o400);
+        await this.#handle.sync();
+        await rename(this.#place.temporary, path);
+        await syncDirectory(dirname(path));
+      },
+      this.#place.root,
+    );
   }
 
   #assertOpen(): void {

@@ -207,6 +207,7 @@ class DiskStore implements Store {
     const session = await this.#ingestSession();
     const place = {
       temporary: session.temporary(),
+      root: this.root,
       blobPath: (digest: Digest) => this.#blobPath(digest),
       closed: (closed: BlobFileWriter) => void this.#writers.delete(closed),
     };

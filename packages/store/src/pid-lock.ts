@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { VarveError } from "@varve/errors";
 import { errnoOf } from "./disk-error.ts";
 import type { HeldLock } from "./file-lock.ts";
+import { type ProcessIdentity, processIdentity, processState } from "./process-identity.ts";
 
 /** How long a lock of another machine or container is waited for before it is reported. */
 const FOREIGN_PATIENCE_MS = 30_000;
@@ -17,7 +17,7 @@ const foreignSince = new Map<string, { readonly holder: string; readonly since: 
  */
 export async function tryPidLock(path: string): Promise<HeldLock | undefined> {
   const held = `${path}.held`;
-  const me = await identity(process.pid);
+  const me = encode(await processIdentity(process.pid));
   if (await createWithContent(held, me)) {
     foreignSince.delete(held);
     return { release: () => rm(held, { force: true }) };
@@ -42,36 +42,16 @@ async function createWithContent(path: string, content: string): Promise<boolean
   }
 }
 
-/** `<host and process namespace> <pid> <start time>` of a process; the start time tells a reused pid. */
-async function identity(pid: number): Promise<string> {
-  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
-  return `${hostname()}${namespace} ${pid} ${await startTime(pid)}`;
-}
-
-async function startTime(pid: number): Promise<string> {
-  const status = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => undefined);
-  // proc(5): field 22; field 2, in parentheses, may hold anything
-  return status?.slice(status.lastIndexOf(")") + 2).split(" ")[19] ?? "unknown";
+/** `<host and process namespace> <pid> <start time>`. */
+function encode({ where, pid, start }: ProcessIdentity): string {
+  return `${where} ${pid} ${start}`;
 }
 
 async function isAlive(holder: string, held: string): Promise<boolean> {
-  const [where, pid] = holder.split(" ");
-  const mine = await identity(Number(pid));
-  if (mine.split(" ")[0] !== where) {
-    refuseForeign(holder, held);
-    return true;
-  }
-  if (!processExists(Number(pid))) return false;
-  return mine === holder;
-}
-
-function processExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === "EPERM";
-  }
+  const [where = "", pid, start = ""] = holder.split(" ");
+  const state = await processState({ where, pid: Number(pid), start });
+  if (state === "elsewhere") refuseForeign(holder, held);
+  return state !== "gone";
 }
 
 function refuseForeign(holder: string, held: string): void {

@@ -164,21 +164,13 @@ async function archive(
   const source = lazySource(scope);
   const image = { descriptor: result.descriptor, names: output.names };
   const options = { signal: io.signal, onProgress: transferProgress(events) };
-  if (output.type === "docker" && result.images.length > 1) {
-    throw new VarveError("BUILD_INVALID_OPTION", "a docker-archive holds one platform only", { hint: "write type=oci, or build one platform" });
-  }
-  if (!output.tar) {
-    if (output.type === "docker") throw new VarveError("BUILD_UNSUPPORTED", "type=docker,tar=false is not supported", { hint: "write type=oci,tar=false" });
-    return writeOciLayout(source, [image], output.dest, options);
-  }
+  if (!output.tar) return writeOciLayout(source, [image], output.dest, options);
   const write = output.type === "oci" ? writeOciArchive : writeDockerArchive;
   await write(source, [image], sinkOf(output.dest), options);
 }
 
 async function files(scope: OutputScope, result: Result, output: Extract<Output, { type: "tar" | "local" }>, events: StepEvents, io: IOOptions): Promise<void> {
   const { execution } = scope;
-  if (output.type === "tar" && result.images.length > 1)
-    throw new VarveError("BUILD_UNSUPPORTED", "type=tar holds one platform only", { hint: "write type=local or type=oci, or build one platform" });
   for (const image of result.images) {
     const tree = await execution.trees.tree(image.stack, io);
     if (output.type === "tar") {

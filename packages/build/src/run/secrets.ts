@@ -5,25 +5,39 @@ import type { BuildOptions } from "../build-options.ts";
 /** BuildKit's limit on a secret, bytes. */
 const LIMIT = 500 * 1024;
 
+/** Finds out before the build that every secret and agent that was given is there. Throws BUILD_SECRET_MISSING. */
+export async function requireSecrets(options: BuildOptions): Promise<void> {
+  for (const secret of options.secrets ?? []) await findSecret(secret);
+  for (const { id } of options.ssh ?? []) sshSocket(options, id);
+}
+
 /** The value of a secret given to the build; `undefined` when none of that id was. Throws BUILD_SECRET_MISSING when its file or variable isn't there. */
 export async function readSecret(options: BuildOptions, id: string): Promise<Uint8Array | undefined> {
   const given = options.secrets?.find((secret) => secret.id === id);
   if (given === undefined) return undefined;
+  const { value, file } = await findSecret(given);
+  return value === undefined ? await readFile(file).catch((cause: unknown) => refuse(id, file, cause)) : new TextEncoder().encode(value);
+}
+
+type GivenSecret = NonNullable<BuildOptions["secrets"]>[number];
+
+/** A variable's value, or the file to read: it may be a pipe, which can be read once only. */
+async function findSecret({ id, env, file: given }: GivenSecret): Promise<{ readonly file: string; readonly value?: string }> {
   // as buildx: without a source the id names a variable, or else a file
-  const name = given.env ?? (given.file === undefined && process.env[id] !== undefined ? id : undefined);
+  const name = env ?? (given === undefined && process.env[id] !== undefined ? id : undefined);
+  const file = given ?? id;
   if (name !== undefined) {
     const value = process.env[name];
     if (value === undefined) throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: the environment has no ${name}`);
-    return new TextEncoder().encode(value);
+    return { file, value };
   }
-  const file = given.file ?? id;
-  try {
-    if ((await stat(file)).size > LIMIT) throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: ${file} is larger than ${LIMIT / 1024} KiB`);
-    return await readFile(file);
-  } catch (cause) {
-    if (cause instanceof VarveError) throw cause;
-    throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: cannot read ${file}`, { cause, hint: (cause as Error).message });
-  }
+  const { size } = await stat(file).catch((cause: unknown) => refuse(id, file, cause));
+  if (size > LIMIT) throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: ${file} is larger than ${LIMIT / 1024} KiB`);
+  return { file };
+}
+
+function refuse(id: string, file: string, cause: unknown): never {
+  throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: cannot read ${file}`, { cause, hint: (cause as Error).message });
 }
 
 /** The agent socket given for an ssh id; `undefined` when none was. */

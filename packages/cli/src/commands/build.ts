@@ -1,7 +1,8 @@
-import { rename, writeFile } from "node:fs/promises";
-import { randomUUID } from "node:crypto";
+import { lstat, rm } from "node:fs/promises";
 import type { BuildOptions, BuildResult } from "@varve/build";
+import { streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
+import { requireWritable, writeSink } from "@varve/image";
 import { EXIT } from "../exit-code.ts";
 import { parseAssignments, parseFields, refuseUnknownFields } from "../options/key-values.ts";
 import { parseOutput } from "../options/output.ts";
@@ -57,6 +58,9 @@ export async function buildCommand(session: Session, context: string | undefined
     const { callCommand } = await import("./call.ts");
     return await callCommand(session, options, call);
   }
+  for (const path of [flags.iidfile, flags.metadataFile]) if (path !== undefined) await requireWritable(path);
+  // as docker: what an earlier build wrote must not be taken for this one's when it fails
+  if (flags.iidfile !== undefined && (await isRegularFile(flags.iidfile))) await rm(flags.iidfile);
   const progress = createProgress(flags.quiet === true ? "quiet" : flags.progress, session);
   let result: BuildResult;
   try {
@@ -64,8 +68,8 @@ export async function buildCommand(session: Session, context: string | undefined
   } finally {
     progress.close();
   }
-  if (flags.iidfile !== undefined) await writeResult(flags.iidfile, result.imageID);
-  if (flags.metadataFile !== undefined) await writeResult(flags.metadataFile, metadata(result));
+  if (flags.iidfile !== undefined) await writeSink(flags.iidfile, streamOf(new TextEncoder().encode(result.imageID)));
+  if (flags.metadataFile !== undefined) await writeSink(flags.metadataFile, streamOf(new TextEncoder().encode(metadata(result))));
   if (flags.quiet === true) session.print(`${result.imageID}\n`);
   return EXIT.ok;
 }
@@ -148,13 +152,6 @@ function metadata(result: BuildResult): string {
   )}\n`;
 }
 
-async function writeResult(path: string, text: string): Promise<void> {
-  // a reader never sees half a file
-  const temporary = `${path}.${randomUUID()}`;
-  try {
-    await writeFile(temporary, text, { flag: "wx" });
-    await rename(temporary, path);
-  } catch (cause) {
-    throw new VarveError("CLI_USAGE", `cannot write ${path}`, { cause, hint: cause instanceof Error ? cause.message : undefined });
-  }
+async function isRegularFile(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isFile() === true;
 }

@@ -42,12 +42,16 @@ export function formatAge(then: number, now: number): string {
   return `${seconds} second${seconds === 1 ? "" : "s"} ago`;
 }
 
+/** setrlimit(2), by docker's names. */
+const LIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" ");
+
 /** `NAME=soft[:hard]` as docker's --ulimit. Throws CLI_USAGE. */
 export function parseUlimit(text: string): { readonly name: string; readonly soft: number; readonly hard: number } {
   const match = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
     throw new VarveError("CLI_USAGE", `--ulimit: ${JSON.stringify(text)} is not NAME=SOFT[:HARD]`, { hint: "for example nofile=1024:4096" });
   }
+  if (!LIMITS.includes(match[1])) throw new VarveError("CLI_USAGE", `--ulimit: there is no limit ${match[1]}`, { hint: `known: ${LIMITS.join(", ")}` });
   return { name: match[1], soft: Number(match[2]), hard: Number(match[3] ?? match[2]) };
 }
 

@@ -1,9 +1,8 @@
-import type { RunMount } from "@varve/dockerfile";
+import { didYouMean, type RunMount } from "@varve/dockerfile";
 import { expandIn, type InstructionScope, placeOf, workdirOf } from "../instruction-scope.ts";
 import type { PlannedMount } from "../plan.ts";
 import { type Place, planError } from "../plan-error.ts";
 import type { StageNode } from "../stage-node.ts";
-import { suggestion } from "../suggestion.ts";
 import { cleanUnixPath, resolveUnixPath, unixBase } from "../unix-path.ts";
 
 const ALIASES: ReadonlyMap<string, string> = new Map([
@@ -45,7 +44,7 @@ function readFields(scope: InstructionScope, mount: RunMount, place: Place): Rea
   for (const { key: written, value } of mount.fields) {
     const key = ALIASES.get(written) ?? written;
     if (!ALL_KEYS.includes(key))
-      throw planError("PLAN_INVALID_MOUNT", `a mount has no field ${JSON.stringify(written)}`, place, { hint: suggestion(key, ALL_KEYS) });
+      throw planError("PLAN_INVALID_MOUNT", `a mount has no field ${JSON.stringify(written)}`, place, { hint: didYouMean(key, ALL_KEYS) });
     if (value === undefined && !VALUELESS.has(key))
       throw planError("PLAN_INVALID_MOUNT", `the mount's field ${written} has no value`, place, { hint: `write ${written}=value` });
     const expanded = value === undefined ? "true" : expandIn(scope, { value, range: mount.range });
@@ -57,7 +56,7 @@ function readFields(scope: InstructionScope, mount: RunMount, place: Place): Rea
   const known = KEYS.get(type);
   if (known === undefined)
     throw planError("PLAN_INVALID_MOUNT", `unsupported mount type ${JSON.stringify(type)}`, place, {
-      hint: suggestion(type, [...KEYS.keys()]) ?? `it is one of ${[...KEYS.keys()].join(", ")}`,
+      hint: didYouMean(type, [...KEYS.keys()]) ?? `it is one of ${[...KEYS.keys()].join(", ")}`,
     });
   for (const key of fields.keys()) {
     if (known.includes(key)) continue;
