@@ -2,15 +2,16 @@ import { execFileSync } from "node:child_process";
 import { appendFile, chmod, link, mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { collectBytes, displayPath, toBytePath } from "@varve/bytes";
-import type { Entry, FileTree } from "@varve/layer";
+import { createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Digest } from "@varve/oci";
 import { openDirectoryContext } from "./directory-context.ts";
 import { listDirectory } from "./directory-walk.ts";
+import type { DiskRef } from "./disk-stat.ts";
 import { createSelectionMemory } from "./selection-memory.ts";
-import { createStatCache } from "./stat-cache.ts";
+import { createStatCache, type StatCache } from "./stat-cache.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}` as Digest;
 
@@ -69,6 +70,29 @@ describe("tree of a directory", () => {
     const tree = await treeOf();
     await new Promise((resolve) => server.close(resolve));
     expect(names(tree)).toEqual(["d", "d/x", "l"]);
+  });
+
+  test("answers as a tree that was built of its entries does", async () => {
+    for (const file of ["a/b", "a/c/d", "a.c", "a-b/x", "a/b.c", "z/y/x/w", "\u00e9/e"]) {
+      await mkdir(join(root, dirname(file)), { recursive: true });
+      await writeFile(join(root, file), file);
+    }
+    await link(join(root, "a/b"), join(root, "z/b"));
+    await mkdir(join(root, "empty"));
+    const tree = await treeOf();
+    const builder = createTreeBuilder();
+    for (const entry of tree.walk()) if (entry.path !== "") builder.set(entry);
+    const built = builder.finish();
+    const shown = (entry: Entry | undefined): unknown => entry && { ...entry, node: undefined, content: entry.content?.size };
+    expect(tree.size).toBe(built.size);
+    for (const path of [...[...built.walk()].map((entry) => entry.path), ...["b", "a/b/c", "a.", "zz"].map(toBytePath)]) {
+      expect(tree.list(path)).toEqual(built.list(path));
+      expect(shown(tree.lookup(path))).toEqual(shown(built.lookup(path)));
+      expect([...tree.walk(path)].map(shown)).toEqual([...built.walk(path)].map(shown));
+    }
+    expect(entryAt(tree, "z/b").node).toBe(entryAt(tree, "a/b").node);
+    expect(tree.isLinked(entryAt(tree, "a/b").node)).toBe(true);
+    expect(tree.isLinked(entryAt(tree, "a.c").node)).toBe(false);
   });
 
   test("finds hardlinks by inode and keeps FIFOs", async () => {
@@ -172,18 +196,60 @@ describe("contents", () => {
     const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
     await writeFile(join(root, "f"), "one");
     const path = join(folder, "x.stat");
-    const cache = createStatCache(path);
+    const load = async (): Promise<StatCache> => {
+      const cache = createStatCache(path);
+      await cache.load();
+      return cache;
+    };
+    const cache = await load();
     await using context = await openDirectoryContext({ path: root });
-    const ref = entryAt(await context.tree(), "f").content as Parameters<typeof cache.lookup>[0];
-    await cache.record(ref, DIGEST, Date.now() + 10_000);
+    const { size, stat } = entryAt(await context.tree(), "f").content as DiskRef;
+    const ref: DiskRef = { kind: "disk", path: toBytePath("/f"), size, stat };
+    cache.record(ref, DIGEST, Date.now() + 10_000);
     await cache.save();
-    expect(await createStatCache(path).lookup(ref)).toBe(DIGEST);
-    expect(await createStatCache(path).lookup({ ...ref, stat: { ...ref.stat, ctimeNs: "1" } })).toBeUndefined();
-    await cache.record({ ...ref, path: toBytePath("/new\nname \u00e9") }, DIGEST, Date.now());
-    expect(await cache.lookup({ ...ref, path: toBytePath("/new\nname \u00e9") })).toBeUndefined();
+    expect((await load()).lookup(ref)).toBe(DIGEST);
+    expect((await load()).lookup({ ...ref, stat: { ...stat, ctimeNs: "1" } })).toBeUndefined();
+    expect((await load()).lookup({ ...ref, stat: { ...stat, device: "1" } })).toBeUndefined();
+    const fresh = { ...ref, stat: { ...stat, inode: "1" } };
+    cache.record(fresh, DIGEST, Date.now());
+    expect(cache.lookup(fresh)).toBeUndefined();
     await writeFile(path, "damaged");
-    expect(await createStatCache(path).lookup(ref)).toBeUndefined();
+    expect((await load()).lookup(ref)).toBeUndefined();
     expect(await readdir(folder)).toEqual(["x.stat"]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("of many files are all recalled; those of files that were not looked at are dropped once they are most", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
+    const path = join(folder, "x.stat");
+    const refOf = (i: number): DiskRef => ({
+      kind: "disk",
+      path: toBytePath(`/${i}`),
+      size: i,
+      // inodes that fall together in a table of any size, and times before 1970
+      stat: { device: String(2n ** 64n - 1n), inode: String(BigInt(i) << 40n), mtimeNs: String(-i), ctimeNs: "0" },
+    });
+    const digestOf = (i: number): Digest => `sha256:${i.toString(16).padStart(64, "0")}` as Digest;
+    const cache = createStatCache(path);
+    await cache.load();
+    for (let i = 0; i < 3000; i++) cache.record(refOf(i), digestOf(i), Date.now());
+    cache.record(refOf(7), digestOf(70), Date.now());
+    await cache.save();
+    const again = createStatCache(path);
+    await again.load();
+    expect(again.lookup(refOf(7))).toBe(digestOf(70));
+    expect([...Array(3000).keys()].filter((i) => i !== 7 && again.lookup(refOf(i)) !== digestOf(i))).toEqual([]);
+    expect(again.lookup(refOf(3001))).toBeUndefined();
+    for (let i = 0; i < 110_000; i++) cache.record({ ...refOf(i), stat: { ...refOf(i).stat, inode: String(i) } }, digestOf(i), Date.now());
+    await cache.save();
+    const later = createStatCache(path);
+    await later.load();
+    expect(later.lookup(refOf(8))).toBe(digestOf(8));
+    later.record(refOf(1), digestOf(1), Date.now());
+    await later.save();
+    const last = createStatCache(path);
+    await last.load();
+    expect([1, 8, 9].map((i) => last.lookup(refOf(i)))).toEqual([digestOf(1), digestOf(8), undefined]);
     await rm(folder, { recursive: true });
   });
 });

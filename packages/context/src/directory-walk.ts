@@ -4,7 +4,8 @@ import type { IgnoreMatcher } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import type { FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
-import { createListing, entryType, type ListedEntry, type Listing } from "./listing.ts";
+import { entryType } from "./disk-stat.ts";
+import { createListing, type ListedEntry, type Listing } from "./listing.ts";
 
 /** How a directory is listed. */
 export interface ListOptions extends IOOptions {
@@ -95,7 +96,7 @@ async function listBelow(walk: Walk, directory: OpenDirectory, pending: PendingD
     }
     const access = `${directory.access}${name}`;
     const stats = statEntry(access, path);
-    const type = stats === undefined ? undefined : entryType(stats);
+    const type = stats === undefined ? undefined : entryType(Number(stats.mode));
     if (ignored && type !== "directory") onIgnored?.(path);
     if (stats === undefined || type === undefined || (ignored && type !== "directory")) continue;
     if (type === "directory" && walk.hidden.has(identity(stats))) continue;

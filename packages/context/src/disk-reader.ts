@@ -4,14 +4,14 @@ import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
 import { type ByteStream, displayPath, streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import type { ContentRef } from "@varve/layer";
+import { type ContentRef, ListedContent } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
-import { sameState } from "./disk-stat.ts";
+import { type DiskRef, sameState, stateOf } from "./disk-stat.ts";
+import { ListedStates } from "./listed-states.ts";
 import type { StatCache } from "./stat-cache.ts";
 
-type DiskRef = Extract<ContentRef, { kind: "disk" }>;
-
+const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
 /** Up to this size a file is read in one go on this thread: five thread pool trips cost more than the read. */
 const SMALL = 128 * 1024;
 const PIECE = 256 * 1024;
@@ -24,9 +24,11 @@ const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NO
  * parent directory after the listing can't lead elsewhere: the file found there is another one.
  */
 export function createDiskReader(root: string, cache?: StatCache): OwningReader {
-  const prefix = `${Buffer.from(root).toString("latin1").replace(/\/+$/, "")}/`;
+  const directory = Buffer.from(root).toString("latin1").replace(/\/+$/, "");
   return {
-    owns: (ref) => ref.kind === "disk" && ref.path.startsWith(prefix),
+    owns: (ref) =>
+      ref.kind === "disk" &&
+      (ref instanceof ListedContent && ref.list instanceof ListedStates ? ref.list.root === directory : ref.path.startsWith(`${directory}/`)),
     async open(ref, options) {
       const disk = asDisk(ref);
       options?.signal?.throwIfAborted();
@@ -34,12 +36,14 @@ export function createDiskReader(root: string, cache?: StatCache): OwningReader 
     },
     async digest(ref, options) {
       const disk = asDisk(ref);
-      const known = await cache?.lookup(disk);
+      if (disk.size === 0) return EMPTY;
+      await cache?.load();
+      const known = cache?.lookup(disk);
       if (known !== undefined) return known;
       options?.signal?.throwIfAborted();
       const since = Date.now();
       const digest = disk.size <= SMALL ? digestFromHex(sha256Hex(readSmall(disk, scratch()))) : await sha256Stream(readLarge(disk, options));
-      await cache?.record(disk, digest, since);
+      cache?.record(disk, digest, since);
       return digest;
     },
   };
@@ -65,10 +69,11 @@ async function sha256Stream(stream: ByteStream): Promise<Digest> {
 
 /** Reads into `room` when it is given (SMALL + 1 bytes), else into a buffer of its own. */
 function readSmall(ref: DiskRef, room?: Uint8Array): Uint8Array {
+  const listed = stateOf(ref);
   let fd: number | undefined;
   try {
     fd = openSync(Buffer.from(ref.path, "latin1"), FLAGS);
-    if (!sameState(fstatSync(fd, { bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    if (!sameState(fstatSync(fd, { bigint: true }), listed)) throw changed(ref);
     // one byte more than listed shows that the file has grown
     const bytes = (room ?? Buffer.allocUnsafeSlow(ref.size + 1)).subarray(0, ref.size + 1);
     let filled = 0;
@@ -78,7 +83,7 @@ function readSmall(ref: DiskRef, room?: Uint8Array): Uint8Array {
       filled += count;
       if (filled > ref.size) break;
     }
-    if (filled !== ref.size || !sameState(fstatSync(fd, { bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    if (filled !== ref.size || !sameState(fstatSync(fd, { bigint: true }), listed)) throw changed(ref);
     return bytes.subarray(0, ref.size);
   } catch (cause) {
     throw readFailure(ref, cause);
@@ -88,11 +93,12 @@ function readSmall(ref: DiskRef, room?: Uint8Array): Uint8Array {
 }
 
 async function* readLarge(ref: DiskRef, options: IOOptions | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  const listed = stateOf(ref);
   let handle: FileHandle | undefined;
   try {
     // the typings lack the Buffer form of promises.open in some versions; it is documented
     handle = await open(Buffer.from(ref.path, "latin1"), FLAGS);
-    if (!sameState(await handle.stat({ bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    if (!sameState(await handle.stat({ bigint: true }), listed)) throw changed(ref);
     let left = ref.size;
     while (left > 0) {
       options?.signal?.throwIfAborted();
@@ -101,7 +107,7 @@ async function* readLarge(ref: DiskRef, options: IOOptions | undefined): AsyncGe
       left -= bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
-    if (!sameState(await handle.stat({ bigint: true }), ref.size, ref.stat)) throw changed(ref);
+    if (!sameState(await handle.stat({ bigint: true }), listed)) throw changed(ref);
   } catch (cause) {
     throw readFailure(ref, cause);
   } finally {

@@ -1,15 +1,42 @@
 import type { BigIntStats } from "node:fs";
-import type { DiskStat } from "@varve/layer";
+import { type ContentRef, type EntryType, ListedContent } from "@varve/layer";
+import type { FileState } from "./file-states.ts";
+import { ListedStates } from "./listed-states.ts";
+
+/** A reference to a file of this machine. */
+export type DiskRef = Extract<ContentRef, { kind: "disk" }>;
+
+const KIND = 0o170000;
+const TYPES: ReadonlyMap<number, EntryType> = new Map([
+  [0o100000, "file"],
+  [0o040000, "directory"],
+  [0o120000, "symlink"],
+  [0o010000, "fifo"],
+  [0o020000, "char"],
+  [0o060000, "block"],
+]);
+
+/** The type that a `st_mode` tells; `undefined` for what no image can hold (sockets). */
+export function entryType(mode: number): EntryType | undefined {
+  return TYPES.get(mode & KIND);
+}
+
+/** The state a file was listed in. */
+export function stateOf(ref: DiskRef): FileState {
+  if (ref instanceof ListedContent && ref.list instanceof ListedStates) return ref.list.state(ref.at);
+  const { device, inode, mtimeNs, ctimeNs } = ref.stat;
+  return { device: BigInt(device), inode: BigInt(inode), size: ref.size, mtimeNs: BigInt(mtimeNs), ctimeNs: BigInt(ctimeNs) };
+}
 
 /** Whether a file still is the one, and in the state, that was listed. */
-export function sameState(stats: BigIntStats, size: number, listed: DiskStat): boolean {
+export function sameState(stats: BigIntStats, listed: FileState): boolean {
   return (
     stats.isFile() &&
-    stats.size === BigInt(size) &&
-    stats.ino.toString() === listed.inode &&
-    stats.dev.toString() === listed.device &&
-    stats.mtimeNs.toString() === listed.mtimeNs &&
-    stats.ctimeNs.toString() === listed.ctimeNs
+    stats.size === BigInt(listed.size) &&
+    stats.ino === listed.inode &&
+    stats.dev === listed.device &&
+    stats.mtimeNs === listed.mtimeNs &&
+    stats.ctimeNs === listed.ctimeNs
   );
 }
 

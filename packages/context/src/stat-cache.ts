@@ -1,60 +1,56 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import type { ContentRef } from "@varve/layer";
-import { type Digest, isDigest } from "@varve/oci";
-
-type DiskRef = Extract<ContentRef, { kind: "disk" }>;
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { digestFromHex, type Digest, digestHex } from "@varve/oci";
+import { type DiskRef, stateOf } from "./disk-stat.ts";
+import type { FileState } from "./file-states.ts";
 
 /** Remembers content digests of files by the state they were in, so that an unchanged file isn't read again. */
 export interface StatCache {
-  lookup(ref: DiskRef): Promise<Digest | undefined>;
+  /** Reads what is kept; `lookup` and `record` come after it. */
+  load(): Promise<void>;
+  lookup(ref: DiskRef): Digest | undefined;
   /** `since` is when reading began, milliseconds since the epoch. */
-  record(ref: DiskRef, digest: Digest, since: number): Promise<void>;
+  record(ref: DiskRef, digest: Digest, since: number): void;
   /** Writes what was used or recorded since it was opened; best effort. */
   save(): Promise<void>;
 }
 
-const HEADER = "varve stat cache 1";
 /**
  * Kernels stamp by the tick and some file systems by the second: a file that changed this recently could change again without
  * a new ctime, so its digest is not remembered. Milliseconds.
  */
 export const SETTLED: number = 1500;
 
-interface CachedDigest {
-  readonly state: string;
-  readonly digest: Digest;
-}
+/** Also tells the byte order: what another machine wrote is not understood, and so is no cache. */
+const MAGIC = 0x32_61_72_76;
+const HEADER = 16;
+/** dev, ino, size, mtime, ctime. */
+const FIELDS = 5;
+const DIGEST = 32;
 
-/** The cache in `file`, read when first asked. One that can't be read is an empty one: nothing but time is lost. */
+/** The cache in `file`. One that can't be read is an empty one: nothing but time is lost. */
 export function createStatCache(file: string): StatCache {
-  let loading: Promise<Map<string, CachedDigest>> | undefined;
-  const entries = (): Promise<Map<string, CachedDigest>> => (loading ??= load(file));
-  const used = new Set<string>();
+  let known = new CachedDigests(0);
+  let loading: Promise<void> | undefined;
   let dirty = false;
   return {
-    async lookup(ref) {
-      const entry = (await entries()).get(ref.path);
-      if (entry === undefined || entry.state !== stateOf(ref)) return undefined;
-      used.add(ref.path);
-      return entry.digest;
-    },
-    async record(ref, digest, since) {
-      if (since - Number(BigInt(ref.stat.ctimeNs) / 1_000_000n) < SETTLED) return;
-      (await entries()).set(ref.path, { state: stateOf(ref), digest });
-      used.add(ref.path);
+    load: () =>
+      (loading ??= readFile(file).then(
+        (bytes) => void (known = CachedDigests.decode(bytes) ?? known),
+        () => {},
+      )),
+    lookup: (ref) => known.lookup(stateOf(ref)),
+    record(ref, digest, since) {
+      const state = stateOf(ref);
+      if (since - Number(state.ctimeNs / 1_000_000n) < SETTLED) return;
+      known.set(state, digest);
       dirty = true;
     },
     async save() {
       if (!dirty) return;
-      const known = await entries();
-      const lines = [HEADER];
-      // what this build did not look at may belong to another Dockerfile's COPY of the same directory; only a cache that is mostly that is pruned
-      const prune = known.size > 2 * used.size + 100_000;
-      for (const [path, entry] of known) if (!prune || used.has(path)) lines.push(`${entry.digest} ${entry.state} ${JSON.stringify(path)}`);
       const temporary = `${file}.${randomUUID()}`;
       try {
-        await writeFile(temporary, `${lines.join("\n")}\n`, { flag: "wx", mode: 0o600 });
+        await writePieces(temporary, known.encode());
         await rename(temporary, file);
       } catch {
         await rm(temporary, { force: true });
@@ -63,23 +59,117 @@ export function createStatCache(file: string): StatCache {
   };
 }
 
-function stateOf(ref: DiskRef): string {
-  return `${ref.stat.device}:${ref.stat.inode}:${ref.size}:${ref.stat.mtimeNs}:${ref.stat.ctimeNs}`;
+async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+  const handle = await open(path, "wx", 0o600);
+  try {
+    for (const piece of pieces) await handle.writeFile(piece);
+  } finally {
+    await handle.close();
+  }
 }
 
-async function load(file: string): Promise<Map<string, CachedDigest>> {
-  const known = new Map<string, CachedDigest>();
-  const text = await readFile(file, "utf8").catch(() => "");
-  const lines = text.split("\n");
-  if (lines[0] !== HEADER) return known;
-  for (const line of lines.slice(1)) {
-    const [digest = "", state = ""] = line.split(" ", 2);
-    if (!isDigest(digest)) continue;
-    try {
-      known.set(JSON.parse(line.slice(digest.length + state.length + 2)) as string, { state, digest });
-    } catch {
-      continue;
+/** Digests by state, in columns: 80 bytes a file, of which a context may have a million. A file is found by device and inode, which hardly any two share. */
+class CachedDigests {
+  #length = 0;
+  #states: BigInt64Array;
+  #digests: Uint8Array;
+  /** Whether this build looked at the row. */
+  #used: Uint8Array;
+  /** Rows plus one by inode, open addressing; at most half full. */
+  #places: Uint32Array;
+
+  constructor(rows: number) {
+    this.#states = new BigInt64Array(FIELDS * rows);
+    this.#digests = new Uint8Array(DIGEST * rows);
+    this.#used = new Uint8Array(rows);
+    this.#places = new Uint32Array(placesFor(rows));
+  }
+
+  /** What {@link encode} gave; `undefined` for anything else. */
+  static decode(bytes: Uint8Array): CachedDigests | undefined {
+    if (bytes.length < HEADER) return undefined;
+    const [magic, rows = 0] = new Uint32Array(bytes.slice(0, HEADER).buffer);
+    if (magic !== MAGIC || bytes.length !== HEADER + rows * (8 * FIELDS + DIGEST)) return undefined;
+    const made = new CachedDigests(rows);
+    new Uint8Array(made.#states.buffer).set(bytes.subarray(HEADER, HEADER + rows * 8 * FIELDS));
+    made.#digests.set(bytes.subarray(HEADER + rows * 8 * FIELDS));
+    made.#length = rows;
+    for (let row = 0; row < rows; row++) made.#places[made.#place(made.#states[FIELDS * row] ?? 0n, made.#states[FIELDS * row + 1] ?? 0n)] = row + 1;
+    return made;
+  }
+
+  lookup(state: FileState): Digest | undefined {
+    const row = (this.#places[this.#place(signed(state.device), signed(state.inode))] ?? 0) - 1;
+    if (row < 0) return undefined;
+    const at = FIELDS * row;
+    const same =
+      this.#states[at + 2] === BigInt(state.size) && this.#states[at + 3] === signed(state.mtimeNs) && this.#states[at + 4] === signed(state.ctimeNs);
+    if (!same) return undefined;
+    this.#used[row] = 1;
+    return digestFromHex(Buffer.from(this.#digests.buffer, DIGEST * row, DIGEST).toString("hex"));
+  }
+
+  set(state: FileState, digest: Digest): void {
+    if (2 * (this.#length + 1) > this.#places.length || this.#length === this.#used.length) this.#resize(Math.ceil(this.#length * 1.5) + 64);
+    const place = this.#place(signed(state.device), signed(state.inode));
+    const row = this.#places[place] === 0 ? this.#length++ : (this.#places[place] ?? 0) - 1;
+    this.#places[place] = row + 1;
+    this.#used[row] = 1;
+    this.#states.set([signed(state.device), signed(state.inode), BigInt(state.size), signed(state.mtimeNs), signed(state.ctimeNs)], FIELDS * row);
+    Buffer.from(this.#digests.buffer).write(digestHex(digest), DIGEST * row, "hex");
+  }
+
+  /**
+   * Everything; but what this build did not look at may belong to another Dockerfile's COPY of the same directory, so only a cache that is
+   * mostly that is pruned.
+   */
+  *encode(): Generator<Uint8Array, void, undefined> {
+    const used = this.#used.reduce((sum, one) => sum + one, 0);
+    const kept = this.#length > 2 * used + 100_000 ? this.#onlyUsed() : this;
+    yield new Uint8Array(Uint32Array.of(MAGIC, kept.#length, 0, 0).buffer);
+    yield new Uint8Array(kept.#states.buffer, 0, 8 * FIELDS * kept.#length);
+    yield kept.#digests.subarray(0, DIGEST * kept.#length);
+  }
+
+  #onlyUsed(): CachedDigests {
+    const kept = new CachedDigests(this.#used.reduce((sum, one) => sum + one, 0));
+    for (let row = 0; row < this.#length; row++) {
+      if (this.#used[row] !== 1) continue;
+      kept.#states.set(this.#states.subarray(FIELDS * row, FIELDS * (row + 1)), FIELDS * kept.#length);
+      kept.#digests.set(this.#digests.subarray(DIGEST * row, DIGEST * (row + 1)), DIGEST * kept.#length);
+      kept.#length++;
+    }
+    return kept;
+  }
+
+  #resize(rows: number): void {
+    const states = new BigInt64Array(FIELDS * rows);
+    states.set(this.#states);
+    const digests = new Uint8Array(DIGEST * rows);
+    digests.set(this.#digests);
+    const used = new Uint8Array(rows);
+    used.set(this.#used);
+    [this.#states, this.#digests, this.#used] = [states, digests, used];
+    if (this.#places.length >= 2 * rows) return;
+    this.#places = new Uint32Array(placesFor(rows));
+    for (let row = 0; row < this.#length; row++) this.#places[this.#place(states[FIELDS * row] ?? 0n, states[FIELDS * row + 1] ?? 0n)] = row + 1;
+  }
+
+  /** Where the file is, or would be put, in `#places`. */
+  #place(device: bigint, inode: bigint): number {
+    const mask = this.#places.length - 1;
+    for (let at = Math.imul(Number(inode & 0xffff_ffffn), 0x9e3779b1) & mask; ; at = (at + 1) & mask) {
+      const row = (this.#places[at] ?? 0) - 1;
+      if (row < 0 || (this.#states[FIELDS * row + 1] === inode && this.#states[FIELDS * row] === device)) return at;
     }
   }
-  return known;
+}
+
+function signed(value: bigint): bigint {
+  return BigInt.asIntN(64, value);
+}
+
+/** A power of two, at least twice the rows. */
+function placesFor(rows: number): number {
+  return 2 ** Math.ceil(Math.log2(2 * rows + 16));
 }

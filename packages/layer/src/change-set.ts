@@ -11,5 +11,8 @@ export type Change =
  * written as a layer, the parents of changed paths are present too (as `modified` with their current metadata).
  */
 export interface ChangeSet {
-  readonly changes: readonly Change[];
+  /** Can be gone through any number of times; changes may be made each time, so that a million of them need no memory. */
+  readonly changes: Iterable<Change>;
+  /** Whether several of the entries may have this node number. Without it any may. */
+  isLinked?(node: number): boolean;
 }

@@ -3,31 +3,39 @@ import type { DiffID } from "@varve/oci";
 import { ByteColumn } from "./byte-column.ts";
 import type { ContentRef, DiskStat } from "./content-ref.ts";
 import { digestFromBytes, digestToBytes } from "./hex.ts";
+import { type DiskList, ListedContent } from "./listed-content.ts";
 
 const NONE = 0;
 const LAYER = 1;
 const LAYER_WITH_DIGEST = 2;
 const DISK = 3;
 const OTHER = 4;
+const LISTED = 5;
 const STAT_FIELDS = 4;
 
 /** Where the bytes of each row are, in columns; forms that few rows have are kept as objects. */
 export class ContentColumn {
   #kind = new Uint8Array(16);
-  /** Of a layer's content the offset, of a file on disk where its path starts in `#paths`. */
+  /** Of a layer's content the offset, of a file on disk where its path starts in `#paths`, of a listed one its number. */
   #offset = new Float64Array(16);
+  /** The number of the layer or list. */
   #layer = new Uint16Array(16);
   #digest = new Uint8Array(0);
   #stat = new BigUint64Array(0);
   readonly #layers: DiffID[] = [];
+  readonly #lists: DiskList[] = [];
   readonly #paths = new ByteColumn();
   readonly #others = new Map<number, ContentRef>();
 
   set(at: number, content: ContentRef | undefined, size: number): void {
     if (at >= this.#kind.length) this.#resize(Math.max(at + 1, this.#kind.length * 2));
     if (content === undefined) this.#kind[at] = NONE;
-    else if (content.kind === "layer" && content.size === size && this.#layerNumber(content.diffID) < 0xffff) this.#setLayer(at, content);
-    else if (content.kind === "disk" && content.size === size && content.path.length < 0xffff && this.#setStat(at, content.stat)) {
+    else if (content.kind === "layer" && content.size === size && numberOf(this.#layers, content.diffID) < 0xffff) this.#setLayer(at, content);
+    else if (content instanceof ListedContent && content.size === size && numberOf(this.#lists, content.list) < 0xffff) {
+      this.#kind[at] = LISTED;
+      this.#offset[at] = content.at;
+      this.#layer[at] = numberOf(this.#lists, content.list);
+    } else if (content.kind === "disk" && content.size === size && content.path.length < 0xffff && this.#setStat(at, content.stat)) {
       this.#kind[at] = DISK;
       this.#offset[at] = this.#paths.append(content.path);
     } else {
@@ -47,6 +55,8 @@ export class ContentColumn {
       }
       case DISK:
         return { kind: "disk", path: this.#paths.read(this.#offset[at] ?? 0) as BytePath, size, stat: this.#getStat(at) };
+      case LISTED:
+        return new ListedContent(this.#lists[this.#layer[at] ?? 0] as DiskList, this.#offset[at] ?? 0);
       case OTHER:
         return this.#others.get(at);
       default:
@@ -61,19 +71,11 @@ export class ContentColumn {
 
   #setLayer(at: number, content: Extract<ContentRef, { kind: "layer" }>): void {
     this.#offset[at] = content.offset;
-    this.#layer[at] = this.#layerNumber(content.diffID);
+    this.#layer[at] = numberOf(this.#layers, content.diffID);
     this.#kind[at] = content.digest === undefined ? LAYER : LAYER_WITH_DIGEST;
     if (content.digest === undefined) return;
     if (this.#digest.length === 0) this.#digest = new Uint8Array(32 * this.#kind.length);
     digestToBytes(content.digest, this.#digest, 32 * at);
-  }
-
-  #layerNumber(diffID: DiffID): number {
-    // rows of one table nearly always come from one layer, the last that was seen
-    const last = this.#layers.length - 1;
-    if (last >= 0 && this.#layers[last] === diffID) return last;
-    const known = this.#layers.indexOf(diffID);
-    return known >= 0 ? known : this.#layers.push(diffID) - 1;
   }
 
   #setStat(at: number, stat: DiskStat): boolean {
@@ -114,4 +116,12 @@ export class ContentColumn {
     }
     [this.#kind, this.#offset, this.#layer] = [kind, offset, layer];
   }
+}
+
+/** Where `item` stands among the known; it is added when it is new. Rows of one table nearly always have the last that was seen. */
+function numberOf<T>(known: T[], item: T): number {
+  const last = known.length - 1;
+  if (last >= 0 && known[last] === item) return last;
+  const at = known.indexOf(item);
+  return at >= 0 ? at : known.push(item) - 1;
 }

@@ -14,4 +14,6 @@ export interface FileTree {
   list(directory: BytePath): readonly BytePath[];
   /** `from` (default the root) and all below it, parents first, siblings by bytes. Nothing when `from` is not there. */
   walk(from?: BytePath): Iterable<Entry>;
+  /** Whether several entries may have this node number; `false` spares whoever looks for hardlinks remembering it. */
+  isLinked(node: number): boolean;
 }

@@ -7,6 +7,7 @@ export type { FileTree } from "./file-tree.ts";
 export type { LayerEntry, LayerEntryKind } from "./layer-entry.ts";
 export { decodeLayerIndex, encodeLayerIndex, type LayerIndex, type Segment, type SegmentTable, withSegmentTable } from "./layer-index.ts";
 export { indexLayer } from "./layer-indexing.ts";
+export { type DiskList, ListedContent } from "./listed-content.ts";
 export { mergeLayer } from "./layer-merge.ts";
 export { type LayerTar, type LayerWriteOptions, writeLayerTar } from "./layer-writer.ts";
 export { type ResolvedPath, type ResolveOptions, resolvePath } from "./path-resolution.ts";

@@ -124,9 +124,9 @@ describe("a layer is the difference of two trees", () => {
         const changes = diffTrees(base, next);
         const applied = applyChanges(base, changes);
         expect(listing(applied)).toEqual(listing(next));
-        const changed = changes.changes.filter((change) => change.kind !== "deleted").map((change) => change.path);
+        const changed = [...changes.changes].filter((change) => change.kind !== "deleted").map((change) => change.path);
         expect(groups(applied, changed)).toEqual(groups(next, changed));
-        expect(diffTrees(base, base).changes).toEqual([]);
+        expect([...diffTrees(base, base).changes]).toEqual([]);
       }),
       { numRuns: 400 },
     );
@@ -145,7 +145,7 @@ describe("a layer is the difference of two trees", () => {
         expect([...decodeLayerIndex(encodeLayerIndex(read)).entries()]).toEqual([...read.entries()]);
         const merged = mergeLayer(lower, read);
         expect(listing(merged)).toEqual(listing(next));
-        const changed = changes.changes.filter((change) => change.kind !== "deleted" && change.entry.type !== "directory").map((change) => change.path);
+        const changed = [...changes.changes].filter((change) => change.kind !== "deleted" && change.entry.type !== "directory").map((change) => change.path);
         expect(groups(merged, changed)).toEqual(groups(next, changed));
       }),
       { numRuns: 200 },
@@ -155,7 +155,7 @@ describe("a layer is the difference of two trees", () => {
   test("parents of changed paths are in the layer with their own metadata, the root is not", () => {
     const base = build(EMPTY_TREE, [{ set: file("a/b/old") }, { set: file("a/c/other") }, { set: { ...file("a"), type: "directory", mode: 0o700 } }]);
     const next = build(base, [{ remove: path("a/b/old") }, { set: file("d/new") }]);
-    const { changes } = withParents(next, diffTrees(base, next));
+    const changes = [...withParents(next, diffTrees(base, next)).changes];
     expect(changes.map((change) => [change.kind, change.path])).toEqual([
       ["modified", "a"],
       ["modified", "a/b"],
@@ -187,7 +187,7 @@ describe("bytes", () => {
   ]);
 
   test("sorted, relative, without what a layer should not say", async () => {
-    const { index } = await write({ changes: [{ kind: "deleted", path: path("old") }, ...diffTrees(EMPTY_TREE, tree).changes.toReversed()] });
+    const { index } = await write({ changes: [{ kind: "deleted", path: path("old") }, ...[...diffTrees(EMPTY_TREE, tree).changes].toReversed()] });
     expect([...index.entries()].map(({ kind, path: at, linkTarget }) => [kind, at, linkTarget ?? ""])).toEqual([
       ["directory", "etc", ""],
       ["file", "etc/passwd", ""],
@@ -204,7 +204,7 @@ describe("bytes", () => {
   });
 
   test("do not depend on the order of the changes, and stay as they are from release to release", async () => {
-    const changes = diffTrees(EMPTY_TREE, tree).changes;
+    const changes = [...diffTrees(EMPTY_TREE, tree).changes];
     const { diffID } = await write({ changes });
     expect((await write({ changes: changes.toReversed() })).diffID).toBe(diffID);
     // a change here changes every digest varve makes: only on purpose

@@ -48,7 +48,10 @@ export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, optio
     const index = createLayerIndexBuilder();
     let complete = false;
     try {
-      for await (const piece of writeEntries(sorted(changeSet.changes), { reader, options, cuts, add: index.add })) {
+      for await (const piece of writeEntries(
+        { changes: sorted(changeSet.changes), isLinked: (node) => changeSet.isLinked?.(node) ?? true },
+        { reader, options, cuts, add: index.add },
+      )) {
         digest.push(piece);
         digest.settle(Number.POSITIVE_INFINITY);
         yield piece;
@@ -74,11 +77,11 @@ interface Output {
   readonly add: (entry: LayerEntry) => void;
 }
 
-async function* writeEntries(changes: readonly Change[], output: Output): AsyncGenerator<Uint8Array, void, undefined> {
+async function* writeEntries({ changes, isLinked }: Required<ChangeSet>, output: Output): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces = createPieceGatherer();
   const latestTime = output.options.latestTime ?? Number.POSITIVE_INFINITY;
   let position = 0;
-  /** The first path of each node. */
+  /** The first path of each node that may have others. */
   const written = new Map<number, BytePath>();
   for (const change of changes) {
     output.options.signal?.throwIfAborted();
@@ -97,7 +100,7 @@ async function* writeEntries(changes: readonly Change[], output: Output): AsyncG
       pieces.add(padding);
       output.add({ ...record, offset, digest });
     }
-    if (entry !== undefined && entry.type !== "directory" && first === undefined) written.set(entry.node, change.path);
+    if (entry !== undefined && entry.type !== "directory" && first === undefined && isLinked(entry.node)) written.set(entry.node, change.path);
     for (let piece = pieces.take(); piece !== undefined; piece = pieces.take()) yield piece;
   }
   pieces.add(TAR_END);
@@ -127,9 +130,12 @@ function wrongSize(entry: Entry, how: string): VarveError {
   });
 }
 
-function sorted(changes: readonly Change[]): readonly Change[] {
-  const ordered = changes.every((change, i) => i === 0 || comparePaths(changes[i - 1]?.path ?? change.path, change.path) < 0);
-  return ordered ? changes : changes.toSorted((a, b) => comparePaths(a.path, b.path));
+/** An array is put in order; what is made while it is gone through comes from trees, which are. */
+function sorted(changes: Iterable<Change>): Iterable<Change> {
+  if (!Array.isArray(changes)) return changes;
+  const known = changes as readonly Change[];
+  const ordered = known.every((change, i) => i === 0 || comparePaths(known[i - 1]?.path ?? change.path, change.path) < 0);
+  return ordered ? known : known.toSorted((a, b) => comparePaths(a.path, b.path));
 }
 
 function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void; readonly reject: (error: unknown) => void } {

@@ -1,18 +1,12 @@
-import { baseName, type BytePath, compareBytes, parentPath, ROOT } from "@varve/bytes";
+import { baseName, type BytePath, parentPath, ROOT } from "@varve/bytes";
 import type { Entry } from "./entry.ts";
 import { EntryTable, type Row } from "./entry-table.ts";
 import { sameMetadata } from "./entry-comparison.ts";
 import type { FileTree } from "./file-tree.ts";
+import { type Child, OpenDirectory } from "./open-directory.ts";
 import { checkedComponents, checkedName, invalidEntry } from "./path-check.ts";
 import { type RowReference, rowReference, RowSpace, StoredTree } from "./stored-tree.ts";
 import type { NewEntry } from "./tree-builder.ts";
-
-/** A directory whose children are being changed. Children are rows, or directories that are open too. */
-interface OpenDirectory {
-  row: RowReference;
-  readonly children: Map<string, RowReference | OpenDirectory>;
-}
-type Child = RowReference | OpenDirectory;
 
 const IMPLIED: Row = { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 };
 
@@ -28,13 +22,16 @@ export class MutableTree {
   #recent: { readonly path: BytePath; readonly directory: OpenDirectory } | undefined;
   /** First row of each node number that entries were set with. */
   readonly #given = new Map<number, RowReference>();
+  /** Node numbers that several entries have, or had. */
+  readonly #linked: Set<number>;
 
   constructor(base?: FileTree) {
     const stored = base === undefined ? undefined : storedTree(base);
     this.#number = stored?.rows.tables.length ?? 0;
     this.#rows = new RowSpace([...(stored?.rows.tables ?? []), this.#table]);
     this.#nextNode = stored?.nextNode ?? 0;
-    this.#root = stored === undefined ? { row: this.#append("", IMPLIED, this.#nextNode++), children: new Map() } : this.#open(stored.root);
+    this.#linked = new Set(stored?.linked);
+    this.#root = new OpenDirectory(this.#rows, stored?.root ?? this.#append("", IMPLIED, this.#nextNode++));
   }
 
   lookup(path: BytePath): Entry | undefined {
@@ -57,7 +54,7 @@ export class MutableTree {
   remove(path: BytePath): void {
     if (path === ROOT) throw invalidEntry(path, "is the root, which can't be removed");
     const { parent, name } = this.#parentIfThere(path);
-    parent?.children.delete(name);
+    parent?.delete(name);
     this.#recent = undefined;
   }
 
@@ -67,14 +64,15 @@ export class MutableTree {
     if (this.#isDirectory(found)) throw invalidEntry(path, `is a hardlink to the directory ${JSON.stringify(target)}`);
     if (path === target) throw invalidEntry(path, "is a hardlink to itself");
     const row = this.#rows.read(rowOf(found), target);
+    this.#linked.add(row.node);
     this.#place(path, (name) => this.#append(name, row, row.node));
   }
 
   /** Takes away what the base has at `path` and below, and leaves what was put there since. */
   removeInherited(path: BytePath): void {
     const { parent, name } = this.#parentIfThere(path);
-    const child = parent?.children.get(name);
-    if (parent !== undefined && child !== undefined && !this.#keepOwn(child)) parent.children.delete(name);
+    const child = parent?.get(name);
+    if (parent !== undefined && child !== undefined && !this.#keepOwn(child)) parent.delete(name);
     this.#recent = undefined;
   }
 
@@ -90,7 +88,8 @@ export class MutableTree {
     const { reference } = this.#freeze(this.#root, "");
     this.#table.trim();
     // a table without rows would only lengthen the list
-    return new StoredTree(this.#table.length === 0 ? new RowSpace(this.#rows.tables.slice(0, -1)) : this.#rows, reference, this.#nextNode);
+    const rows = this.#table.length === 0 ? new RowSpace(this.#rows.tables.slice(0, -1)) : this.#rows;
+    return new StoredTree({ rows, root: reference, nextNode: this.#nextNode, linked: this.#linked });
   }
 
   #setDirectory(entry: NewEntry): void {
@@ -103,8 +102,8 @@ export class MutableTree {
       return;
     }
     const parent = this.#openParent(path, components);
-    const child = parent.children.get(name);
-    if (child === undefined || !this.#isDirectory(child)) parent.children.set(name, { row, children: new Map() });
+    const child = parent.get(name);
+    if (child === undefined || !this.#isDirectory(child)) parent.set(name, row);
     else this.#openChild(parent, name, child).row = row;
   }
 
@@ -123,11 +122,9 @@ export class MutableTree {
   }
 
   #put(directory: OpenDirectory, name: BytePath, append: (name: BytePath) => RowReference): void {
-    const before = directory.children.get(name);
+    const before = directory.get(name);
     if (before !== undefined && this.#isDirectory(before)) this.#recent = undefined;
-    const reference = append(name);
-    // the name as the table gives it: a slice would keep the whole path in memory
-    directory.children.set(before === undefined ? this.#rows.name(reference) : name, reference);
+    directory.set(name, append(name));
   }
 
   #appendFile(name: BytePath, entry: NewEntry): RowReference {
@@ -136,7 +133,10 @@ export class MutableTree {
     const first = this.#given.get(node);
     if (first !== undefined) {
       const linked = this.#rows.read(first, entry.path);
-      if (sameMetadata(linked, entry)) return this.#append(name, linked, linked.node);
+      if (sameMetadata(linked, entry)) {
+        this.#linked.add(linked.node);
+        return this.#append(name, linked, linked.node);
+      }
     }
     const reference = this.#append(name, entry, this.#nextNode++);
     if (first === undefined) this.#given.set(node, reference);
@@ -151,7 +151,7 @@ export class MutableTree {
     let directory = this.#root;
     for (let i = 0; i < components.length - 1; i++) {
       const name = components[i] ?? "";
-      const child = directory.children.get(name) ?? this.#append(name, IMPLIED, this.#nextNode++);
+      const child = directory.get(name) ?? this.#append(name, IMPLIED, this.#nextNode++);
       if (!this.#isDirectory(child)) throw invalidEntry(path, `lies below ${JSON.stringify(components.slice(0, i + 1).join("/"))}, which is no directory`);
       directory = this.#openChild(directory, name, child);
     }
@@ -161,7 +161,7 @@ export class MutableTree {
   #openPath(components: readonly BytePath[]): OpenDirectory {
     let directory = this.#root;
     for (const name of components) {
-      const child = directory.children.get(name);
+      const child = directory.get(name);
       if (child !== undefined) directory = this.#openChild(directory, name, child);
     }
     return directory;
@@ -169,19 +169,9 @@ export class MutableTree {
 
   #openChild(parent: OpenDirectory, name: string, child: Child): OpenDirectory {
     if (typeof child === "object") return child;
-    const opened = this.#open(child);
-    parent.children.set(name, opened);
+    const opened = new OpenDirectory(this.#rows, child);
+    parent.set(name, opened);
     return opened;
-  }
-
-  #open(row: RowReference): OpenDirectory {
-    const children = new Map<string, Child>();
-    const count = this.#rows.childCount(row);
-    for (let i = 0; i < count; i++) {
-      const child = this.#rows.child(row, i);
-      children.set(this.#rows.name(child), child);
-    }
-    return { row, children };
   }
 
   /** The open parent of a path that is there; `parent` is undefined when it isn't. */
@@ -200,7 +190,7 @@ export class MutableTree {
       const slash = path.indexOf("/", start);
       const end = slash < 0 ? path.length : slash;
       const name = path.slice(start, end);
-      at = typeof at === "object" ? at.children.get(name) : this.#rows.findChild(at, name);
+      at = typeof at === "object" ? at.get(name) : this.#rows.findChild(at, name);
       start = end + 1;
     }
     return at;
@@ -216,35 +206,33 @@ export class MutableTree {
 
   /** Strips a child of what the base has; whether anything is left. */
   #keepOwn(child: Child): boolean {
-    if (typeof child === "object") this.#clear(child);
-    return this.#isOwn(child) || (typeof child === "object" && child.children.size > 0);
+    if (typeof child !== "object") return this.#isOwn(child);
+    this.#clear(child);
+    return this.#isOwn(child) || child.size > 0;
   }
 
   #clear(directory: OpenDirectory): void {
-    for (const [name, child] of directory.children) if (!this.#keepOwn(child)) directory.children.delete(name);
+    for (const { name, child } of directory.children()) if (!this.#keepOwn(child)) directory.delete(name);
   }
 
   /** Turns an open directory into a row. A row of the base can't take other children, so it is copied. */
   #freeze(directory: OpenDirectory, name: string): { readonly reference: RowReference; readonly total: number } {
-    const names = [...directory.children.keys()].sort(compareBytes);
+    const plain = directory.plainChildren();
     const references: RowReference[] = [];
     let below = 0;
-    for (const childName of names) {
-      const child = directory.children.get(childName) ?? 0;
-      if (typeof child === "object") {
-        const frozen = this.#freeze(child, childName);
-        references.push(frozen.reference);
-        below += frozen.total;
-      } else {
-        references.push(child);
-        below += this.#rows.total(child);
+    if (plain === undefined) {
+      for (const { name: childName, child } of directory.children()) {
+        const { reference, total } = typeof child === "object" ? this.#freeze(child, childName) : { reference: child, total: this.#rows.total(child) };
+        references.push(reference);
+        below += total;
       }
-    }
+    } else for (const reference of plain) below += this.#rows.total(reference);
+    const children = plain ?? references;
     if (!this.#isOwn(directory)) {
-      if (this.#hasChildren(directory.row, references)) return { reference: directory.row, total: 1 + below };
+      if (this.#hasChildren(directory.row, children)) return { reference: directory.row, total: 1 + below };
       directory.row = this.#append(name, this.#rows.read(directory.row, ROOT), this.#rows.node(directory.row));
     }
-    this.#table.setChildren(this.#rows.row(directory.row), references, below);
+    this.#table.setChildren(this.#rows.row(directory.row), children, below);
     return { reference: directory.row, total: 1 + below };
   }
 

@@ -81,15 +81,22 @@ export class StoredTree implements FileTree {
   readonly root: RowReference;
   /** The first node number no entry has. */
   readonly nextNode: number;
+  /** Node numbers that several entries may have. */
+  readonly linked: ReadonlySet<number>;
 
-  constructor(rows: RowSpace, root: RowReference, nextNode: number) {
-    this.rows = rows;
-    this.root = root;
-    this.nextNode = nextNode;
+  constructor(parts: Pick<StoredTree, "rows" | "root" | "nextNode" | "linked">) {
+    this.rows = parts.rows;
+    this.root = parts.root;
+    this.nextNode = parts.nextNode;
+    this.linked = parts.linked;
   }
 
   get size(): number {
     return this.rows.total(this.root);
+  }
+
+  isLinked(node: number): boolean {
+    return this.linked.has(node);
   }
 
   lookup(path: BytePath): Entry | undefined {

@@ -192,7 +192,13 @@ describe("a builder does what a map would do", () => {
     builder.set({ ...FILE, path: path("d/f") });
     builder.link(path("d/g"), path("d/f"));
     const inner = builder.finish();
-    const foreign: FileTree = { size: inner.size, lookup: (at) => inner.lookup(at), list: (at) => inner.list(at), walk: (at) => inner.walk(at) };
+    const foreign: FileTree = {
+      size: inner.size,
+      lookup: (at) => inner.lookup(at),
+      list: (at) => inner.list(at),
+      walk: (at) => inner.walk(at),
+      isLinked: (node) => inner.isLinked(node),
+    };
     const copy = createTreeBuilder(foreign);
     copy.set({ ...FILE, path: path("new") });
     const tree = copy.finish();

@@ -1,40 +1,46 @@
-import { type BytePath, compareBytes, comparePaths, joinPath, parentPath, ROOT } from "@varve/bytes";
+import { type BytePath, compareBytes, joinPath, parentPath, ROOT } from "@varve/bytes";
 import type { Change, ChangeSet } from "./change-set.ts";
 import { sameEntry, type SameContent } from "./entry-comparison.ts";
 import type { FileTree } from "./file-tree.ts";
 import { storedTree } from "./mutable-tree.ts";
-import { RowChange } from "./row-change.ts";
-import type { RowReference, RowSpace } from "./stored-tree.ts";
+import type { RowReference, RowSpace, StoredTree } from "./stored-tree.ts";
 import { createTreeBuilder } from "./tree-builder.ts";
 
 /**
- * What turns `base` into `next`, sorted as a walk; parents of changed paths are not added (see {@link withParents}). That files are or
- * are not hardlinks of one another is no change in itself, as no layer can say it of files it does not hold. What trees share is not looked at.
+ * What turns `base` into `next`, sorted as a walk; parents of changed paths are not added (see {@link withParents}). Found anew whenever it is gone
+ * through. That files are or are not hardlinks of one another is no change in itself, as no layer can say it of files it does not hold. What trees
+ * share is not looked at.
  */
 export function diffTrees(base: FileTree, next: FileTree, sameContent?: SameContent): ChangeSet {
   const before = storedTree(base);
   const after = storedTree(next);
-  const diff: Diff = { before: before.rows, after: after.rows, sameContent, changes: [] };
+  return {
+    changes: { [Symbol.iterator]: () => findChanges(before, after, sameContent) },
+    isLinked: (node) => after.isLinked(node),
+  };
+}
+
+function* findChanges(before: StoredTree, after: StoredTree, sameContent: SameContent | undefined): Generator<Change, void, undefined> {
+  const diff: Diff = { before: before.rows, after: after.rows, sameContent };
   // an explicit stack, deepest last: trees may be 1,024 directories deep
   const stack: Pair[] = [];
-  const descend = (path: BytePath, old: RowReference | undefined, now: RowReference): void => {
-    if (compareRows(diff, path, { old, now }) && diff.after.isDirectory(now)) stack.push({ path, old, now, oldChild: 0, nowChild: 0 });
-  };
-  descend(ROOT, before.root, after.root);
-  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const child = nextChild(diff, top);
-    if (child === undefined) stack.pop();
-    else if (child.now === undefined) diff.changes.push({ kind: "deleted", path: joinPath(top.path, child.name) });
-    else descend(joinPath(top.path, child.name), child.old, child.now);
+  for (let path = ROOT, old: RowReference | undefined = before.root, now: RowReference | undefined = after.root; ;) {
+    if (now === undefined) yield { kind: "deleted", path };
+    else {
+      const difference = compareRows(diff, path, { old, now });
+      if (difference === "added" || difference === "modified") yield { kind: difference, path, entry: diff.after.read(now, path) };
+      if (difference !== "shared" && diff.after.isDirectory(now)) stack.push({ path, old, now, oldChild: 0, nowChild: 0 });
+    }
+    const next = nextPair(diff, stack);
+    if (next === undefined) return;
+    ({ path, old, now } = next);
   }
-  return { changes: diff.changes };
 }
 
 interface Diff {
   readonly before: RowSpace;
   readonly after: RowSpace;
   readonly sameContent: SameContent | undefined;
-  readonly changes: Change[];
 }
 
 /** A directory on both sides, or (without `old`) a new one, and how far its children have been compared. */
@@ -46,22 +52,35 @@ interface Pair {
   nowChild: number;
 }
 
-/** Notes what changed of one path; whether anything below it can have changed. */
-function compareRows({ before, after, sameContent, changes }: Diff, path: BytePath, { old, now }: Pick<Pair, "old" | "now">): boolean {
-  if (old === undefined) {
-    changes.push(new RowChange("added", path, { rows: after, row: now }));
-    return true;
-  }
+/** How a row differs; `shared` when nothing below it can either. */
+function compareRows(
+  { before, after, sameContent }: Diff,
+  path: BytePath,
+  { old, now }: { readonly old: RowReference | undefined; readonly now: RowReference },
+): "added" | "modified" | "same" | "shared" {
+  if (old === undefined) return "added";
   const oldTable = before.table(old);
   const nowTable = after.table(now);
-  if (old === now && oldTable === nowTable) return false;
+  if (old === now && oldTable === nowTable) return "shared";
   const oldRow = before.row(old);
   const nowRow = after.row(now);
   const same =
     !nowTable.differs(nowRow, oldTable, oldRow) &&
     ((nowTable.isPlainDirectory(nowRow) && oldTable.isPlainDirectory(oldRow)) || sameEntry(before.read(old, path), after.read(now, path), sameContent));
-  if (!same) changes.push(new RowChange("modified", path, { rows: after, row: now }));
-  return true;
+  return same ? "same" : "modified";
+}
+
+/** What is to be compared next; directories that are done leave the stack. */
+function nextPair(
+  diff: Diff,
+  stack: Pair[],
+): { readonly path: BytePath; readonly old: RowReference | undefined; readonly now: RowReference | undefined } | undefined {
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const child = nextChild(diff, top);
+    if (child !== undefined) return { path: joinPath(top.path, child.name), old: child.old, now: child.now };
+    stack.pop();
+  }
+  return undefined;
 }
 
 /** The next name of either directory, by bytes, and the row it has in each. */
@@ -92,17 +111,37 @@ export function applyChanges(base: FileTree, changeSet: ChangeSet): FileTree {
 
 /**
  * The changes and, as `modified` with the metadata they have in `base`, those parents of changed paths that are not among them, the root
- * excepted: what a layer holds. Sorted.
+ * excepted: what a layer holds. `changeSet` is sorted, and so is the result.
  */
 export function withParents(base: FileTree, changeSet: ChangeSet): ChangeSet {
-  const present = new Set<BytePath>(changeSet.changes.map((change) => change.path));
-  const parents: Change[] = [];
-  for (const { path } of changeSet.changes) {
-    for (let parent = parentPath(path); parent !== ROOT && !present.has(parent); parent = parentPath(parent)) {
-      present.add(parent);
-      const entry = base.lookup(parent);
-      if (entry !== undefined) parents.push({ kind: "modified", path: parent, entry });
-    }
+  return {
+    changes: { [Symbol.iterator]: () => addParents(base, changeSet) },
+    ...(changeSet.isLinked === undefined ? {} : { isLinked: (node) => changeSet.isLinked?.(node) ?? true }),
+  };
+}
+
+function* addParents(base: FileTree, { changes }: ChangeSet): Generator<Change, void, undefined> {
+  /** The directory that was given last: those above it were given too. */
+  let given: BytePath = ROOT;
+  for (const change of changes) {
+    const parent = parentPath(change.path);
+    yield* missingParents(base, given, parent);
+    given = change.kind !== "deleted" && change.entry.type === "directory" ? change.path : parent;
+    yield change;
   }
-  return { changes: [...changeSet.changes, ...parents].sort((a, b) => comparePaths(a.path, b.path)) };
+}
+
+/** Directories down to `directory` that are neither `given` nor above it, as they are in `base`. */
+function missingParents(base: FileTree, given: BytePath, directory: BytePath): Change[] {
+  const missing: Change[] = [];
+  for (let parent = directory; parent !== ROOT && !isWithin(given, parent); parent = parentPath(parent)) {
+    const entry = base.lookup(parent);
+    if (entry !== undefined) missing.unshift({ kind: "modified", path: parent, entry });
+  }
+  return missing;
+}
+
+/** Whether `path` is `directory` or lies below it. */
+function isWithin(path: BytePath, directory: BytePath): boolean {
+  return path.startsWith(directory) && (path.length === directory.length || path[directory.length] === "/");
 }

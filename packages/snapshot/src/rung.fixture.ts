@@ -142,7 +142,7 @@ const NO_RUNNER: Runner = {
 async function ran(runner: Runner, step: RunStep): Promise<Ran> {
   const text = { stdout: "", stderr: "" };
   await using outcome = await runner.run({ onOutput: (stream, chunk) => void (text[stream] += Buffer.from(chunk).toString()), ...step });
-  const { changes } = await outcome.changes();
+  const changes = [...(await outcome.changes()).changes];
   const listing = await Promise.all(changes.map((change) => describeChange(change, outcome)));
   return { ...text, exitCode: outcome.exitCode, signal: outcome.signal, changes, listing };
 }

@@ -46,7 +46,7 @@ describe.skipIf(!available)("a data directory that overlays cannot be written to
         shellStep(next, "cat /one; ls /etc", { onOutput: (_stream, chunk) => void (seen += Buffer.from(chunk).toString()) }),
       );
       expect(seen).toBe("1\nhosts\npasswd\nresolv.conf\n");
-      expect((await second.changes()).changes).toEqual([]);
+      expect([...(await second.changes()).changes]).toEqual([]);
     } finally {
       rmSync(home, { recursive: true, force: true });
     }

@@ -73,7 +73,8 @@ export function createSnapshotStacks(channel: Channel, features: { readonly whit
 const LONGEST_STACK = 300;
 
 function deletes(base: FileTree, next: FileTree): boolean {
-  return diffTrees(base, next).changes.some((change) => change.kind === "deleted");
+  for (const change of diffTrees(base, next).changes) if (change.kind === "deleted") return true;
+  return false;
 }
 
 function flatName(name: string): string {

@@ -52,7 +52,7 @@ function copy(options: Copy): string[] {
       );
     }
   }
-  return destination.finish().changes.map((change) => {
+  return [...destination.finish().changes].map((change) => {
     if (change.kind === "deleted") return `- ${displayPath(change.path)}`;
     const { entry } = change;
     const text = entry.content?.kind === "bytes" ? ` ${new TextDecoder().decode(entry.content.bytes)}` : "";
@@ -199,7 +199,7 @@ test("hardlinks within one source stay, equal node numbers of two sources don't 
     for (const selected of selectSource(source, "d", { parents: false, exclude: [] }))
       placeSelected(destination, selected, { destination: toBytePath(to) }, links);
   }
-  const nodes = destination.finish().changes.flatMap((change) => (change.kind !== "deleted" && change.entry.type === "file" ? [change.entry.node] : []));
+  const nodes = [...destination.finish().changes].flatMap((change) => (change.kind !== "deleted" && change.entry.type === "file" ? [change.entry.node] : []));
   expect(nodes[0]).toBe(nodes[1]);
   expect(nodes[2]).toBe(nodes[3]);
   expect(nodes[0]).not.toBe(nodes[2]);

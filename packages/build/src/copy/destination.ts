@@ -1,6 +1,6 @@
-import { type BytePath, comparePaths, displayPath, joinPath, pathComponents, ROOT } from "@varve/bytes";
+import { type BytePath, displayPath, joinPath, pathComponents, ROOT } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type Change, type ChangeSet, createTreeBuilder, diffTrees, type Entry, type FileTree, type NewEntry, resolvePath, sameEntry } from "@varve/layer";
+import { type ChangeSet, createTreeBuilder, diffTrees, type Entry, type FileTree, type NewEntry, resolvePath } from "@varve/layer";
 
 /** Owner, mode and mtime of directories that are made on the way. */
 export interface DirectoryMetadata {
@@ -34,49 +34,23 @@ export interface Destination {
 /** Starts writing over `base`. */
 export function createDestination(base: FileTree): Destination {
   const builder = createTreeBuilder(base);
-  const touched = new Set<BytePath>();
-  let removed = false;
-  const put = (entry: NewEntry): void => {
-    touched.add(entry.path);
-    builder.set(entry);
-  };
   return {
     lookup: (path) => builder.lookup(path),
     resolve: (path) => resolvePath(builder, path, { followLast: true }).path,
-    put,
-    link(path, target) {
-      touched.add(path);
-      builder.link(path, target);
-    },
+    put: (entry) => builder.set(entry),
+    link: (path, target) => builder.link(path, target),
     makeDirectories(path, metadata) {
       let at: BytePath = ROOT;
       for (const name of pathComponents(path)) {
         at = joinPath(at, name);
         const there = builder.lookup(at);
-        if (there === undefined) put({ path: at, type: "directory", size: 0, ...metadata });
+        if (there === undefined) builder.set({ path: at, type: "directory", size: 0, ...metadata });
         else if (there.type !== "directory") {
           throw new VarveError("BUILD_COPY_CONFLICT", `cannot make directory /${displayPath(path)}: /${displayPath(at)} is a ${there.type}`);
         }
       }
     },
-    remove(path) {
-      removed = true;
-      builder.remove(path);
-    },
-    finish() {
-      const next = builder.finish();
-      // what was removed may be a whole directory; else only the touched paths can differ
-      return removed
-        ? diffTrees(base, next)
-        : { changes: [...touched].flatMap((path) => changeAt(base, next, path)).toSorted((a, b) => comparePaths(a.path, b.path)) };
-    },
+    remove: (path) => builder.remove(path),
+    finish: () => diffTrees(base, builder.finish()),
   };
-}
-
-function changeAt(base: FileTree, next: FileTree, path: BytePath): Change[] {
-  const before = base.lookup(path);
-  const entry = next.lookup(path);
-  if (entry === undefined) throw new TypeError(`${path} was put and is not there`);
-  if (before === undefined) return [{ kind: "added", path, entry }];
-  return sameEntry(before, entry) ? [] : [{ kind: "modified", path, entry }];
 }

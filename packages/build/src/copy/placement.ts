@@ -34,17 +34,22 @@ export function placeSelected(destination: Destination, selected: Selected, opti
   const there = destination.lookup(top);
   if (!isDirectory && there?.type === "directory") top = joinPath(top, selected.name);
   destination.makeDirectories(isDirectory && there === undefined ? top : parentPath(top), made);
-  // node numbers of different sources mean different files
+  /** Of hardlinks: node numbers of different sources mean different files. */
   const numbers = new Map<number, number>();
   for (const item of selected.entries()) {
     const path = joinPath(top, item.relative);
     if (item.entry.type === "directory") placeDirectory(destination, path, item, options);
     else {
-      let node = numbers.get(item.entry.node);
-      if (node === undefined) numbers.set(item.entry.node, (node = links.next++));
-      placeFile(destination, path, { ...withOptions(item, options), path, node });
+      const entry = { ...withOptions(item, options), path };
+      placeFile(destination, path, selected.isLinked(item.entry.node) ? { ...entry, node: linkNumber(numbers, item.entry.node, links) } : entry);
     }
   }
+}
+
+function linkNumber(numbers: Map<number, number>, node: number, links: LinkNumbers): number {
+  const known = numbers.get(node) ?? links.next++;
+  numbers.set(node, known);
+  return known;
 }
 
 /** What directories that are missing on the way are made with; their mtime is the source's, so that equal sources give equal layers. */

@@ -19,16 +19,17 @@ export async function digestSelection(selected: readonly Selected[], reader: Con
   for (const one of selected) {
     field(hash, one.root.type === "directory" ? "directory" : "file");
     if (one.root.type !== "directory") field(hash, bytePathToBytes(one.name));
-    /** Hardlinks of one selection, by their position in it. */
+    /** Hardlinks of one selection, by the position of the first among its files. */
     const nodes = new Map<number, number>();
+    let files = 0;
     for (const { relative, entry, partial } of one.entries()) {
       field(hash, bytePathToBytes(relative));
       // the top directory's metadata is not copied
       if (relative === "" && entry.type === "directory") continue;
       describeEntry(hash, entry, options.owner, partial);
       if (entry.type !== "file" || entry.content === undefined) continue;
-      const group = nodes.get(entry.node) ?? nodes.size;
-      nodes.set(entry.node, group);
+      const group = nodes.get(entry.node) ?? files++;
+      if (one.isLinked(entry.node)) nodes.set(entry.node, group);
       field(hash, String(group));
       field(hash, await reader.digest(entry.content, options));
     }

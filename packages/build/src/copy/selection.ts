@@ -12,6 +12,8 @@ export interface Selected {
   readonly root: Entry;
   /** What is copied of it. */
   entries(): Iterable<SelectedEntry>;
+  /** Whether several entries may have this node number. */
+  isLinked(node: number): boolean;
 }
 
 /** An entry of a selection. */
@@ -106,33 +108,35 @@ function select(
     ...match,
     *entries() {
       yield { relative: ROOT, entry: match.root, partial: false };
-      if (match.root.type === "directory") yield* selectBelow(tree, match.root.path, ROOT, { include, exclude, pending: [] });
+      if (match.root.type === "directory") yield* selectBelow(tree, match.root.path, include, exclude);
     },
+    isLinked: (node) => tree.isLinked(node),
   };
 }
 
-interface Filter {
-  readonly include: IgnoreMatcher | undefined;
-  readonly exclude: IgnoreMatcher | undefined;
+function* selectBelow(
+  tree: FileTree,
+  root: BytePath,
+  include: IgnoreMatcher | undefined,
+  exclude: IgnoreMatcher | undefined,
+): Generator<SelectedEntry, void, undefined> {
+  const prefix = root === ROOT ? 0 : root.length + 1;
+  /** A directory of which nothing is wanted. */
+  let skipped: string | undefined;
   /** Directories above that wait for something below them to be selected. */
-  readonly pending: SelectedEntry[];
-}
-
-function* selectBelow(tree: FileTree, directory: BytePath, relative: BytePath, filter: Filter): Generator<SelectedEntry, void, undefined> {
-  for (const name of tree.list(directory)) {
-    const path = joinPath(directory, name);
-    const entry = tree.lookup(path);
-    if (entry === undefined) continue;
-    const below = joinPath(relative, name);
-    const excluded = filter.exclude?.matches(below) ?? false;
-    const selected = !excluded && (filter.include?.matches(below) ?? true);
+  const pending: SelectedEntry[] = [];
+  for (const entry of tree.walk(root)) {
+    if (entry.path === root || (skipped !== undefined && entry.path.startsWith(skipped))) continue;
+    const relative = entry.path.slice(prefix) as BytePath;
+    while (pending.length > 0 && !relative.startsWith(`${pending.at(-1)?.relative ?? ""}/`)) pending.pop();
+    const excluded = exclude?.matches(relative) ?? false;
+    const selected = !excluded && (include?.matches(relative) ?? true);
     if (selected) {
-      yield* filter.pending.splice(0);
-      yield { relative: below, entry, partial: false };
+      yield* pending.splice(0);
+      yield { relative, entry, partial: false };
     }
-    if (entry.type !== "directory" || (excluded && filter.exclude?.mayDescend(below) !== true)) continue;
-    if (!selected) filter.pending.push({ relative: below, entry, partial: true });
-    yield* selectBelow(tree, path, below, filter);
-    if (!selected && filter.pending.at(-1)?.relative === below) filter.pending.pop();
+    if (entry.type !== "directory") continue;
+    if (excluded && exclude?.mayDescend(relative) !== true) skipped = `${entry.path}/`;
+    else if (!selected) pending.push({ relative, entry, partial: true });
   }
 }

@@ -111,6 +111,7 @@ function single(name: BytePath, entry: Entry): Selected {
     *entries() {
       yield { relative: ROOT, entry, partial: false };
     },
+    isLinked: () => false,
   };
 }
 
