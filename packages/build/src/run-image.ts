@@ -143,7 +143,7 @@ async function runOn(opened: OpenedImage, options: RunImageOptions, container?: 
 /** Stores what a command changed; `undefined` when that is nothing. */
 async function keptLayer({ store, tree, reader }: OpenedImage, outcome: RunOutcome, options: RunImageOptions): Promise<ContainerEnd["layer"]> {
   const changes = await outcome.changes(io(options));
-  if (changes.changes.length === 0) return undefined;
+  if (changes.changes[Symbol.iterator]().next().done === true) return undefined;
   const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
   const made = await createLayer(store, withParents(tree, changes), createCompositeReader([owning], reader), io(options));
   return { diffID: made.diffID, blob: await made.blob };
