@@ -37,6 +37,7 @@ const CASES: readonly Case[] = [
   { name: "gzip -9", options: "compression=gzip,compression-level=9", suffix: "tar+gzip", forced: false, check: [["gzip", "-t"], ...tars] },
   { name: "portable gzip", options: "portable=true", suffix: "tar+gzip", forced: false, check: [["gzip", "-t"], ...tars] },
   { name: "no compression", options: "compression=uncompressed,force-compression=true", suffix: "tar", forced: true, check: tars },
+  { name: "estargz", options: "compression=estargz,force-compression=true", suffix: "tar+gzip", forced: true, check: [["gzip", "-t"], ...tars] },
   { name: "zstd", options: "compression=zstd,force-compression=true", suffix: "tar+zstd", forced: true, check: [["zstd", "-q", "-t"], ...tars], zstd: true },
 ];
 

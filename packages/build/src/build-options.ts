@@ -5,12 +5,12 @@ import type { RungChoice } from "./run/start-runner.ts";
 /** How an image is written; the names are buildx's exporter options in camel case. */
 export interface ImageForm {
   /** Of the layers made here (default gzip); a base's keep theirs. */
-  readonly compression?: "gzip" | "zstd" | "uncompressed" | undefined;
-  /** gzip 0 to 9 (6), zstd 0 to 22 (3). */
+  readonly compression?: "gzip" | "zstd" | "estargz" | "uncompressed" | undefined;
+  /** gzip and estargz 0 to 9 (6), zstd 0 to 22 (3). */
   readonly compressionLevel?: number | undefined;
   /** A base's layers that are compressed otherwise are recompressed. */
   readonly forceCompression?: boolean | undefined;
-  /** Compresses in JavaScript, so that blobs are the same on every platform and Node version (varve's own; gzip only). */
+  /** Compresses in JavaScript, so that blobs are the same on every platform and Node version (varve's own; gzip and estargz only). */
   readonly portable?: boolean | undefined;
   /** The image-spec's media types (default), or Docker's. */
   readonly ociMediaTypes?: boolean | undefined;

@@ -17,8 +17,9 @@ import { createEventSink, type EventSink } from "./events.ts";
 import { hostPlatform } from "./host-platform.ts";
 import { createStackTrees, type StackLayer } from "./layer-stack.ts";
 import { requireOptions } from "./option-check.ts";
+import { openConversions } from "./output/conversions.ts";
 import { requireDestinations } from "./output/destination.ts";
-import { mainForm } from "./output/form.ts";
+import { mainForm, stepCodec } from "./output/form.ts";
 import { deliver, outputsOf } from "./output/outputs.ts";
 import { createResults } from "./output/results.ts";
 import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
@@ -43,7 +44,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const executed = await execute(session, planned);
     const io = { signal: session.signal };
     const scope = { execution: session.execution, registries: session.registries, events: session.events };
-    const results = createResults(session.store, executed, epochOf(options), io);
+    const results = createResults({ store: session.store, conversions: await openConversions(session.store) }, executed, epochOf(options), io);
     const delivered = await deliver(scope, results, outputs, io);
     const result = await results(mainForm(outputs));
     const { images } = result;
@@ -178,7 +179,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     running: new Map(),
     background: [],
     spool: folders.spool,
-    codec: mainForm(outputsOf(options)).codec,
+    codec: stepCodec(mainForm(outputsOf(options))),
     now: epoch === undefined ? Date.now() : epoch * 1000,
     platform: hostPlatform(),
   };

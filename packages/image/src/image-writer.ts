@@ -13,6 +13,7 @@ import {
   type Pusher,
   serializeImageConfig,
 } from "@varve/oci";
+import { TOC_DIGEST_ANNOTATION, UNCOMPRESSED_SIZE_ANNOTATION } from "./estargz/estargz-layer.ts";
 import { toDockerLayer, toOciLayer } from "./layer-type.ts";
 
 /** What {@link storeImage} makes an image of. */
@@ -86,7 +87,8 @@ export async function storeDocument(target: Pusher, mediaType: string, bytes: Ui
   return descriptor;
 }
 
-/** Annotations of a base's layer descriptors speak of the image they came from; `urls` are part of a foreign layer. */
-function plainLayer({ mediaType, digest, size, urls }: Descriptor): Descriptor {
-  return { mediaType, digest, size, ...(urls === undefined ? {} : { urls }) };
+/** Annotations of a base's layer descriptors speak of the image they came from, but for eStargz's; `urls` are part of a foreign layer. */
+function plainLayer({ mediaType, digest, size, urls, annotations = {} }: Descriptor): Descriptor {
+  const kept = Object.fromEntries(Object.entries(annotations).filter(([key]) => key === TOC_DIGEST_ANNOTATION || key === UNCOMPRESSED_SIZE_ANNOTATION));
+  return { mediaType, digest, size, ...(urls === undefined ? {} : { urls }), ...(Object.keys(kept).length === 0 ? {} : { annotations: kept }) };
 }

@@ -10,6 +10,7 @@ export { indexLayer } from "./layer-indexing.ts";
 export { type DiskList, ListedContent } from "./listed-content.ts";
 export { mergeLayer } from "./layer-merge.ts";
 export { type LayerTar, type LayerWriteOptions, writeLayerTar } from "./layer-writer.ts";
+export { mapInOrder } from "./ordered-work.ts";
 export { type ResolvedPath, type ResolveOptions, resolvePath } from "./path-resolution.ts";
 export { type CompressedLayer, compressLayer, compressSegments, type SegmentCompressionOptions, segmentTar, type TarSegment } from "./segment-compression.ts";
 export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";

@@ -2,6 +2,7 @@ import { type Codec, compressPiece, createCodec, sha256Hex } from "@varve/archiv
 import { type ByteStream, concatBytes } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { Segment } from "./layer-index.ts";
+import { mapInOrder } from "./ordered-work.ts";
 import type { SegmentCuts } from "./segment-cuts.ts";
 
 /** One segment of a tar with its bytes. */
@@ -82,24 +83,9 @@ export function compressSegments(segments: AsyncIterable<TarSegment>, options: S
     return known ?? compressPiece(codec, segment.bytes);
   };
   async function* run(): AsyncGenerator<Uint8Array, void, undefined> {
-    const underway: Promise<Uint8Array>[] = [];
-    const next = async (): Promise<Uint8Array> => {
-      const member = (await underway.shift()) ?? new Uint8Array(0);
+    for await (const member of mapInOrder(segments, compress, options)) {
       sizes.push(member.length);
-      return member;
-    };
-    try {
-      for await (const segment of segments) {
-        options.signal?.throwIfAborted();
-        const member = compress(segment);
-        // its turn to be awaited comes later
-        member.catch(() => {});
-        underway.push(member);
-        if (underway.length >= (options.concurrency ?? 6)) yield await next();
-      }
-      while (underway.length > 0) yield await next();
-    } finally {
-      await Promise.allSettled(underway);
+      yield member;
     }
   }
   return { stream: run(), sizes, counts };

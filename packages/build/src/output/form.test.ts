@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { collectBytes } from "@varve/bytes";
 import { isVarveError } from "@varve/errors";
-import { MEDIA_TYPES, parseManifest } from "@varve/oci";
+import { imageTree, openImage } from "@varve/image";
+import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPES, parseImageConfig, parseManifest } from "@varve/oci";
 import { openStore } from "@varve/store";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { build } from "../build.ts";
@@ -20,11 +22,16 @@ const run = (dockerfile: string, options: Partial<BuildOptions> = {}, home = "ho
   build({ context: join(root, "context"), dockerfile, home: join(root, home), sourceDateEpoch: 1_700_000_000, ...options });
 const image = (form: ImageForm, ...names: string[]): Partial<BuildOptions> => ({ outputs: [{ type: "image", names, push: false, form }] });
 
-async function layersOf(result: BuildResult, home = "home"): Promise<readonly string[]> {
+async function read(descriptor: Descriptor, home = "home"): Promise<Uint8Array> {
   await using store = await openStore({ root: join(root, home) });
-  const bytes: Uint8Array[] = [];
-  for await (const piece of await store.fetch(result.descriptor)) bytes.push(piece);
-  const { layers, mediaType, config } = parseManifest(Buffer.concat(bytes), result.descriptor.mediaType);
+  return await collectBytes(await store.fetch(descriptor), 1e6, () => new Error("too large"));
+}
+
+const manifestOf = async (result: BuildResult): Promise<Manifest> => parseManifest(await read(result.descriptor), result.descriptor.mediaType);
+const configOf = async (result: BuildResult): Promise<ImageConfig> => parseImageConfig(await read((await manifestOf(result)).config));
+
+async function layersOf(result: BuildResult): Promise<readonly string[]> {
+  const { layers, mediaType, config } = await manifestOf(result);
   expect(mediaType).toBe(result.descriptor.mediaType);
   expect(config.mediaType).toBe(mediaType === MEDIA_TYPES.ociManifest ? MEDIA_TYPES.ociConfig : MEDIA_TYPES.dockerConfig);
   return layers.map((layer) => layer.mediaType);
@@ -40,10 +47,48 @@ describe("compression", () => {
     expect(await layersOf(await run(dockerfile, image({ compression: "uncompressed", forceCompression: true })))).toEqual([ociLayer, ociLayer]);
   });
 
+  test("estargz layers have annotations and diffIDs of their own", async () => {
+    await run("FROM scratch\nCOPY a /base", image({}, "base:1"));
+    const dockerfile = "FROM base:1\nCOPY a /a";
+    const plain = await configOf(await run(dockerfile));
+    const result = await run(dockerfile, image({ compression: "estargz" }));
+    const { layers } = await manifestOf(result);
+    expect(layers.map((layer) => Object.keys(layer.annotations ?? {}))).toEqual([
+      [],
+      ["containerd.io/snapshot/stargz/toc.digest", "io.containers.estargz.uncompressed-size"],
+    ]);
+    const config = await configOf(result);
+    expect(config.rootfs.diff_ids[0]).toBe(plain.rootfs.diff_ids[0]);
+    expect(config.rootfs.diff_ids[1]).not.toBe(plain.rootfs.diff_ids[1]);
+    await using store = await openStore({ root: join(root, "home") });
+    const tree = await imageTree(store, await openImage(store, result.descriptor));
+    expect([...tree.walk()].map((entry) => entry.path).filter((path) => path !== "")).toEqual([".no.prefetch.landmark", "a", "base", "stargz.index.json"]);
+  });
+
+  test("an estargz base stays as it is, annotations too", async () => {
+    const base = await manifestOf(await run("FROM scratch\nCOPY a /base", image({ compression: "estargz" }, "base:1")));
+    for (const form of [{ compression: "estargz", forceCompression: true }, {}] as const) {
+      expect((await manifestOf(await run("FROM base:1\nCOPY a /a", image(form)))).layers[0]).toEqual(base.layers[0]);
+    }
+  });
+
+  test("what was converted is remembered while the store has it", async () => {
+    const estargz = image({ compression: "estargz" });
+    const first = await run("FROM scratch\nCOPY a /a", estargz);
+    const [layer] = (await manifestOf(first)).layers;
+    const blob = join(root, "home/blobs/sha256", layer?.digest.slice("sha256:".length) ?? "");
+    const made = await stat(blob);
+    expect((await run("FROM scratch\nCOPY a /a", estargz)).descriptor).toEqual(first.descriptor);
+    expect((await stat(blob)).ino).toBe(made.ino);
+    await rm(blob);
+    expect((await run("FROM scratch\nCOPY a /a", estargz)).descriptor).toEqual(first.descriptor);
+    expect((await stat(blob)).size).toBe(made.size);
+  });
+
   test("from cache gives what a first build gives", async () => {
     const dockerfile = "FROM scratch\nCOPY a /a\nCOPY a /b";
     await run(dockerfile);
-    for (const form of [{ compression: "uncompressed" }, { compressionLevel: 1 }, { portable: true }, {}] as const) {
+    for (const form of [{ compression: "uncompressed" }, { compressionLevel: 1 }, { compression: "estargz" }, { portable: true }, {}] as const) {
       const warm = await run(dockerfile, image(form));
       expect(warm.steps).toEqual({ total: 2, cached: 2 });
       expect(warm.descriptor).toEqual((await run(dockerfile, image(form), `cold ${JSON.stringify(form)}`)).descriptor);

@@ -1,9 +1,9 @@
 import { storeIndex } from "@varve/image";
 import type { Descriptor, IOOptions } from "@varve/oci";
-import type { Store } from "@varve/store";
 import type { ExecutedPlan } from "../plan-execution.ts";
 import { buildImage, type BuiltImage } from "../result/built-image.ts";
 import type { CheckedForm } from "./form.ts";
+import type { FormScope } from "./formed-layers.ts";
 
 /** The result of a build in one form, before it goes anywhere. */
 export interface Result {
@@ -17,26 +17,26 @@ export interface Result {
 export type Results = (form: CheckedForm) => Promise<Result>;
 
 /** The results of plans that were carried out. `epoch` in seconds. */
-export function createResults(store: Store, executed: readonly ExecutedPlan[], epoch: number | undefined, io: IOOptions): Results {
+export function createResults(scope: FormScope, executed: readonly ExecutedPlan[], epoch: number | undefined, io: IOOptions): Results {
   const made = new Map<string, Promise<Result>>();
   return (form) => {
     const key = JSON.stringify(form);
-    const known = made.get(key) ?? makeResult(store, executed, { form, epoch: epoch === undefined ? undefined : epoch * 1000 }, io);
+    const known = made.get(key) ?? makeResult(scope, executed, { form, epoch: epoch === undefined ? undefined : epoch * 1000 }, io);
     made.set(key, known);
     return known;
   };
 }
 
 async function makeResult(
-  store: Store,
+  scope: FormScope,
   executed: readonly ExecutedPlan[],
   how: { readonly form: CheckedForm; readonly epoch: number | undefined },
   io: IOOptions,
 ): Promise<Result> {
-  const images = await Promise.all(executed.map((one) => buildImage(store, one, how, io)));
+  const images = await Promise.all(executed.map((one) => buildImage(scope, one, how, io)));
   const [only] = images;
   // the manifest itself is the result of one platform
   if (only !== undefined && images.length === 1) return { images, descriptor: only.descriptor };
   const rows = images.map(({ descriptor, platform }) => ({ descriptor, platform }));
-  return { images, descriptor: await storeIndex(store, rows, { ...io, format: how.form.mediaTypes }) };
+  return { images, descriptor: await storeIndex(scope.store, rows, { ...io, format: how.form.mediaTypes }) };
 }

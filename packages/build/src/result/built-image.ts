@@ -1,12 +1,11 @@
 import { sha256Hex } from "@varve/archive";
 import { storeImage } from "@varve/image";
 import { type Descriptor, type Digest, digestFromHex, type ImageConfig, type IOOptions, type Platform, serializeImageConfig } from "@varve/oci";
-import type { Store } from "@varve/store";
 import type { ExecutedPlan } from "../plan-execution.ts";
 import { rfc3339 } from "../rfc3339.ts";
 import type { LayerStack } from "../layer-stack.ts";
 import type { CheckedForm } from "../output/form.ts";
-import { formLayers, type FormedLayer } from "../output/formed-layers.ts";
+import { formLayers, type FormedLayer, type FormScope } from "../output/formed-layers.ts";
 import { finishConfig } from "./image-config.ts";
 
 /** The image of one platform: config and manifest are in the store, a base's layers perhaps only in their registry. */
@@ -23,7 +22,7 @@ export interface BuiltImage {
 
 /** Makes the image of a plan that was carried out, in a form; waits for its layers' compression. `epoch` in milliseconds. */
 export async function buildImage(
-  store: Store,
+  scope: FormScope,
   executed: ExecutedPlan,
   { form, epoch }: { readonly form: CheckedForm; readonly epoch: number | undefined },
   io: IOOptions,
@@ -32,7 +31,7 @@ export async function buildImage(
   const result = results.get(plan.result);
   if (result?.kind !== "stack") throw new TypeError("a plan's result is a stack of layers");
   const { stack } = result;
-  const formed = await formLayers(store, stack, stack.layers.length - plan.layers.length, form, io);
+  const formed = await formLayers(scope, { stack, baseCount: stack.layers.length - plan.layers.length }, form, io);
   const config = finishConfig(plan, {
     diffIDs: formed.map((layer) => layer.diffID),
     created(vertex) {
@@ -41,6 +40,6 @@ export async function buildImage(
     },
     epoch: epoch === undefined ? undefined : rfc3339(epoch),
   });
-  const descriptor = await storeImage(store, { config, layers: formed.map((layer) => layer.descriptor), format: form.mediaTypes }, io);
+  const descriptor = await storeImage(scope.store, { config, layers: formed.map((layer) => layer.descriptor), format: form.mediaTypes }, io);
   return { descriptor, configDigest: digestFromHex(sha256Hex(serializeImageConfig(config))), config, platform: plan.platform, stack, layers: formed };
 }

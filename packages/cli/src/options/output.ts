@@ -5,7 +5,7 @@ import { parseFields, parseFlag, refuseUnknownFields } from "./key-values.ts";
 const KNOWN = ["type", "dest", "name", "push", "tar"];
 /** Of images only. */
 const FORM = ["compression", "compression-level", "force-compression", "portable", "oci-mediatypes"];
-const COMPRESSIONS = ["gzip", "zstd", "uncompressed"] as const;
+const COMPRESSIONS = ["gzip", "zstd", "estargz", "uncompressed"] as const;
 const LATER = ["rewrite-timestamp", "annotation", "push-by-digest", "unpack", "store"];
 
 /** Parses `-o/--output` as buildx does: `type=…,dest=…`, a bare path (`local`), or `-` (a tar on stdout). */
