@@ -111,8 +111,9 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     const events = createEventSink(options.onProgress);
     const images = createBaseImages({ store, registries, pull: options.pull === true, events });
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts"), store: store.root };
-    const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal })));
-    const execution = await createExecution(options, { store, images, signal, definition, folders, resources });
+    const onWarning = (message: string): void => events.warning("BuildContext", message);
+    const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal, onWarning })));
+    const execution = await createExecution(options, { store, images, signal, definition, folders, resources, onWarning });
     const planning: PlanningScope = { images, events, io: { signal } };
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), planning);
     try {
@@ -141,16 +142,17 @@ interface ExecutionParts {
   readonly definition: Definition;
   readonly folders: DefinitionFolders;
   readonly resources: Resources;
+  readonly onWarning: (message: string) => void;
 }
 
 async function createExecution(options: BuildOptions, parts: ExecutionParts): Promise<Execution> {
-  const { store, signal, folders, resources } = parts;
+  const { store, signal, folders, resources, onWarning } = parts;
   const layers = new Map<DiffID, StackLayer>();
   const contexts = new Map<string, Promise<BuildContext>>([["", Promise.resolve(parts.definition.context)]]);
   const openContext = async (name: string): Promise<BuildContext> => {
     const source = options.buildContexts?.[name];
     if (source === undefined) throw new VarveError("BUILD_INVALID_OPTION", `there is no build context named ${JSON.stringify(name)}`);
-    return resources.use(await openNamedContext(source, folders, { signal }));
+    return resources.use(await openNamedContext(source, folders, { signal, onWarning }));
   };
   let runner: Promise<Runner> | undefined;
   const epoch = epochOf(options);

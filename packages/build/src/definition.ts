@@ -25,10 +25,16 @@ export interface DefinitionFolders {
   readonly store: string;
 }
 
+/** How a context is opened. */
+export interface DefinitionIO extends IOOptions {
+  /** Hears what a context can't give, as a clause for people. */
+  readonly onWarning?: (message: string) => void;
+}
+
 const NAMES = ["Dockerfile", "dockerfile"];
 
 /** Finds and reads the Dockerfile and opens the main context (nothing of which is listed yet). The caller disposes the context. */
-export async function openDefinition(options: BuildOptions, folders: DefinitionFolders, io: IOOptions): Promise<Definition> {
+export async function openDefinition(options: BuildOptions, folders: DefinitionFolders, io: DefinitionIO): Promise<Definition> {
   if (options.context === "-" && options.file === "-")
     throw new VarveError("BUILD_INVALID_OPTION", "the context and the Dockerfile cannot both come from stdin", { hint: "give one of them as a path" });
   if (options.context === "-" || isContextURL(options.context)) return openRemote(options, folders, io);
@@ -43,7 +49,7 @@ export async function openDefinition(options: BuildOptions, folders: DefinitionF
 }
 
 /** A context given by name: `--build-context name=source`. The caller disposes it. */
-export async function openNamedContext(source: string, folders: DefinitionFolders, io: IOOptions): Promise<BuildContext> {
+export async function openNamedContext(source: string, folders: DefinitionFolders, io: DefinitionIO): Promise<BuildContext> {
   if (!isContextURL(source)) return openDirectory(source, undefined, folders, io);
   return (await openContext({ kind: "url", url: source, directory: folders.spool }, io)).context;
 }
@@ -55,15 +61,18 @@ export async function requireNamedContexts({ buildContexts = {} }: BuildOptions)
   }
 }
 
-async function openDirectory(path: string, dockerfile: string | undefined, folders: DefinitionFolders, io: IOOptions): Promise<BuildContext> {
+async function openDirectory(path: string, dockerfile: string | undefined, folders: DefinitionFolders, io: DefinitionIO): Promise<BuildContext> {
   const id = createHash("sha256")
     .update(isAbsolute(path) ? path : join(process.cwd(), path))
     .digest("hex");
-  const opened = await openContext({ kind: "directory", path, dockerfile, cache: join(folders.contexts, id), hidden: [folders.store] }, io);
+  const opened = await openContext(
+    { kind: "directory", path, dockerfile, cache: join(folders.contexts, id), hidden: [folders.store], onWarning: io.onWarning },
+    io,
+  );
   return opened.context;
 }
 
-async function openRemote(options: BuildOptions, folders: DefinitionFolders, io: IOOptions): Promise<Definition> {
+async function openRemote(options: BuildOptions, folders: DefinitionFolders, io: DefinitionIO): Promise<Definition> {
   const opened: OpenedContext =
     options.context === "-"
       ? await openContext({ kind: "stream", title: "-", stream: process.stdin as ByteStream, directory: folders.spool }, io)
@@ -76,7 +85,7 @@ async function openRemote(options: BuildOptions, folders: DefinitionFolders, io:
   }
 }
 
-async function withDockerfile(options: BuildOptions, opened: OpenedContext, io: IOOptions): Promise<Definition> {
+async function withDockerfile(options: BuildOptions, opened: OpenedContext, io: DefinitionIO): Promise<Definition> {
   const { context } = opened;
   const given = options.dockerfile ?? opened.dockerfile ?? (options.file === "-" ? await readStdin() : undefined);
   if (given !== undefined) return { text: given, file: options.file ?? "Dockerfile", context };

@@ -1,16 +1,17 @@
 import { realpath, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { createTreeBuilder, type FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
 import type { BuildContext, ContextMemory } from "./context.ts";
+import { readListedXattrs } from "./listed-xattrs.ts";
 import { listDirectory, type ListOptions, rootBytes } from "./directory-walk.ts";
 import { createDiskReader } from "./disk-reader.ts";
 import { readIgnoreFile, readLimitedFile } from "./ignore-file.ts";
 import type { Listing } from "./listing.ts";
 import { createSelectionMemory } from "./selection-memory.ts";
-import { createStatCache, SETTLED } from "./stat-cache.ts";
+import { createStatCache, SETTLED, type StatCache } from "./stat-cache.ts";
 
 /** A directory as build context. */
 export interface DirectoryContextOptions extends IOOptions {
@@ -24,11 +25,13 @@ export interface DirectoryContextOptions extends IOOptions {
   readonly hidden?: readonly string[] | undefined;
   /** For people; `path` by default. */
   readonly title?: string | undefined;
+  /** Called with a clause for people when something of the context can't be had. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * Opens a directory; nothing is listed until `tree` is called. Throws CONTEXT_NOT_FOUND when there is no such directory.
- * Extended attributes are not read: Node has no call for them.
+ * Opens a directory; nothing is listed until `tree` is called. Throws CONTEXT_NOT_FOUND when there is no such directory. Extended attributes
+ * are kept as `isKeptXattr` of `@varve/sandbox` says, on Linux.
  */
 export async function openDirectoryContext(options: DirectoryContextOptions): Promise<BuildContext> {
   const root = await resolveRoot(options.path);
@@ -43,7 +46,7 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
     reader: createDiskReader(root, cache),
     ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, list) }),
     tree(io) {
-      made ??= list(io).then((found) => found.listing.tree(rootBytes(root)));
+      made ??= list(io).then((found) => makeTree(root, found, cache, { ...options, ...io }));
       return made;
     },
     // cleaned: `..` can't be in it
@@ -56,6 +59,8 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
 
 interface Listed {
   readonly listing: Listing;
+  /** When listing began, milliseconds since the epoch. */
+  readonly since: number;
   /** Whether a change after the listing began would be seen by the next one. */
   readonly settled: boolean;
 }
@@ -63,7 +68,14 @@ interface Listed {
 async function listSettled(root: string, options: ListOptions): Promise<Listed> {
   const since = Date.now();
   const listing = await listDirectory(root, options);
-  return { listing, settled: since - listing.newest() >= SETTLED };
+  return { listing, since, settled: since - listing.newest() >= SETTLED };
+}
+
+async function makeTree(path: string, { listing, since }: Listed, cache: StatCache | undefined, options: DirectoryContextOptions): Promise<FileTree> {
+  const root = rootBytes(path);
+  const directory = options.cache === undefined ? undefined : dirname(options.cache);
+  await readListedXattrs(listing, { root, since, cache, directory, onLoss: (message) => options.onWarning?.(message), signal: options.signal });
+  return listing.tree(root);
 }
 
 function createMemory(file: string, list: (io: IOOptions | undefined) => Promise<Listed>): ContextMemory {

@@ -12,6 +12,8 @@ export interface ListedFiles {
   /** Of symlinks. */
   readonly targets: ReadonlyMap<number, BytePath>;
   readonly devices: ReadonlyMap<number, { readonly major: number; readonly minor: number }>;
+  /** Of files and directories that have some. */
+  readonly xattrs: ReadonlyMap<number, ReadonlyMap<string, Uint8Array>>;
   /** Files with more than one link. */
   readonly linked: ReadonlySet<number>;
 }
@@ -99,6 +101,11 @@ export class ListingTree implements FileTree {
   }
 
   #entry(row: number): Entry {
+    const xattrs = this.#files.xattrs.get(row);
+    return xattrs === undefined ? this.#bare(row) : { ...this.#bare(row), xattrs };
+  }
+
+  #bare(row: number): Entry {
     const { states, targets, devices } = this.#files;
     const mode = states.mode(row);
     const type = entryType(mode) ?? "file";

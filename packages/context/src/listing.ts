@@ -3,13 +3,21 @@ import type { BigIntStats } from "node:fs";
 import type { BytePath } from "@varve/bytes";
 import { createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
 import { type Digest, digestFromHex } from "@varve/oci";
-import { deviceNumbers } from "./disk-stat.ts";
-import { FileStates } from "./file-states.ts";
+import { deviceNumbers, entryType } from "./disk-stat.ts";
+import { type FileState, FileStates } from "./file-states.ts";
 import { type ListedFiles, ListingTree } from "./listing-tree.ts";
 import { PathColumn } from "./path-column.ts";
 
 /** An entry that has no place in a tree yet. */
 export type ListedEntry = Omit<Entry, "node">;
+
+/** A file or directory, which may have extended attributes. */
+export interface ListedHolder {
+  readonly row: number;
+  readonly path: BytePath;
+  readonly type: "file" | "directory";
+  readonly state: FileState;
+}
 
 /** What was found in a directory: paths and what `lstat` said of them, sorted as a walk. Columns, so that a million files cost little. */
 export interface Listing {
@@ -18,6 +26,10 @@ export interface Listing {
   fingerprint(): Digest;
   /** The latest ctime, milliseconds since the epoch; a state this fresh may still change unnoticed. */
   newest(): number;
+  /** Files and directories. */
+  holders(): Iterable<ListedHolder>;
+  /** Of a holder; before `tree` is asked for. */
+  setXattrs(row: number, xattrs: ReadonlyMap<string, Uint8Array>): void;
   /** `root` is where contents are, in bytes, without a slash at its end. Owners are 0:0, files of one inode are hardlinks. Nothing can be added afterwards. */
   tree(root: string, adjust?: (entry: ListedEntry) => ListedEntry): FileTree;
 }
@@ -32,7 +44,8 @@ export function createListing(): Listing {
   const linked = new Set<number>();
   let newest = 0n;
   let fingerprint: Digest | undefined;
-  const files: ListedFiles = { paths, states, targets, devices, linked };
+  const xattrs = new Map<number, ReadonlyMap<string, Uint8Array>>();
+  const files: ListedFiles = { paths, states, targets, devices, xattrs, linked };
   return {
     add(path, stats, linkTarget) {
       const row = states.length;
@@ -53,6 +66,13 @@ export function createListing(): Listing {
       return (fingerprint = digestFromHex(hash.digest("hex")));
     },
     newest: () => Number(newest / 1_000_000n),
+    *holders() {
+      for (let row = 0; row < states.length; row++) {
+        const type = entryType(states.mode(row));
+        if (type === "file" || type === "directory") yield { row, path: paths.read(row), type, state: states.state(row) };
+      }
+    },
+    setXattrs: (row, found) => void xattrs.set(row, found),
     tree(root, adjust) {
       const tree = new ListingTree(files, root);
       if (adjust === undefined) return tree;

@@ -4,13 +4,17 @@ import { digestFromHex, type Digest, digestHex } from "@varve/oci";
 import { type DiskRef, stateOf } from "./disk-stat.ts";
 import type { FileState } from "./file-states.ts";
 
-/** Remembers content digests of files by the state they were in, so that an unchanged file isn't read again. */
+/** Remembers what is known of files by the state they were in, so that an unchanged file isn't read again. */
 export interface StatCache {
-  /** Reads what is kept; `lookup` and `record` come after it. */
+  /** Reads what is kept; everything else comes after it. */
   load(): Promise<void>;
   lookup(ref: DiskRef): Digest | undefined;
   /** `since` is when reading began, milliseconds since the epoch. */
   record(ref: DiskRef, digest: Digest, since: number): void;
+  /** Whether the file or directory is known to have no extended attributes: a new one would have given it a new ctime. */
+  isBare(state: FileState): boolean;
+  /** `since` as above. */
+  recordBare(state: FileState, since: number): void;
   /** Writes what was used or recorded since it was opened; best effort. */
   save(): Promise<void>;
 }
@@ -22,17 +26,21 @@ export interface StatCache {
 export const SETTLED: number = 1500;
 
 /** Also tells the byte order: what another machine wrote is not understood, and so is no cache. */
-const MAGIC = 0x32_61_72_76;
+const MAGIC = 0x33_61_72_76;
 const HEADER = 16;
 /** dev, ino, size, mtime, ctime. */
 const FIELDS = 5;
 const DIGEST = 32;
+/** What is known of a row, as bits. */
+const HAS_DIGEST = 1;
+const IS_BARE = 2;
 
 /** The cache in `file`. One that can't be read is an empty one: nothing but time is lost. */
 export function createStatCache(file: string): StatCache {
   let known = new CachedDigests(0);
   let loading: Promise<void> | undefined;
   let dirty = false;
+  const isSettled = (state: FileState, since: number): boolean => since - Number(state.ctimeNs / 1_000_000n) >= SETTLED;
   return {
     load: () =>
       (loading ??= readFile(file).then(
@@ -42,8 +50,14 @@ export function createStatCache(file: string): StatCache {
     lookup: (ref) => known.lookup(stateOf(ref)),
     record(ref, digest, since) {
       const state = stateOf(ref);
-      if (since - Number(state.ctimeNs / 1_000_000n) < SETTLED) return;
+      if (!isSettled(state, since)) return;
       known.set(state, digest);
+      dirty = true;
+    },
+    isBare: (state) => known.isBare(state),
+    recordBare(state, since) {
+      if (!isSettled(state, since)) return;
+      known.setBare(state);
       dirty = true;
     },
     async save() {
@@ -68,11 +82,12 @@ async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<
   }
 }
 
-/** Digests by state, in columns: 80 bytes a file, of which a context may have a million. A file is found by device and inode, which hardly any two share. */
+/** Digests by state, in columns: 81 bytes a file, of which a context may have a million. A file is found by device and inode, which hardly any two share. */
 class CachedDigests {
   #length = 0;
   #states: BigInt64Array;
   #digests: Uint8Array;
+  #known: Uint8Array;
   /** Whether this build looked at the row. */
   #used: Uint8Array;
   /** Rows plus one by inode, open addressing; at most half full. */
@@ -81,6 +96,7 @@ class CachedDigests {
   constructor(rows: number) {
     this.#states = new BigInt64Array(FIELDS * rows);
     this.#digests = new Uint8Array(DIGEST * rows);
+    this.#known = new Uint8Array(rows);
     this.#used = new Uint8Array(rows);
     this.#places = new Uint32Array(placesFor(rows));
   }
@@ -88,35 +104,57 @@ class CachedDigests {
   /** What {@link encode} gave; `undefined` for anything else. */
   static decode(bytes: Uint8Array): CachedDigests | undefined {
     if (bytes.length < HEADER) return undefined;
-    const [magic, rows = 0] = new Uint32Array(bytes.slice(0, HEADER).buffer);
-    if (magic !== MAGIC || bytes.length !== HEADER + rows * (8 * FIELDS + DIGEST)) return undefined;
+    const [magic, rows = 0] = new Uint32Array(Uint8Array.from(bytes.subarray(0, HEADER)).buffer);
+    if (magic !== MAGIC || bytes.length !== HEADER + rows * (8 * FIELDS + DIGEST + 1)) return undefined;
     const made = new CachedDigests(rows);
     new Uint8Array(made.#states.buffer).set(bytes.subarray(HEADER, HEADER + rows * 8 * FIELDS));
-    made.#digests.set(bytes.subarray(HEADER + rows * 8 * FIELDS));
+    made.#digests.set(bytes.subarray(HEADER + rows * 8 * FIELDS, HEADER + rows * (8 * FIELDS + DIGEST)));
+    made.#known.set(bytes.subarray(HEADER + rows * (8 * FIELDS + DIGEST)));
     made.#length = rows;
     for (let row = 0; row < rows; row++) made.#places[made.#place(made.#states[FIELDS * row] ?? 0n, made.#states[FIELDS * row + 1] ?? 0n)] = row + 1;
     return made;
   }
 
   lookup(state: FileState): Digest | undefined {
-    const row = (this.#places[this.#place(signed(state.device), signed(state.inode))] ?? 0) - 1;
-    if (row < 0) return undefined;
-    const at = FIELDS * row;
-    const same =
-      this.#states[at + 2] === BigInt(state.size) && this.#states[at + 3] === signed(state.mtimeNs) && this.#states[at + 4] === signed(state.ctimeNs);
-    if (!same) return undefined;
-    this.#used[row] = 1;
-    return digestFromHex(Buffer.from(this.#digests.buffer, DIGEST * row, DIGEST).toString("hex"));
+    const row = this.#find(state, HAS_DIGEST);
+    return row === undefined ? undefined : digestFromHex(Buffer.from(this.#digests.buffer, DIGEST * row, DIGEST).toString("hex"));
+  }
+
+  isBare(state: FileState): boolean {
+    return this.#find(state, IS_BARE) !== undefined;
   }
 
   set(state: FileState, digest: Digest): void {
+    const row = this.#put(state, HAS_DIGEST);
+    Buffer.from(this.#digests.buffer).write(digestHex(digest), DIGEST * row, "hex");
+  }
+
+  setBare(state: FileState): void {
+    this.#put(state, IS_BARE);
+  }
+
+  /** The row of a state of which something is known. */
+  #find(state: FileState, known: number): number | undefined {
+    const row = (this.#places[this.#place(signed(state.device), signed(state.inode))] ?? 0) - 1;
+    if (row < 0 || ((this.#known[row] ?? 0) & known) === 0 || !this.#isOf(row, state)) return undefined;
+    this.#used[row] = 1;
+    return row;
+  }
+
+  #isOf(row: number, state: FileState): boolean {
+    const at = FIELDS * row;
+    return this.#states[at + 2] === BigInt(state.size) && this.#states[at + 3] === signed(state.mtimeNs) && this.#states[at + 4] === signed(state.ctimeNs);
+  }
+
+  #put(state: FileState, known: number): number {
     if (2 * (this.#length + 1) > this.#places.length || this.#length === this.#used.length) this.#resize(Math.ceil(this.#length * 1.5) + 64);
     const place = this.#place(signed(state.device), signed(state.inode));
     const row = this.#places[place] === 0 ? this.#length++ : (this.#places[place] ?? 0) - 1;
     this.#places[place] = row + 1;
     this.#used[row] = 1;
+    this.#known[row] = this.#isOf(row, state) ? (this.#known[row] ?? 0) | known : known;
     this.#states.set([signed(state.device), signed(state.inode), BigInt(state.size), signed(state.mtimeNs), signed(state.ctimeNs)], FIELDS * row);
-    Buffer.from(this.#digests.buffer).write(digestHex(digest), DIGEST * row, "hex");
+    return row;
   }
 
   /**
@@ -129,6 +167,7 @@ class CachedDigests {
     yield new Uint8Array(Uint32Array.of(MAGIC, kept.#length, 0, 0).buffer);
     yield new Uint8Array(kept.#states.buffer, 0, 8 * FIELDS * kept.#length);
     yield kept.#digests.subarray(0, DIGEST * kept.#length);
+    yield kept.#known.subarray(0, kept.#length);
   }
 
   #onlyUsed(): CachedDigests {
@@ -137,6 +176,7 @@ class CachedDigests {
       if (this.#used[row] !== 1) continue;
       kept.#states.set(this.#states.subarray(FIELDS * row, FIELDS * (row + 1)), FIELDS * kept.#length);
       kept.#digests.set(this.#digests.subarray(DIGEST * row, DIGEST * (row + 1)), DIGEST * kept.#length);
+      kept.#known[kept.#length] = this.#known[row] ?? 0;
       kept.#length++;
     }
     return kept;
@@ -147,9 +187,11 @@ class CachedDigests {
     states.set(this.#states);
     const digests = new Uint8Array(DIGEST * rows);
     digests.set(this.#digests);
+    const known = new Uint8Array(rows);
+    known.set(this.#known);
     const used = new Uint8Array(rows);
     used.set(this.#used);
-    [this.#states, this.#digests, this.#used] = [states, digests, used];
+    [this.#states, this.#digests, this.#known, this.#used] = [states, digests, known, used];
     if (this.#places.length >= 2 * rows) return;
     this.#places = new Uint32Array(placesFor(rows));
     for (let row = 0; row < this.#length; row++) this.#places[this.#place(states[FIELDS * row] ?? 0n, states[FIELDS * row + 1] ?? 0n)] = row + 1;

@@ -1,10 +1,12 @@
 import { constants } from "node:fs";
 import { chmod, chown, lchown, link, lstat, lutimes, mkdir, open, readdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { type BytePath, displayPath } from "@varve/bytes";
 import { isVarveError, VarveError } from "@varve/errors";
 import type { ContentReader, Entry, FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
+import { openLauncher, writeXattrs } from "@varve/sandbox";
 import { partialPath } from "./partial-file.ts";
 
 /** Options of {@link writeTreeDirectory}. */
@@ -17,7 +19,7 @@ export interface RootfsDirectoryOptions extends IOOptions {
 export interface RootfsDirectoryResult {
   /** Entries that are there now, directories included. */
   readonly entries: number;
-  /** Devices and FIFOs, which this cannot make, and files whose extended attributes were left out. */
+  /** Devices and FIFOs, which this cannot make, and files whose extended attributes could not be set: capabilities take a privilege. */
   readonly incomplete: readonly BytePath[];
 }
 
@@ -74,13 +76,14 @@ async function writeEntries(tree: FileTree, reader: ContentReader, root: string,
   const incomplete: BytePath[] = [];
   for (const entry of tree.walk()) {
     options.signal?.throwIfAborted();
-    if (entry.xattrs !== undefined) incomplete.push(entry.path);
     if (entry.type === "directory") await makeDirectory(root, entry);
     else if (entry.type === "file") files.push(entry);
     else if (entry.type === "symlink") symlinks.push(entry);
-    else if (entry.xattrs === undefined) incomplete.push(entry.path);
+    else incomplete.push(entry.path);
   }
   await writeFiles(files, reader, root, options);
+  // after the owner: a change of owner takes capabilities away
+  incomplete.push(...(await setXattrs(tree, root)));
   for (const entry of symlinks) await makeSymlink(root, entry, options);
   return incomplete;
 }
@@ -115,6 +118,25 @@ async function writeFile(entry: Entry, reader: ContentReader, root: string, opti
     await handle.utimes(entry.mtime, entry.mtime);
   } finally {
     await handle.close();
+  }
+}
+
+/** Gives what could not be set. */
+async function setXattrs(tree: FileTree, root: string): Promise<readonly BytePath[]> {
+  const carriers = new Map<BytePath, Entry>();
+  for (const entry of tree.walk()) if (entry.xattrs !== undefined && entry.path !== "" && isPlain(entry)) carriers.set(pathBytes(root, entry.path), entry);
+  if (carriers.size === 0) return [];
+  const targets = [...carriers].map(([at, { xattrs = new Map() }]) => ({ path: at, xattrs }));
+  try {
+    const launcher = await openLauncher([root, tmpdir()]);
+    try {
+      return (await writeXattrs(launcher.path, targets)).flatMap((at) => carriers.get(at)?.path ?? []);
+    } finally {
+      launcher.close();
+    }
+  } catch (error) {
+    if (!isVarveError(error, "SANDBOX_UNAVAILABLE")) throw error;
+    return [...carriers.values()].map((entry) => entry.path);
   }
 }
 
@@ -171,6 +193,10 @@ function isPlain(entry: Entry | undefined): boolean {
 /** Host paths are text, names in trees are bytes. */
 function pathOf(root: string, at?: BytePath): Buffer {
   return at === undefined || at === "" ? Buffer.from(root) : Buffer.concat([Buffer.from(`${root}/`), Buffer.from(at, "latin1")]);
+}
+
+function pathBytes(root: string, at: BytePath): BytePath {
+  return pathOf(root, at).toString("latin1") as BytePath;
 }
 
 function join(directory: Buffer, name: Buffer): Buffer {

@@ -17,3 +17,5 @@ export { openTerminal, type Terminal, type TerminalSize } from "./terminal.ts";
 export { execErrno, type ProcessFeatures } from "./step-program.ts";
 export { type Ids, type UserNamespace, userNamespace } from "./user-namespace.ts";
 export type { WorldFeatures } from "./world.ts";
+export { isKeptXattr, readXattrs, type XattrHolder, type Xattrs } from "./xattr-reader.ts";
+export { writeXattrs, type XattrTarget } from "./xattr-writer.ts";

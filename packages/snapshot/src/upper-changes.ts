@@ -1,7 +1,7 @@
 import { type BytePath, comparePaths, joinPath } from "@varve/bytes";
 import { type Change, type ChangeSet, type ContentReader, type Entry, type FileTree, sameMetadata } from "@varve/layer";
 import type { Digest, IOOptions } from "@varve/oci";
-import { isKeptXattr } from "./kept-xattr.ts";
+import { isKeptXattr } from "@varve/sandbox";
 import type { UpperEntry } from "./helper/upper-entry.ts";
 
 /** What {@link findChanges} compares with, and how. */

@@ -180,7 +180,8 @@ async function files(scope: OutputScope, result: Result, output: Extract<Output,
     const folder = result.images.length > 1 ? formatPlatform(image.platform).replaceAll("/", "_") : "";
     const { entries, incomplete } = await writeTreeDirectory(tree, execution.layerReader, posix.join(resolvePath(output.dest), folder), io);
     events.note(`${entries} entries written`);
-    if (incomplete.length > 0) events.note(`${incomplete.length} entries are not complete: devices and extended attributes stay behind`);
+    if (incomplete.length > 0)
+      events.note(`${incomplete.length} entries are not complete: devices and FIFOs, and attributes that could not be set, stay behind`);
   }
 }
 

@@ -11,7 +11,7 @@ export interface SelectedContent {
 }
 
 /** Changes when equal selections would get other digests than before. */
-const DIGEST_FORM = "1";
+const DIGEST_FORM = "2";
 
 /** Selects from a result by a COPY source pattern or a path. `owner` false: who owns the files has no effect. Throws BUILD_COPY_SOURCE_NOT_FOUND. */
 export async function selectContent(

@@ -1,3 +1,4 @@
+import { createGrowingBytes, type Word } from "./growing-bytes.ts";
 import { type LauncherArch, type SystemCall, systemCallNumber } from "./system-call.ts";
 
 /** An address in the launcher's memory: made by a {@link ProgramBuilder}, given to a call as an argument. */
@@ -69,46 +70,38 @@ export const LAUNCHER_FAILED = 125;
 
 /** Creates an empty {@link ProgramBuilder}. */
 export function createProgram(arch: LauncherArch): ProgramBuilder {
-  const chunks: Uint8Array[] = [];
-  const records: bigint[] = [];
+  const memory = createGrowingBytes();
+  // where the first record is; the launcher wants nothing of the other word
+  memory.appendWords([0, 0]);
+  const records = createGrowingBytes();
   const labels: string[] = [];
   const strings = new Map<string, Address>();
   /** Record index of each branch. */
   const branches: number[] = [];
   /** Branch by the record that goes there. */
   const jumps = new Map<number, number>();
-  let size = 16;
   let buffers = BUFFERS + 8;
   const scratch = BUFFERS;
 
-  const place = (bytes: Uint8Array): Address => {
-    const padding = -size & 7;
-    if (padding > 0) chunks.push(new Uint8Array(padding));
-    size += padding;
-    const address = PROGRAM_BASE + size;
-    chunks.push(bytes);
-    size += bytes.length;
-    return { address };
-  };
   const builder: ProgramBuilder = {
     arch,
     call(about, name, ...args) {
       const { label, onError = "fail", result, onPositive } = typeof about === "string" ? ({ label: about } as ProgramCall) : about;
       if (onPositive !== undefined) jumps.set(labels.length, onPositive.branch);
-      records.push(BigInt(systemCallNumber(name, arch)));
-      for (let i = 0; i < 6; i++) records.push(word(args[i] ?? 0));
-      records.push(onError === "fail" ? 0n : 1n, BigInt(result?.address ?? scratch), BigInt(labels.length));
+      const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
+      const head = [systemCallNumber(name, arch), word(a), word(b), word(c), word(d), word(e), word(f)];
+      records.appendWords([...head, onError === "fail" ? 0 : 1, result?.address ?? scratch, labels.length]);
       labels.push(label);
     },
     string(text) {
       const known = strings.get(text);
       if (known !== undefined) return known;
-      const made = place(Buffer.from(`${text}\0`, "latin1"));
+      const made = { address: PROGRAM_BASE + memory.appendText(text) };
       strings.set(text, made);
       return made;
     },
-    data: place,
-    words: (values) => place(wordBytes(values.map(word))),
+    data: (bytes) => ({ address: PROGRAM_BASE + memory.append(bytes) }),
+    words: (values) => ({ address: PROGRAM_BASE + memory.appendWords(values.map(word)) }),
     buffer(length) {
       const address = buffers;
       buffers += (length + 7) & ~7;
@@ -120,21 +113,17 @@ export function createProgram(arch: LauncherArch): ProgramBuilder {
     },
     finish() {
       builder.call("exit", "exit_group", 0);
-      const start = PROGRAM_BASE + size + (-size & 7);
-      for (const [record, branch] of jumps) records[record * RECORD_WORDS + ON_ERROR] = BigInt(start + (branches[branch] ?? 0) * RECORD_WORDS * 8);
-      const first = place(wordBytes(records));
-      if (PROGRAM_BASE + size > BUFFERS || buffers > PROGRAM_BASE + PROGRAM_SIZE) throw new RangeError("a launcher program is larger than its memory");
-      return { bytes: Buffer.concat([wordBytes([BigInt(first.address), 0n]), ...chunks]), labels };
+      const start = PROGRAM_BASE + memory.length;
+      for (const [record, branch] of jumps) records.setWord(8 * (record * RECORD_WORDS + ON_ERROR), start + (branches[branch] ?? 0) * RECORD_WORDS * 8);
+      memory.append(records.bytes());
+      memory.setWord(0, start);
+      if (PROGRAM_BASE + memory.length > BUFFERS || buffers > PROGRAM_BASE + PROGRAM_SIZE) throw new RangeError("a launcher program is larger than its memory");
+      return { bytes: memory.bytes(), labels };
     },
   };
   return builder;
 }
 
-function word(value: number | bigint | Address): bigint {
-  return BigInt.asUintN(64, BigInt(typeof value === "object" ? value.address : value));
-}
-
-function wordBytes(values: readonly bigint[]): Uint8Array {
-  const bytes = new BigUint64Array(values);
-  return new Uint8Array(bytes.buffer);
+function word(value: Word | Address): Word {
+  return typeof value === "object" ? value.address : value;
 }

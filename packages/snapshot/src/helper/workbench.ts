@@ -16,7 +16,7 @@ import {
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { digestFromHex, type Digest } from "@varve/oci";
-import { createProgram, launcherArch, type Place, type SandboxDriver } from "@varve/sandbox";
+import { createProgram, launcherArch, type Place, readXattrs, type SandboxDriver, type Xattrs } from "@varve/sandbox";
 import type { IncomingCall } from "../channel/channel.ts";
 import { bytesOfHostPath, hostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
@@ -29,7 +29,6 @@ import { runStep } from "./step.ts";
 import type { UpperEntry } from "./upper-entry.ts";
 import { walkUpper } from "./upper-walk.ts";
 import { remove, type Workspace } from "./workspace.ts";
-import { readXattrs } from "./xattr-reader.ts";
 
 interface PreparedStep {
   readonly directory: string;
@@ -114,7 +113,7 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
       const xattrs = await readXattrs(workspace.launcher, holders);
       const complete = batch.map((entry) => {
         const found = xattrs.get(`${root}/${entry.path}` as BytePath);
-        return found === undefined ? entry : { ...entry, xattrs: found };
+        return found === undefined ? entry : { ...entry, xattrs: inBase64(found) };
       });
       await call.output(0, Buffer.from(`${JSON.stringify(complete)}\n`));
       batch = [];
@@ -231,6 +230,10 @@ export function createWorkbench(workspace: Workspace, driver: SandboxDriver, pla
     const { report } = await runProgram(workspace.launcher, program.finish());
     if (report.failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot hide a socket: ${report.failure.code}`);
   }
+}
+
+function inBase64(xattrs: Xattrs): Readonly<Record<string, string>> {
+  return Object.fromEntries([...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("base64")]));
 }
 
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

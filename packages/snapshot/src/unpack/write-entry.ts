@@ -1,7 +1,7 @@
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { Entry } from "@varve/layer";
-import { isKeptXattr } from "../kept-xattr.ts";
+import { isKeptXattr } from "@varve/sandbox";
 
 /** Something to be made in a directory: data that travels to the helper, before its content when it has any. */
 export interface WriteEntry {
