@@ -3,6 +3,8 @@ export type { BuildEvent } from "./build-event.ts";
 export type { BuildOptions, BuildResult, ImageForm, Output } from "./build-options.ts";
 export type { CheckResult } from "./check/check.ts";
 export type { OutlineResult, TargetsResult } from "./check/outline.ts";
+export { diagnose, type Diagnosis, type DoctorOptions } from "./doctor/doctor.ts";
+export type { PredictedProblem, PredictedRun } from "./doctor/predict-runs.ts";
 export { hostPlatform } from "./host-platform.ts";
 export type { RungChoice } from "./run/start-runner.ts";
 export { commitContainer, type CommitOptions, type CommitResult } from "./container/commit.ts";

@@ -98,6 +98,16 @@ export function createProgram(session: Session): Program {
       exitCode = await contextListCommand(session, path ?? ".", options);
     });
 
+  command("doctor [context]", "tell where RUN works here, why not elsewhere, and what a Dockerfile's steps would meet")
+    .option("-f, --file <path>", "a Dockerfile whose steps are predicted (default with CONTEXT: CONTEXT/Dockerfile)")
+    .option("--json", "print JSON")
+    .option("--sandbox <rung>", "the rung asked for (default: $VARVE_SANDBOX, else the strongest that works)")
+    .option("--require-isolation", "count only rungs that keep RUN from this machine")
+    .action(async (context: string | undefined, options: Flags) => {
+      const { doctorCommand } = await import("./commands/doctor.ts");
+      exitCode = await doctorCommand(session, context, options);
+    });
+
   command("pull <image>", "fetch an image into the store")
     .option("--platform <os/arch>", "the platform to take from an index (default: this machine's)")
     .option("--all-platforms", "fetch the whole index")

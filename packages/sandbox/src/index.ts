@@ -11,6 +11,7 @@ export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchS
 export { type Address, type Branch, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";
 export { errorName, type LauncherFailure, type LauncherReport, reportData, reportExecutions } from "./launcher/report.ts";
 export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/system-call.ts";
+export { namespacePolicy, namespaceRemedy, type NamespacePolicy } from "./remedy.ts";
 export { type ResourceLimit, resourceLimitNumber } from "./resource-limit.ts";
 export type { MountPlace, SandboxMount, SandboxProcess } from "./sandbox-process.ts";
 export { openTerminal, type Terminal, type TerminalSize } from "./terminal.ts";

@@ -4,6 +4,7 @@ import { createProgram } from "./launcher/program.ts";
 import { errorName, reportExecutions } from "./launcher/report.ts";
 import { launcherArch } from "./launcher/system-call.ts";
 import { MOUNT } from "./mounting.ts";
+import { namespacePolicy, namespaceRemedy } from "./remedy.ts";
 import { NEW_NAMESPACES, type ProcessFeatures, SIGCHLD } from "./step-program.ts";
 import { userNamespace } from "./user-namespace.ts";
 
@@ -44,7 +45,7 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
   const { report } = await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
   if (report.execute === undefined) {
     throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure?.label ?? "start a process"} (${report.failure?.code ?? "killed"})`, {
-      hint: "run with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed",
+      hint: namespaceRemedy(namespacePolicy()),
     });
   }
   const errnos = new Map(ATTEMPTS.map(([type], i) => [type, Math.max(0, -(report.execute?.[i] ?? 0))]));

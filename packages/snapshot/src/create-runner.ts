@@ -10,6 +10,7 @@ import type { UpperEntry } from "./helper/upper-entry.ts";
 import { type HelperProcess, startHelper } from "./helper-process.ts";
 import { bytesOfHostPath } from "./host-path.ts";
 import { type PlacedMount, planMounts } from "./mount-plan.ts";
+import { noteRung } from "./last-rung.ts";
 import type { Runner, RunOutcome, RunStep } from "./runner.ts";
 import { createSnapshotStacks, snapshotName, type SnapshotStacks } from "./snapshot-stack.ts";
 import { type StepMount, stepMounts } from "./step-mounts.ts";
@@ -35,6 +36,8 @@ const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 interface Open {
   readonly helper: HelperProcess;
   readonly stacks: SnapshotStacks;
+  /** What the first step's outcome tells, and no other's. */
+  readonly news: string[];
 }
 
 /** Creates a {@link Runner}. Nothing is started or written before the first call. */
@@ -73,7 +76,8 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   for (const driver of wantedDrivers(drivers, options)) {
     try {
       const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts, streams: options.streams ?? [0, 1, 2] }, io);
-      return { helper, stacks: createSnapshotStacks(helper.channel, { whiteouts: helper.whiteouts }) };
+      const weaker = noteRung(options.snapshots, drivers, driver.name);
+      return { helper, stacks: createSnapshotStacks(helper.channel, { whiteouts: helper.whiteouts }), news: weaker === undefined ? [] : [weaker] };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       io.signal?.throwIfAborted();
@@ -82,7 +86,10 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   }
   const [only] = failures;
   if (failures.length === 1 && only !== undefined) throw only;
-  throw new VarveError("SANDBOX_UNAVAILABLE", "no sandbox works here", { details: failures.flatMap((error) => [error.message, ...error.details]) });
+  throw new VarveError("SANDBOX_UNAVAILABLE", "no sandbox works here", {
+    details: failures.flatMap((error) => [error.message, ...error.details]),
+    hint: "varve doctor tells what would make one work",
+  });
 }
 
 function wantedDrivers(drivers: readonly SandboxDriver[], { sandbox, requireIsolation = false }: RunnerOptions): readonly SandboxDriver[] {
@@ -102,7 +109,7 @@ function wantedDrivers(drivers: readonly SandboxDriver[], { sandbox, requireIsol
   return wanted;
 }
 
-async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcome> {
+async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<RunOutcome> {
   const { channel } = helper;
   const signal = step.signal;
   const name = randomUUID();
@@ -125,7 +132,7 @@ async function runOn({ helper, stacks }: Open, step: RunStep): Promise<RunOutcom
       signal,
       onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
     })) as calls.RunResult;
-    return outcomeOf(helper, step, { name, end, release });
+    return outcomeOf(helper, step, { name, end, release, losses: [...news.splice(0), ...helper.losses] });
   } catch (error) {
     await release();
     throw error;
@@ -199,7 +206,12 @@ async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 function outcomeOf(
   helper: HelperProcess,
   step: RunStep,
-  { name, end, release }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void> },
+  {
+    name,
+    end,
+    release,
+    losses,
+  }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void>; readonly losses: readonly string[] },
 ): RunOutcome {
   const { channel } = helper;
   const digests = async (paths: readonly BytePath[], options: IOOptions): Promise<calls.DigestResult["digests"]> => {
@@ -219,7 +231,7 @@ function outcomeOf(
   return {
     exitCode: end.exitCode,
     ...(end.signal === undefined ? {} : { signal: end.signal }),
-    losses: helper.losses,
+    losses,
     reader,
     changes: async (options = {}) =>
       await findChanges(jsonLines(outputOf(channel, "list", { step: name } satisfies calls.ListParams, options.signal)) as AsyncIterable<UpperEntry[]>, {

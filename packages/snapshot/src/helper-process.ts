@@ -5,7 +5,19 @@ import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
-import { ADMISSION, launch, type Launched, type Launcher, type LaunchEnd, type Ids, openLauncher, type SandboxDriver, type SandboxEntry } from "@varve/sandbox";
+import {
+  ADMISSION,
+  launch,
+  type Launched,
+  type Launcher,
+  type LaunchEnd,
+  namespacePolicy,
+  namespaceRemedy,
+  type Ids,
+  openLauncher,
+  type SandboxDriver,
+  type SandboxEntry,
+} from "@varve/sandbox";
 import { type Channel, createChannel } from "./channel/channel.ts";
 import { CHANNEL, type OpenParams, type OpenResult } from "./helper/helper-call.ts";
 
@@ -13,6 +25,8 @@ import { CHANNEL, type OpenParams, type OpenResult } from "./helper/helper-call.
 export interface HelperProcess extends AsyncDisposable {
   readonly channel: Channel;
   readonly driver: SandboxDriver;
+  /** The way it was started. */
+  readonly way: string;
   /** What this rung cannot do here, one sentence each. */
   readonly losses: readonly string[];
   readonly ids: Ids;
@@ -31,29 +45,51 @@ export interface HelperSurroundings {
 /** Bytes kept of what a helper says on stderr before it dies. */
 const LAST_WORDS = 4096;
 
+/** A way into a rung that does not work. */
+export interface FailedWay {
+  /** Absent when all ways fail for this reason. */
+  readonly way?: string;
+  readonly reason: string;
+  /** What would make it work. */
+  readonly remedy?: string;
+}
+
 /** Starts a helper by the first of the driver's ways that works; SANDBOX_UNAVAILABLE tells why each does not. */
 export async function startHelper(driver: SandboxDriver, surroundings: HelperSurroundings, options: IOOptions = {}): Promise<HelperProcess> {
+  const { helper, failed } = await tryHelper(driver, surroundings, options);
+  if (helper !== undefined) return helper;
+  const remedies = new Set(failed.flatMap(({ remedy }) => remedy ?? []));
+  throw new VarveError("SANDBOX_UNAVAILABLE", `the sandbox ${driver.name} does not work here`, {
+    details: failed.map(({ way, reason }) => `${way ?? driver.name}: ${reason}`),
+    hint: [...remedies].join("; or ") || undefined,
+  });
+}
+
+/** As {@link startHelper}, with the ways that do not work as data. Throws SANDBOX_UNAVAILABLE for what all ways need. */
+export async function tryHelper(
+  driver: SandboxDriver,
+  surroundings: HelperSurroundings,
+  options: IOOptions = {},
+): Promise<{ readonly helper?: HelperProcess; readonly failed: readonly FailedWay[] }> {
   const helper = helperPath();
   mkdirSync(surroundings.directory, { recursive: true, mode: 0o700 });
   const launcher = await openLauncher([surroundings.directory, tmpdir()]);
-  const reasons: string[] = [];
+  const failed: FailedWay[] = [];
   try {
     for (const entry of driver.entries()) {
       options.signal?.throwIfAborted();
       try {
-        return await startIn(entry, { driver, surroundings, helper, launcher, signal: options.signal });
+        return { helper: await startIn(entry, { driver, surroundings, helper, launcher, signal: options.signal }), failed };
       } catch (error) {
         options.signal?.throwIfAborted();
-        reasons.push(`${entry.description}: ${(error as Error).message}`);
+        const { message, hint } = error as VarveError;
+        failed.push({ way: entry.description, reason: message, ...(hint === undefined ? {} : { remedy: hint }) });
       }
     }
   } finally {
     launcher.close();
   }
-  throw new VarveError("SANDBOX_UNAVAILABLE", `the sandbox ${driver.name} does not work here`, {
-    details: reasons,
-    hint: "run as root with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed",
-  });
+  return { failed };
 }
 
 interface HelperStart {
@@ -86,10 +122,12 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
     const result = (await channel.call("open", { directory, cacheMounts, driver: start.driver.name } satisfies OpenParams, {
       signal: start.signal,
     })) as OpenResult;
-    return { ...result, channel, driver: start.driver, [Symbol.asyncDispose]: async () => void (await stop()) };
+    return { ...result, way: entry.description, channel, driver: start.driver, [Symbol.asyncDispose]: async () => void (await stop()) };
   } catch (error) {
     const failure = (await stop())?.report.failure;
-    if (failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`, { cause: error });
+    if (failure !== undefined) {
+      throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`, { cause: error, hint: namespaceRemedy(namespacePolicy()) });
+    }
     const said = words();
     throw said === "" ? error : new VarveError("SANDBOX_HELPER_FAILED", said, { cause: error });
   }

@@ -15,6 +15,11 @@ export async function startRunner(
   { sandbox = "auto", requireIsolation = false }: RungChoice,
   streams?: RunnerOptions["streams"],
 ): Promise<Runner> {
+  return createRunner({ ...(await runnerDirectories(store)), sandbox, requireIsolation, ...(streams === undefined ? {} : { streams }) });
+}
+
+/** The folders of a store that root filesystems and cache mounts lie in. */
+export async function runnerDirectories(store: Store): Promise<{ readonly snapshots: string; readonly cacheMounts: string }> {
   const [snapshots, cacheMounts] = await Promise.all([store.directory("snapshots"), store.directory("cache", "mounts")]);
-  return createRunner({ snapshots, cacheMounts, sandbox, requireIsolation, ...(streams === undefined ? {} : { streams }) });
+  return { snapshots, cacheMounts };
 }

@@ -1,3 +1,4 @@
+import { CAP_SYS_ADMIN, hasCapability } from "../capability.ts";
 import type { SandboxDriver } from "../driver.ts";
 import { ownIdEntry, privilegedEntry } from "../entries.ts";
 import { launch } from "../launcher/launcher.ts";
@@ -13,7 +14,8 @@ export const namespaceDriver: SandboxDriver = {
   name: "namespace",
   isolation: "namespaces",
   snapshot: "overlay",
-  entries: () => [privilegedEntry(), ownIdEntry()],
+  // for others than root the first would be a vain attempt
+  entries: () => [...(process.geteuid?.() === 0 || hasCapability(CAP_SYS_ADMIN) ? [privilegedEntry()] : []), ownIdEntry()],
   probe: probeNamespaces,
   start(step, { place, stdio, foreground }) {
     return launch({ command: [place.launcher], program: stepProgram(step, place, launcherArch()), stdio, detached: !foreground });

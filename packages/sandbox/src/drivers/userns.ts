@@ -12,5 +12,5 @@ export const usernsDriver: SandboxDriver = {
   ...namespaceDriver,
   name: "userns",
   passedOver: () => (hasCapability(CAP_SYS_ADMIN) && userNamespace().ids === "real" ? "root's own ids are real, and let devices be made" : undefined),
-  entries: () => [subIdEntry(), sameIdsEntry()],
+  entries: () => [subIdEntry(), ...(process.geteuid?.() === 0 ? [sameIdsEntry()] : [])],
 };
