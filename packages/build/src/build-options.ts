@@ -1,3 +1,4 @@
+import type { ByteStream } from "@varve/bytes";
 import type { Descriptor } from "@varve/oci";
 import type { BuildEvent } from "./build-event.ts";
 import type { RungChoice } from "./run/start-runner.ts";
@@ -29,10 +30,22 @@ export type Output =
   | { readonly type: "tar"; readonly dest: string }
   | { readonly type: "local"; readonly dest: string };
 
+/** A cache in a registry. */
+export interface CacheRepository {
+  /** A repository's name, without a tag. */
+  readonly name: string;
+  /** Seconds; what is older is not used. */
+  readonly maxAge?: number;
+  /** Nothing is written there. */
+  readonly readOnly?: boolean;
+}
+
 /** Everything `docker buildx build` takes that varve honours. */
 export interface BuildOptions extends RungChoice {
   /** A directory; `-` for a tar or Dockerfile on stdin; a URL. */
   readonly context: string;
+  /** What `-` reads (default: this process's stdin). Owned by the build. */
+  readonly stdin?: ByteStream;
   /** Path of the Dockerfile, relative to the current directory as in buildx (default `<context>/Dockerfile`); `-` is stdin. */
   readonly file?: string;
   /** The Dockerfile's text itself; wins over `file`. */
@@ -47,6 +60,8 @@ export interface BuildOptions extends RungChoice {
   readonly platforms?: readonly string[];
   readonly noCache?: boolean;
   readonly pull?: boolean;
+  /** A repository that steps' layers are looked up in, and kept in, beside the store. */
+  readonly cacheRepository?: CacheRepository;
   readonly outputs?: readonly Output[];
   readonly network?: "default" | "none" | "host";
   readonly secrets?: readonly { readonly id: string; readonly file?: string; readonly env?: string }[];

@@ -1,8 +1,8 @@
-import { createLocalCache } from "@varve/cache";
+import { type CacheBackend, createLocalCache } from "@varve/cache";
 import type { BuildContext } from "@varve/context";
 import { VarveError } from "@varve/errors";
 import { createLayerReader } from "@varve/image";
-import { type DiffID, formatPlatform } from "@varve/oci";
+import { type DiffID, formatPlatform, parseReference } from "@varve/oci";
 import type { Plan } from "@varve/plan";
 import { createRegistryClient, dockerConfigCredentials, type RegistryClient } from "@varve/registry";
 import type { Runner } from "@varve/snapshot";
@@ -11,6 +11,8 @@ import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import { checkDefinition, checkOffline, type CheckResult } from "./check/check.ts";
 import { outlineDefinition, type OutlineResult, targetsOfDefinition, type TargetsResult } from "./check/outline.ts";
+import { createLayeredCache } from "./cache/layered-cache.ts";
+import { createRepositoryCache } from "./cache/repository-cache.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { type Definition, type DefinitionFolders, openDefinition, openNamedContext, requireNamedContexts } from "./definition.ts";
 import { createEventSink, type EventSink } from "./events.ts";
@@ -113,7 +115,7 @@ async function withSession<T>(options: BuildOptions, use: (session: Session) => 
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts"), store: store.root };
     const onWarning = (message: string): void => events.warning("BuildContext", message);
     const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal, onWarning })));
-    const execution = await createExecution(options, { store, images, signal, definition, folders, resources, onWarning });
+    const execution = await createExecution(options, { store, images, signal, definition, folders, resources, registries, events, onWarning });
     const planning: PlanningScope = { images, events, io: { signal } };
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), planning);
     try {
@@ -143,6 +145,8 @@ interface ExecutionParts {
   readonly folders: DefinitionFolders;
   readonly resources: Resources;
   readonly onWarning: (message: string) => void;
+  readonly registries: RegistryClient;
+  readonly events: EventSink;
 }
 
 async function createExecution(options: BuildOptions, parts: ExecutionParts): Promise<Execution> {
@@ -159,7 +163,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
   return {
     options: epoch === undefined ? options : { ...options, sourceDateEpoch: epoch },
     store,
-    cache: createLocalCache(await store.directory("cache", "steps")),
+    cache: await openCache(options, parts),
     latest: createLocalCache(await store.directory("cache", "latest")),
     images: parts.images,
     signal,
@@ -185,6 +189,17 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     now: epoch === undefined ? Date.now() : epoch * 1000,
     platform: hostPlatform(),
   };
+}
+
+/** The store's records, and over them those of a repository when one is named. */
+async function openCache(options: BuildOptions, { store, registries, events }: ExecutionParts): Promise<CacheBackend> {
+  const local = createLocalCache(await store.directory("cache", "steps"));
+  const remote = options.cacheRepository;
+  if (remote === undefined) return local;
+  const reference = parseReference(remote.name);
+  const far = createRepositoryCache({ store, repository: registries.repository(reference), maxAge: remote.maxAge });
+  const warn = (error: unknown): void => events.warning("CacheRepository", error instanceof Error ? error.message : String(error));
+  return createLayeredCache(local, far, remote.readOnly === true ? undefined : warn);
 }
 
 /** Carries out all plans at once; the first failure stops the others, and is the one that is thrown. */

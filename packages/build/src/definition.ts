@@ -75,7 +75,7 @@ async function openDirectory(path: string, dockerfile: string | undefined, folde
 async function openRemote(options: BuildOptions, folders: DefinitionFolders, io: DefinitionIO): Promise<Definition> {
   const opened: OpenedContext =
     options.context === "-"
-      ? await openContext({ kind: "stream", title: "-", stream: process.stdin as ByteStream, directory: folders.spool }, io)
+      ? await openContext({ kind: "stream", title: "-", stream: options.stdin ?? (process.stdin as ByteStream), directory: folders.spool }, io)
       : await openContext({ kind: "url", url: options.context, directory: folders.spool }, io);
   try {
     return await withDockerfile(options, opened, io);

@@ -1,6 +1,6 @@
 import { didYouMean } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
-import type { BuildOptions, ImageForm, Output } from "./build-options.ts";
+import type { BuildOptions, CacheRepository, ImageForm, Output } from "./build-options.ts";
 
 /** Throws BUILD_INVALID_OPTION for a value that the option `name` can't have. */
 type Check = (value: unknown, name: string) => void;
@@ -11,6 +11,8 @@ type Shape<T> = { readonly [K in keyof Required<T>]: Check };
 const text: Check = (value, name) => requireThat(typeof value === "string", name, "a string", value);
 const flag: Check = (value, name) => requireThat(typeof value === "boolean", name, "true or false", value);
 const callback: Check = (value, name) => requireThat(typeof value === "function", name, "a function", value);
+const stream: Check = (value, name) =>
+  requireThat(typeof value === "object" && value !== null && Symbol.asyncIterator in value, name, "a stream of bytes", value);
 const signal: Check = (value, name) => requireThat(value instanceof AbortSignal, name, "an AbortSignal", value);
 const whole: Check = (value, name) => requireThat(Number.isSafeInteger(value) && Number(value) >= 0, name, "a whole number of 0 or more", value);
 /** -1 stands for no limit. */
@@ -77,6 +79,7 @@ type Item<K extends "secrets" | "ssh" | "addHosts" | "ulimits"> = NonNullable<Bu
 
 const OPTIONS: Shape<BuildOptions> = {
   context: text,
+  stdin: stream,
   file: text,
   dockerfile: text,
   tags: list(text),
@@ -88,6 +91,7 @@ const OPTIONS: Shape<BuildOptions> = {
   platforms: list(text),
   noCache: flag,
   pull: flag,
+  cacheRepository: shape<CacheRepository>({ name: text, maxAge: whole, readOnly: flag }, ["name"]),
   outputs: list(output),
   network: oneOf("default", "none", "host"),
   secrets: list(shape<Item<"secrets">>({ id: text, file: text, env: text }, ["id"])),

@@ -119,7 +119,7 @@ async function runOn(opened: OpenedImage, options: RunImageOptions, container?: 
     tree,
     treeReader: reader,
     args,
-    env: runEnvironment(options.terminal === true ? [...(config.Env ?? []), "TERM=xterm"] : (config.Env ?? []), noSecrets(user.home)),
+    env: runEnvironment(options.terminal === true ? ["TERM=xterm", ...(config.Env ?? [])] : (config.Env ?? []), noSecrets(user.home)),
     cwd: workdir === "" ? "/" : workdir,
     user,
     network: options.network,

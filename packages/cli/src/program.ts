@@ -187,6 +187,15 @@ export function createProgram(session: Session): Program {
       exitCode = await runCommand(session, image, args, options);
     });
 
+  command("kaniko [flags...]", "build by the command line of kaniko's executor")
+    .allowUnknownOption()
+    .helpOption(false)
+    .passThroughOptions()
+    .action(async (flags: readonly string[]) => {
+      const { kanikoCommand } = await import("./commands/kaniko.ts");
+      exitCode = await kanikoCommand(session, flags);
+    });
+
   command("ps", "list containers: commands that run, and with -a what ended ones changed")
     .option("-a, --all", "list ended ones too")
     .option("-q, --quiet", "print only ids")

@@ -23,7 +23,7 @@ export type CredentialSource = (registry: string, options?: IOOptions) => Promis
 
 export interface RegistryClientOptions {
   readonly credentials?: CredentialSource;
-  /** Hosts (with port) that may be spoken to over plain http or an unverified certificate; loopback is always plain http. */
+  /** Hosts (with port) that may be spoken to over plain http or an unverified certificate; loopback is always plain http, and `*` names all. */
   readonly insecureRegistries?: readonly string[];
   /** Registers tokens and passwords with the one redactor. */
   readonly onSecret?: (secret: string) => void;

@@ -2,7 +2,7 @@ import { VarveError } from "@varve/errors";
 import { Authorizer, type Refusal } from "./authorizer.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { CredentialSource } from "./client.ts";
-import { type Endpoint, endpointCandidates, findEndpoint } from "./endpoint.ts";
+import { type Endpoint, endpointCandidates, isNamedInsecure, findEndpoint } from "./endpoint.ts";
 import { networkFailure } from "./failure.ts";
 import { isLoopback } from "./host.ts";
 import { type FollowedRequest, followRedirects, parseHttpUrl } from "./redirect.ts";
@@ -141,7 +141,7 @@ export class RegistrySession {
 
   /** Whether a registry on a public address sends us elsewhere: then not to private ones (hardening.md, rule 5). */
   async #isSteered(url: URL): Promise<boolean> {
-    if (this.#endpoint === undefined || this.#options.insecureRegistries.includes(url.host)) return false;
+    if (this.#endpoint === undefined || isNamedInsecure(this.#options.insecureRegistries, url.host)) return false;
     const own = new URL(this.#endpoint.origin);
     if (url.hostname === own.hostname) return false;
     this.#isPublic ??= this.#options.transport.isPublic(own);
@@ -150,7 +150,7 @@ export class RegistrySession {
 
   #isUnverified(url: URL): boolean {
     if (this.#endpoint !== undefined && url.origin === this.#endpoint.origin) return !this.#endpoint.verify;
-    return this.#options.insecureRegistries.includes(url.host);
+    return isNamedInsecure(this.#options.insecureRegistries, url.host);
   }
 
   /** A token server gets the password: it must be reached as safely as the registry itself. */
@@ -159,7 +159,7 @@ export class RegistrySession {
     const url = parseHttpUrl(realm);
     if (url === undefined) throw new VarveError("REGISTRY_PROTOCOL", `${this.registry} names a token server by something that is no http URL`);
     const local = isLoopback(url.host) && isLoopback(this.registry);
-    if (url.protocol === "http:" && url.origin !== origin && !local && !this.#options.insecureRegistries.includes(url.host)) {
+    if (url.protocol === "http:" && url.origin !== origin && !local && !isNamedInsecure(this.#options.insecureRegistries, url.host)) {
       const hint = `if that is meant, add --insecure-registry ${url.host}`;
       throw new VarveError("REGISTRY_UNSAFE_REDIRECT", `${this.registry} wants credentials sent over plain http to ${url.host}`, { hint });
     }

@@ -1,0 +1,92 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createWorkspace, type Outcome, VARVE, type Workspace } from "./varve.ts";
+
+let space: Workspace;
+let server: ChildProcess;
+let host: string;
+let context: string;
+
+beforeAll(async () => {
+  space = await createWorkspace();
+  server = spawn(process.execPath, [VARVE, "serve", "--port", "0"], {
+    env: { ...process.env, VARVE_HOME: join(space.root, "served") },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  host = await new Promise<string>((resolve, reject) => {
+    server.once("exit", (code) => reject(new Error(`varve serve ended with ${code}`)));
+    server.stdout?.once("data", (data: Buffer) => resolve(new URL(String(data).trim()).host));
+  });
+  context = await space.files("ctx", { Dockerfile: "FROM scratch\nARG NAME\nCOPY a /a\nWORKDIR /made\nLABEL name=$NAME\n", a: "one\n" });
+});
+afterAll(async () => {
+  server.removeAllListeners("exit");
+  server.kill();
+  await space[Symbol.asyncDispose]();
+});
+
+let machines = 0;
+/** As a job on a machine that has built nothing yet. */
+const kaniko = async (args: readonly string[], input?: Uint8Array): Promise<Outcome> =>
+  space.ok(["kaniko", ...args], { env: { VARVE_HOME: join(space.root, `machine-${machines++}`) }, ...(input === undefined ? {} : { input }) });
+
+it("builds, pushes and writes the digests as the executor did", async () => {
+  const [digest, name, tagged] = ["digest", "name", "tagged"].map((file) => join(space.root, file));
+  await kaniko([
+    `--context=dir://${context}`,
+    `--destination=${host}/team/app:1`,
+    `--destination=${host}/team/other:2`,
+    "--build-arg=NAME=x",
+    "--label",
+    "by=hand",
+    `--digest-file=${digest}`,
+    `--image-name-with-digest-file=${name}`,
+    `--image-name-tag-with-digest-file=${tagged}`,
+  ]);
+  const written = await readFile(digest ?? "", "utf8");
+  expect(written).toMatch(/^sha256:[0-9a-f]{64}$/);
+  expect(await readFile(name ?? "", "utf8")).toBe(`${host}/team/app@${written}\n${host}/team/other@${written}\n`);
+  expect(await readFile(tagged ?? "", "utf8")).toBe(`${host}/team/app:1@${written}\n${host}/team/other:2@${written}\n`);
+  await space.ok(["pull", `${host}/team/other:2`]);
+  const { config } = JSON.parse((await space.ok(["inspect", `${host}/team/other:2`])).stdout) as { config: { config: object } };
+  expect(config.config).toMatchObject({ Labels: { name: "x", by: "hand" }, WorkingDir: "/made" });
+});
+
+it("finds what another machine made in the cache's repository, and takes nothing else", async () => {
+  const args = [`--context=${context}`, `--destination=${host}/team/cached:1`, "--cache"];
+  expect((await kaniko(args)).stderr).not.toContain("CACHED");
+  const again = await kaniko(args);
+  expect(again.stderr.match(/CACHED/g)).toHaveLength(2);
+  expect((await kaniko([...args, "--cache-ttl=0s"])).stderr).not.toContain("CACHED");
+  expect((await kaniko(args.slice(0, 2))).stderr).not.toContain("CACHED");
+  await writeFile(join(context, "a"), "two\n");
+  expect((await kaniko([...args, "--no-push-cache"])).stderr).not.toContain("CACHED");
+  expect((await kaniko(args)).stderr).not.toContain("CACHED");
+  await writeFile(join(context, "a"), "one\n");
+  expect((await kaniko(args)).stderr.match(/CACHED/g)).toHaveLength(2);
+});
+
+it("goes on without a cache that can't be reached, and says so", async () => {
+  const { stderr } = await kaniko([`--context=${context}`, "--no-push", "--cache", "--cache-repo=localhost:1/none"]);
+  expect(stderr).toContain("localhost:1");
+});
+
+it("reads a tar, by path and on stdin, and a Dockerfile beside it", async () => {
+  const tar = join(space.root, "context.tar.gz");
+  execFileSync("tar", ["-czf", tar, "-C", context, "."]);
+  const out = join(space.root, "image.tar");
+  await kaniko([`--context=tar://${tar}`, "--no-push", `--tar-path=${out}`, "-d", "app:1"]);
+  expect(execFileSync("tar", ["-tf", out], { encoding: "utf8" })).toContain("manifest.json");
+  await kaniko(["--context=tar://stdin", "--no-push"], await readFile(tar));
+  const outside = await space.files("outside", { "My.Dockerfile": "FROM scratch\nCOPY a /b\n" });
+  const { stderr } = await kaniko([`--context=tar://${tar}`, "-f", join(outside, "My.Dockerfile"), "--no-push"]);
+  expect(stderr).toContain("COPY a /b");
+});
+
+it("says what has no meaning, and is silent when asked to be", async () => {
+  const flags = [`--context=${context}`, "--no-push", "--single-snapshot"];
+  expect((await kaniko(flags)).stderr).toContain("--single-snapshot has no meaning here");
+  expect((await kaniko([...flags, "--verbosity=error"])).stderr).toBe("");
+});
