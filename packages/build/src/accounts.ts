@@ -65,14 +65,17 @@ export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUse
   return { uid, gid, groups: [...new Set([gid, ...memberships.map((group) => group.gid)])], home: home === "" ? "/" : home };
 }
 
-/** `--chown` as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays 0. */
+/**
+ * `--chown` as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays as it is,
+ * 0 at first; an empty group (`5:`) is 0.
+ */
 export function resolveOwner(spec: string, accounts: Accounts): { readonly uid: number; readonly gid: number } {
   const [userText, groupText] = splitOnce(spec);
   const number = parseID(userText);
   const user = number === undefined ? accounts.users.find((entry) => entry.name === userText) : { uid: number, gid: number };
   const owner = { uid: user?.uid ?? 0, gid: user?.gid ?? 0 };
-  if (groupText === undefined || groupText === "") return owner;
-  return { ...owner, gid: parseID(groupText) ?? accounts.groups.find((group) => group.name === groupText)?.gid ?? owner.gid };
+  if (groupText === undefined) return owner;
+  return { ...owner, gid: groupText === "" ? 0 : (parseID(groupText) ?? accounts.groups.find((group) => group.name === groupText)?.gid ?? owner.gid) };
 }
 
 /** Whether an owner can be resolved without looking into the image. */

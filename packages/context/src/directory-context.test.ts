@@ -14,6 +14,7 @@ import { createSelectionMemory } from "./selection-memory.ts";
 import { createStatCache, type StatCache } from "./stat-cache.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}` as Digest;
+const EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 let root: string;
 beforeEach(async () => {
@@ -61,15 +62,18 @@ describe("tree of a directory", () => {
     expect([...(await treeOf()).list(toBytePath(""))]).toEqual(["f\u00ffo"]);
   });
 
-  test("doesn't follow symlinks to directories and leaves sockets out", async () => {
+  test("doesn't follow symlinks to directories; a socket is an empty file", async () => {
     await mkdir(join(root, "d"));
     await writeFile(join(root, "d/x"), "");
     await symlink("d", join(root, "l"));
     const server = createServer().listen(join(root, "s"));
     await new Promise((resolve) => server.once("listening", resolve));
-    const tree = await treeOf();
+    await using context = await openDirectoryContext({ path: root });
+    const tree = await context.tree();
+    const { type, content } = entryAt(tree, "s");
+    expect(names(tree)).toEqual(["d", "d/x", "l", "s"]);
+    expect({ type, digest: content === undefined ? "" : await context.reader.digest(content) }).toEqual({ type: "file", digest: EMPTY });
     await new Promise((resolve) => server.close(resolve));
-    expect(names(tree)).toEqual(["d", "d/x", "l"]);
   });
 
   test("answers as a tree that was built of its entries does", async () => {

@@ -66,7 +66,7 @@ export function rootBytes(root: string): string {
 }
 
 /**
- * Lists a directory: no symlink is followed, sockets are left out. On Linux each directory is opened below its open parent, so one that is
+ * Lists a directory: no symlink is followed, sockets become empty files. On Linux each directory is opened below its open parent, so one that is
  * swapped for a symlink meanwhile isn't entered. `root` is absolute and may itself be a symlink. Throws CONTEXT_UNREADABLE.
  */
 export async function listDirectory(root: string, options: ListOptions = {}): Promise<Listing> {

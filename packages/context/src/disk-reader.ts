@@ -21,7 +21,7 @@ const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NO
 /**
  * Reads files of a directory by the state they were listed in. What is opened is compared by device, inode, size, mtime and ctime
  * before the first and after the last byte; a difference is CONTEXT_CHANGED. So a symlink that took the place of a
- * parent directory after the listing can't lead elsewhere: the file found there is another one.
+ * parent directory after the listing can't lead elsewhere: the file found there is another one. Bytes at hand are given as they are.
  */
 export function createDiskReader(root: string, cache?: StatCache): OwningReader {
   const directory = Buffer.from(root).toString("latin1").replace(/\/+$/, "");
@@ -30,11 +30,13 @@ export function createDiskReader(root: string, cache?: StatCache): OwningReader 
       ref.kind === "disk" &&
       (ref instanceof ListedContent && ref.list instanceof ListedStates ? ref.list.root === directory : ref.path.startsWith(`${directory}/`)),
     async open(ref, options) {
+      if (ref.kind === "bytes") return streamOf(ref.bytes);
       const disk = asDisk(ref);
       options?.signal?.throwIfAborted();
       return disk.size <= SMALL ? streamOf(readSmall(disk)) : readLarge(disk, options);
     },
     async digest(ref, options) {
+      if (ref.kind === "bytes") return digestFromHex(sha256Hex(ref.bytes));
       const disk = asDisk(ref);
       if (disk.size === 0) return EMPTY;
       await cache?.load();

@@ -7,8 +7,10 @@ import { ListedStates } from "./listed-states.ts";
 export type DiskRef = Extract<ContentRef, { kind: "disk" }>;
 
 const KIND = 0o170000;
+const SOCKET = 0o140000;
 const TYPES: ReadonlyMap<number, EntryType> = new Map([
   [0o100000, "file"],
+  [SOCKET, "file"],
   [0o040000, "directory"],
   [0o120000, "symlink"],
   [0o010000, "fifo"],
@@ -16,9 +18,14 @@ const TYPES: ReadonlyMap<number, EntryType> = new Map([
   [0o060000, "block"],
 ]);
 
-/** The type that a `st_mode` tells; `undefined` for what no image can hold (sockets). */
+/** The type that a `st_mode` tells; a socket, which no image can hold, counts as a file, as in BuildKit. `undefined` for what is none of them. */
 export function entryType(mode: number): EntryType | undefined {
   return TYPES.get(mode & KIND);
+}
+
+/** Whether a `st_mode` is a socket's: there is nothing to read then. */
+export function isSocket(mode: number): boolean {
+  return (mode & KIND) === SOCKET;
 }
 
 /** The state a file was listed in. */

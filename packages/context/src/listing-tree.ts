@@ -1,6 +1,6 @@
 import { type BytePath, comparePaths, ROOT } from "@varve/bytes";
 import { type ContentRef, type Entry, type FileTree, ListedContent } from "@varve/layer";
-import { entryType, wholeSeconds } from "./disk-stat.ts";
+import { entryType, isSocket, wholeSeconds } from "./disk-stat.ts";
 import type { FileStates } from "./file-states.ts";
 import { ListedStates } from "./listed-states.ts";
 import type { PathColumn } from "./path-column.ts";
@@ -18,6 +18,7 @@ export interface ListedFiles {
   readonly linked: ReadonlySet<number>;
 }
 
+const NOTHING: ContentRef = { kind: "bytes", bytes: new Uint8Array(), size: 0 };
 const ROOT_ENTRY: Entry = { path: ROOT, type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0, node: 0 };
 
 /** A listed directory as a tree: it has no storage of its own but where each directory ends. */
@@ -113,7 +114,7 @@ export class ListingTree implements FileTree {
     const mtime = wholeSeconds(states.mtimeNs(row));
     const node = this.#nodes.get(row) ?? row + 1;
     if (type === "file") {
-      const content: ContentRef = new ListedContent(this.#list, row);
+      const content: ContentRef = isSocket(mode) ? NOTHING : new ListedContent(this.#list, row);
       return { path, type, mode: mode & 0o7777, uid: 0, gid: 0, mtime, size: states.size(row), node, content };
     }
     const plain: Entry = { path, type, mode: type === "symlink" ? 0o777 : mode & 0o7777, uid: 0, gid: 0, mtime, size: 0, node };

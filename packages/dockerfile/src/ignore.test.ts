@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { VarveError } from "@varve/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseIgnore } from "./ignore.ts";
+import { parseIgnore, parsePatterns } from "./ignore.ts";
 
 const folder = new URL("../../../fixtures/ignore/", import.meta.url);
 const toBytes = (path: string): string => String.fromCharCode(...new TextEncoder().encode(path));
@@ -160,4 +160,14 @@ test("hostile patterns end", () => {
     const matcher = parseIgnore(hostile);
     expect([matcher.matches(name), matcher.matches(deep)]).toEqual([false, false]);
   }
+});
+
+describe("patterns of --exclude and --parents", () => {
+  test("know no comments, and a leading slash matches nothing", () => {
+    const matcher = parsePatterns(["#a", "/b", " c ", "!c/d", ""]);
+    expect(["#a", "b", "c", "c/d", "c/e"].map((name) => matcher.matches(name))).toEqual([true, false, true, false, true]);
+  });
+  test.each(["[", "!"])("%s is refused", (refused) => {
+    expect(() => parsePatterns([refused])).toThrow(expect.objectContaining({ code: "DOCKERFILE_IGNORE_PATTERN" }));
+  });
 });

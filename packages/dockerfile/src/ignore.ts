@@ -32,6 +32,7 @@ export interface IgnoreOptions {
 
 /** Largest ignore file, in UTF-16 units. */
 const LIMIT = 4 * 1024 * 1024;
+const PATTERN_HINT = "brackets need a ] and at least one character; a pattern cannot end in a backslash";
 
 interface CompiledRule extends IgnoreRule {
   readonly pattern: IgnorePattern;
@@ -49,7 +50,29 @@ interface Verdict {
  * DOCKERFILE_IGNORE_PATTERN, with the line in `source`, and DOCKERFILE_TOO_LARGE.
  */
 export function parseIgnore(text: string, options: IgnoreOptions = {}): IgnoreMatcher {
-  const rules = parseRules(text, options.file ?? ".dockerignore");
+  return createMatcher(parseRules(text, options.file ?? ".dockerignore"));
+}
+
+/**
+ * The patterns of `--exclude` and `--parents` (moby/patternmatcher): as lines of an ignore file, but that a `#` begins no comment and a
+ * leading slash stays, so that such a pattern matches nothing. Throws DOCKERFILE_IGNORE_PATTERN.
+ */
+export function parsePatterns(patterns: readonly string[]): IgnoreMatcher {
+  return createMatcher(
+    patterns.flatMap((text, index): CompiledRule[] => {
+      const trimmed = text.trim();
+      const negated = trimmed.startsWith("!");
+      const bare = negated ? trimmed.slice(1) : trimmed;
+      const cleaned = cleanPattern(bare);
+      if (trimmed === "" || bare.startsWith("/") || (cleaned === undefined && bare !== "")) return [];
+      const pattern = cleaned === undefined ? undefined : compileIgnorePattern(cleaned);
+      if (pattern === undefined) throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
+      return [{ text: trimmed, line: index + 1, negated, pattern }];
+    }),
+  );
+}
+
+function createMatcher(rules: readonly CompiledRule[]): IgnoreMatcher {
   const negated = rules.filter((rule) => rule.negated);
   const root: Verdict = { applies: rules.map(() => false), last: -1, ignored: false };
   // the verdicts of the directories above the path asked for last: a walk asks for neighbours
@@ -121,14 +144,18 @@ function parseRules(text: string, file: string): CompiledRule[] {
       const column = line.indexOf(written) + 1;
       const position = { line: index + 1, column, offset: start + column - 1 };
       const end = { line: index + 1, column: column + written.length, offset: position.offset + written.length };
-      throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${JSON.stringify(written.slice(0, 200))}`, {
+      throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(written)}`, {
         source: { file, text, range: { start: position, end } },
-        hint: "brackets need a ] and at least one character; a pattern cannot end in a backslash",
+        hint: PATTERN_HINT,
       });
     }
     rules.push({ text: written, line: index + 1, negated, pattern });
   }
   return rules;
+}
+
+function shownPattern(pattern: string): string {
+  return JSON.stringify(pattern.slice(0, 200));
 }
 
 /** As Go's `filepath.Clean`, without a leading slash; `undefined` when nothing is left, which matches nothing. */

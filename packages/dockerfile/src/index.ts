@@ -34,7 +34,7 @@ export { checkSyntax, writtenKeyword } from "./check/syntax-check.ts";
 export { commentsAbove, descriptionOf } from "./comment.ts";
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
-export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore } from "./ignore.ts";
+export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore, parsePatterns } from "./ignore.ts";
 export { type Edit, printDockerfile } from "./print.ts";
 export { didYouMean } from "./suggestion.ts";
 export { listTargets, type Target } from "./target.ts";

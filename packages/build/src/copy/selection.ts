@@ -1,5 +1,5 @@
 import { baseName, type BytePath, cleanPath, compareBytes, displayPath, joinPath, pathComponents, ROOT, toBytePath } from "@varve/bytes";
-import { type IgnoreMatcher, parseIgnore } from "@varve/dockerfile";
+import { type IgnoreMatcher, parsePatterns } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import { type Entry, type FileTree, resolvePath } from "@varve/layer";
 import { hasWildcard, type NameMatcher, nameMatcher } from "./wildcard.ts";
@@ -41,14 +41,14 @@ export interface SelectionOptions {
  * does the literal directory before a wildcard; a wildcard that matches nothing selects nothing.
  */
 export function selectSource(tree: FileTree, pattern: string, options: SelectionOptions): readonly Selected[] {
-  const exclude = options.exclude.length === 0 ? undefined : parseIgnore(options.exclude.join("\n"));
+  const exclude = options.exclude.length === 0 ? undefined : parsePatterns(options.exclude);
   if (!options.parents) return expandPattern(tree, toBytePath(pattern), options.literal === true).map((match) => select(tree, match, undefined, exclude));
   const [pivot, rest] = splitPivot(pattern);
   const wanted = cleanPath(toBytePath(rest));
   if (![...pathComponents(cleanPath(toBytePath(pivot))), ...pathComponents(wanted)].some(hasWildcard)) {
     existing(tree, joinPath(cleanPath(toBytePath(pivot)), wanted), pattern);
   }
-  const include = wanted === ROOT ? undefined : parseIgnore(displayPath(wanted));
+  const include = wanted === ROOT ? undefined : parsePatterns([displayPath(wanted)]);
   return expandPattern(tree, toBytePath(pivot), false).map((match) => select(tree, match, include, exclude));
 }
 

@@ -8,7 +8,7 @@ import { rfc3339 } from "../rfc3339.ts";
 import type { Execution, LayerOutcome, StepScope } from "./execution.ts";
 
 /** Changes when equal components would give another layer than before, so that records of older versions are not used. */
-const SEMANTICS = "1";
+const SEMANTICS = "2";
 
 /** The work of a step that its cache key did not save. */
 export interface ProducedChanges extends AsyncDisposable {

@@ -54,17 +54,25 @@ export function planTransfer(scope: InstructionScope, instruction: TransferInstr
   addHistory(state, `${instruction.kind.toUpperCase()} ${shown.join(" ")} # buildkit`, vertex.id);
 }
 
-/** Paths in order, then heredocs in order: as BuildKit copies them. */
-function sourceWords(instruction: TransferInstruction): { readonly paths: readonly Word[]; readonly heredocs: readonly Heredoc[] } {
-  const waiting = [...instruction.heredocs];
-  const heredocs: Heredoc[] = [];
-  const paths = instruction.sources.filter((word) => {
-    const [next] = waiting;
-    if (next === undefined || parseHeredocWord(word.value)?.name !== next.name) return true;
-    heredocs.push(next);
-    waiting.shift();
-    return false;
-  });
+/** A source that reads as a heredoc word. */
+type InlineWord = Pick<Heredoc, "name" | "content" | "expand" | "range">;
+
+/**
+ * Paths in order, then heredocs in order: as BuildKit copies them. A heredoc's body is found by its name, the last of that name; a word that
+ * opened none (in the JSON form, or a line whose quotes don't close) is an empty file.
+ */
+function sourceWords(instruction: TransferInstruction): { readonly paths: readonly Word[]; readonly heredocs: readonly InlineWord[] } {
+  const bodies = new Map(instruction.heredocs.map((heredoc) => [heredoc.name, heredoc]));
+  const paths: Word[] = [];
+  const heredocs: InlineWord[] = [];
+  for (const word of instruction.sources) {
+    const opened = parseHeredocWord(word.value);
+    if (opened === undefined) paths.push(word);
+    else {
+      const { content, range } = bodies.get(opened.name) ?? { content: "", range: word.range };
+      heredocs.push({ name: opened.name, expand: opened.expand, content, range });
+    }
+  }
   return { paths, heredocs };
 }
 
@@ -95,8 +103,7 @@ function pathSource(
   return { kind, url: text, ...checked };
 }
 
-function inlineSource(scope: InstructionScope, heredoc: Heredoc): TransferSource {
-  const { name, content, expand, range } = heredoc;
+function inlineSource(scope: InstructionScope, { name, content, expand, range }: InlineWord): TransferSource {
   if (!expand) return { kind: "inline", name, content };
   const { variables } = scope.state;
   return {
