@@ -14,7 +14,7 @@ export async function makeContext(folder: string, lines: readonly string[]): Pro
   chmodSync(folder, 0o755);
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] ?? "";
-    const [kind = "", ...words] = line.split(" ");
+    const [kind = "", ...words] = line.split(" ").map((word) => word.replaceAll("%20", " "));
     if (kind !== "t") {
       await makeEntry(folder, { kind, words, line });
       continue;
