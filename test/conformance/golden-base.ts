@@ -7,7 +7,7 @@ import type { Store } from "@varve/store";
 import { findTool } from "@varve/testkit";
 
 /** The name cases call the base by. */
-export const BASE = "base";
+const BASE = "base";
 
 /** The base's config; that of `scratch` is what BuildKit starts with. */
 export const BASE_CONFIG: RuntimeConfig = { Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], Cmd: ["sh"] };

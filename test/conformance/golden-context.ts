@@ -66,7 +66,7 @@ async function leaveSocket(path: string): Promise<void> {
 
 function content(line: string): string {
   const quote = line.indexOf(' "');
-  return quote < 0 ? "" : (JSON.parse(line.slice(quote + 1)) as string);
+  return quote < 0 ? "" : (JSON.parse(line.slice(quote + 1, line.lastIndexOf('"') + 1)) as string);
 }
 
 function archive(members: readonly string[], compression: string | undefined): Uint8Array {
@@ -104,7 +104,7 @@ function member(line: string): Uint8Array[] {
     case "d":
       return [encodeTarHeader(header("directory", { name: toBytePath(`${words[2] ?? ""}/`), mode, uid, gid }))];
     case "f":
-      return [encodeTarHeader(header("file", { name, mode, uid, gid, size: bytes.length })), bytes, tarPadding(bytes.length)];
+      return [encodeTarHeader(header("file", { name, mode, uid, gid, size: bytes.length, xattrs: attributes(line) })), bytes, tarPadding(bytes.length)];
     case "p":
       return [encodeTarHeader(header("fifo", { name, mode, uid, gid }))];
     case "c":
@@ -116,4 +116,13 @@ function member(line: string): Uint8Array[] {
     default:
       throw new Error(`archive: ${line}`);
   }
+}
+
+/** `name=hex` after a file's content. */
+function attributes(line: string): ReadonlyMap<string, Uint8Array> {
+  const words = line
+    .slice(line.lastIndexOf('"') + 1)
+    .split(" ")
+    .filter((word) => word !== "");
+  return new Map(words.map((word) => [word.split("=")[0] ?? "", Buffer.from(word.split("=")[1] ?? "", "hex")] as const));
 }

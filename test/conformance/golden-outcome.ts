@@ -33,7 +33,7 @@ export async function describeOutcome(store: Store, image: Image, base: Image): 
 }
 
 /** Entries of `tree` that are new in or differ from `base`, and the names that are gone, by path. */
-export async function describeTree(base: FileTree, tree: FileTree, reader: ContentReader): Promise<readonly string[]> {
+async function describeTree(base: FileTree, tree: FileTree, reader: ContentReader): Promise<readonly string[]> {
   const lines: { readonly path: string; readonly line: string }[] = [];
   const before = new Map(await describeAll(base, reader));
   for (const [path, line] of await describeAll(tree, reader)) {
@@ -71,8 +71,17 @@ async function describeEntry(entry: Entry, path: string, reader: ContentReader):
     case "block":
       return `${entry.type.charAt(0)} ${mode} ${owner} ${path} ${entry.device?.major ?? 0}:${entry.device?.minor ?? 0}`;
     case "file":
-      return `f ${mode} ${owner} ${path} ${await describeContent(entry, reader)}`;
+      return `f ${mode} ${owner} ${path} ${await describeContent(entry, reader)}${describeAttributes(entry)}`;
   }
+}
+
+/** ` name=hex` for each; BuildKit's exporter leaves `user.*` out. */
+function describeAttributes({ xattrs }: Entry): string {
+  return [...(xattrs ?? [])]
+    .filter(([name]) => !name.startsWith("user."))
+    .map(([name, value]) => ` ${name}=${Buffer.from(value).toString("hex")}`)
+    .toSorted()
+    .join("");
 }
 
 async function describeContent({ content, size }: Entry, reader: ContentReader): Promise<string> {
