@@ -36,6 +36,8 @@ export interface SandboxDriver {
   readonly snapshot: "overlay" | "flat";
   /** Why another rung serves better here though this one may work, where it is asked for by nobody. */
   passedOver?(): string | undefined;
+  /** It can't show mounts: what they show must have been put into the root directory, and a step is started without any. */
+  readonly placed?: boolean;
   /** Ways in, strongest first; throws SANDBOX_UNAVAILABLE when something they all need is missing. */
   entries(): readonly SandboxEntry[];
   /** Tries what steps need, in the place of the helper. Throws SANDBOX_UNAVAILABLE with what failed. */

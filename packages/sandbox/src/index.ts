@@ -1,6 +1,7 @@
 export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.ts";
 export { ADMISSION, type EnterOptions, enterProgram } from "./enter-program.ts";
 export { bwrapDriver } from "./drivers/bwrap.ts";
+export { chrootDriver } from "./drivers/chroot.ts";
 export { usernsDriver } from "./drivers/userns.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
 export { bubblewrapEntry, ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";
@@ -11,6 +12,7 @@ export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchS
 export { type Address, type Branch, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";
 export { errorName, type LauncherFailure, type LauncherReport, reportData, reportExecutions } from "./launcher/report.ts";
 export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/system-call.ts";
+export { killDescendants } from "./process-tree.ts";
 export { namespacePolicy, namespaceRemedy, type NamespacePolicy } from "./remedy.ts";
 export { type ResourceLimit, resourceLimitNumber } from "./resource-limit.ts";
 export type { MountPlace, SandboxMount, SandboxProcess } from "./sandbox-process.ts";

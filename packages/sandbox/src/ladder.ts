@@ -1,7 +1,8 @@
 import type { SandboxDriver } from "./driver.ts";
 import { bwrapDriver } from "./drivers/bwrap.ts";
+import { chrootDriver } from "./drivers/chroot.ts";
 import { usernsDriver } from "./drivers/userns.ts";
 import { namespaceDriver } from "./drivers/namespace.ts";
 
 /** Every rung there is, strongest first. Both processes know a rung by its name in this list. */
-export const LADDER: readonly SandboxDriver[] = [usernsDriver, namespaceDriver, bwrapDriver];
+export const LADDER: readonly SandboxDriver[] = [usernsDriver, namespaceDriver, bwrapDriver, chrootDriver];

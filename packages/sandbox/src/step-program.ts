@@ -48,9 +48,7 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   const program = createProgram(arch);
   const { uid, gid } = step.user;
   const mapped = features.ids === "one" && (uid !== 0 || gid !== 0);
-  // all of the helper's, its channel among them; kernels before 5.9 know only the first way
-  for (let descriptor = FREE; descriptor < MANY; descriptor++) program.call({ label: "close descriptors", onError: "ignore" }, "close", descriptor);
-  program.call({ label: "close descriptors", onError: "ignore" }, "close_range", FREE, 0xffff_ffff, 0);
+  closeInherited(program);
   const parent = program.branch();
   const child = reportWord(program, "child");
   const namespaces = NEW_NAMESPACES | (step.network === "none" ? CLONE_NEWNET : 0);
@@ -64,23 +62,13 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   program.call("set the host name", "sethostname", program.string(hostname), hostname.length);
   program.call({ label: "new keyring", onError: "ignore" }, "keyctl", KEYCTL_JOIN_SESSION_KEYRING, 0);
   if (step.network === "none") raiseLoopback(program, mapped ? FREE + 1 : FREE);
-  for (const limit of step.ulimits) {
-    const value = program.words([limit.soft, limit.hard]);
-    program.call(`set ulimit ${limit.name}`, "prlimit64", 0, resourceLimitNumber(limit.name), value, 0);
-  }
-  program.call("set the umask", "umask", 0o022);
+  setLimits(program, step);
   enterDirectory(program, step.cwd);
   if (mapped) mapUser(program, step.user);
   const filter = { deny: !step.insecure, oneId: features.ids === "one" };
   if (features.filters && (filter.deny || filter.oneId)) installFilter(program, stepFilter(arch, filter));
   if (!step.insecure) dropBounds(program);
-  if (features.ids !== "one") {
-    const groups = Buffer.alloc(step.user.groups.length * 4);
-    for (const [i, group] of step.user.groups.entries()) groups.writeUInt32LE(group, i * 4);
-    program.call("set the groups", "setgroups", step.user.groups.length, program.data(groups));
-    program.call("set the group", "setresgid", gid, gid, gid);
-    program.call("set the user", "setresuid", uid, uid, uid);
-  }
+  if (features.ids !== "one") setUser(program, step.user);
   if (!step.insecure && uid === 0) setCapabilities(program);
   program.call("close the report on exec", "fcntl", REPORT, F_SETFD, 1);
   // changed ids forget it, so it comes last
@@ -93,10 +81,35 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
 }
 
 /** Makes the process the leader of a session whose terminal is its standard input, so that a shell there can control jobs. */
-function takeTerminal(program: ProgramBuilder): void {
+export function takeTerminal(program: ProgramBuilder): void {
   const TIOCSCTTY = 0x540e;
   program.call("make a session", "setsid");
   program.call("take the terminal", "ioctl", 0, TIOCSCTTY, 0);
+}
+
+/** Closes all descriptors of the helper's, its channel among them. */
+export function closeInherited(program: ProgramBuilder, free: number = FREE): void {
+  // kernels before 5.9 know only the first way
+  for (let descriptor = free; descriptor < MANY; descriptor++) program.call({ label: "close descriptors", onError: "ignore" }, "close", descriptor);
+  program.call({ label: "close descriptors", onError: "ignore" }, "close_range", free, 0xffff_ffff, 0);
+}
+
+/** Resource limits and umask. */
+export function setLimits(program: ProgramBuilder, { ulimits }: Pick<SandboxProcess, "ulimits">): void {
+  for (const limit of ulimits) {
+    const value = program.words([limit.soft, limit.hard]);
+    program.call(`set ulimit ${limit.name}`, "prlimit64", 0, resourceLimitNumber(limit.name), value, 0);
+  }
+  program.call("set the umask", "umask", 0o022);
+}
+
+/** Supplementary groups, group and user. */
+export function setUser(program: ProgramBuilder, { uid, gid, groups }: SandboxProcess["user"]): void {
+  const bytes = Buffer.alloc(groups.length * 4);
+  for (const [i, group] of groups.entries()) bytes.writeUInt32LE(group, i * 4);
+  program.call("set the groups", "setgroups", groups.length, program.data(bytes));
+  program.call("set the group", "setresgid", gid, gid, gid);
+  program.call("set the user", "setresuid", uid, uid, uid);
 }
 
 function raiseLoopback(program: ProgramBuilder, descriptor: number): void {
@@ -124,7 +137,8 @@ function mapUser(program: ProgramBuilder, user: SandboxProcess["user"]): void {
   program.call("close /proc/self", "close", FREE);
 }
 
-function dropBounds(program: ProgramBuilder): void {
+/** Drops what Docker does not grant from the bounding set. */
+export function dropBounds(program: ProgramBuilder): void {
   for (let capability = 0; capability <= LAST_CAPABILITY; capability++) {
     if (DEFAULT_CAPABILITIES.includes(capability)) continue;
     // a kernel that does not know the number says EINVAL
@@ -133,18 +147,20 @@ function dropBounds(program: ProgramBuilder): void {
   program.call({ label: "clear ambient capabilities", onError: "ignore" }, "prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 }
 
-function setCapabilities(program: ProgramBuilder): void {
+/** Takes these capabilities and no others; by default Docker's. */
+export function setCapabilities(program: ProgramBuilder, capabilities: readonly number[] = DEFAULT_CAPABILITIES): void {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(0x2008_0522, 0); // _LINUX_CAPABILITY_VERSION_3
   let low = 0;
-  for (const capability of DEFAULT_CAPABILITIES) low |= 1 << capability;
+  for (const capability of capabilities) low |= 1 << capability;
   const sets = Buffer.alloc(24);
   sets.writeUInt32LE(low >>> 0, 0); // effective
   sets.writeUInt32LE(low >>> 0, 4); // permitted
   program.call("set the capabilities", "capset", program.data(header), program.data(sets));
 }
 
-function enterDirectory(program: ProgramBuilder, directory: string): void {
+/** Enters the working directory, made when missing. */
+export function enterDirectory(program: ProgramBuilder, directory: string): void {
   const cwd = bytesOf(directory, "working directory");
   let path = "";
   for (const name of cwd.split("/")) {
@@ -155,7 +171,8 @@ function enterDirectory(program: ProgramBuilder, directory: string): void {
   program.call(`enter ${directory}`, "chdir", program.string(path === "" ? "/" : path));
 }
 
-function execute(program: ProgramBuilder, step: SandboxProcess): void {
+/** Executes the command, looked for in the step's own PATH; tells why each candidate cannot be executed. */
+export function execute(program: ProgramBuilder, step: SandboxProcess): void {
   const args = step.args.map((argument) => bytesOf(argument, "argument"));
   const env = step.env.map((variable) => bytesOf(variable, "environment variable"));
   const name = args[0] ?? "";

@@ -15,6 +15,9 @@ export interface WorldFeatures extends MountFeatures {
   readonly ttyGroup: boolean;
 }
 
+/** Of a place where nothing can be mounted. */
+export const NO_WORLD: WorldFeatures = { proc: false, sysfs: false, mqueue: false, ttyGroup: false, setattr: false };
+
 /** As runc's default spec: what a container must not write, or see. */
 const READONLY_PROC = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 const MASKED_PROC_FILES = ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "interrupts"];

@@ -5,6 +5,7 @@ import type { ContentReader, ContentRef } from "@varve/layer";
 import { parseDigest, type IOOptions } from "@varve/oci";
 import { LADDER, type SandboxDriver, type SandboxMount } from "@varve/sandbox";
 import { jsonLines, outputOf } from "./channel/output-stream.ts";
+import { createFlatStacks } from "./flat-stack.ts";
 import type * as calls from "./helper/helper-call.ts";
 import type { UpperEntry } from "./helper/upper-entry.ts";
 import { type HelperProcess, startHelper } from "./helper-process.ts";
@@ -76,8 +77,10 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   for (const driver of wantedDrivers(drivers, options)) {
     try {
       const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts, streams: options.streams ?? [0, 1, 2] }, io);
+      const { channel, whiteouts } = helper;
+      const stacks = driver.snapshot === "flat" ? createFlatStacks(channel) : createSnapshotStacks(channel, { whiteouts });
       const weaker = noteRung(options.snapshots, drivers, driver.name);
-      return { helper, stacks: createSnapshotStacks(helper.channel, { whiteouts: helper.whiteouts }), news: weaker === undefined ? [] : [weaker] };
+      return { helper, stacks, news: weaker === undefined ? [] : [weaker] };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       io.signal?.throwIfAborted();
@@ -115,17 +118,17 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
   const name = randomUUID();
   const root = step.tree.lookup("" as BytePath);
   const plan = planMounts(step.tree, stepMounts(step, helper.ids));
-  const snapshots = await stacks.prepare(step.layers, step.tree, { signal });
   const { mode = 0o755, uid = 0, gid = 0, mtime = 0 } = root ?? {};
   const release = async (): Promise<void> => {
     // a helper that is gone has taken the step with it
     await channel.call("release", { step: name } satisfies calls.ReleaseParams).catch(() => {});
   };
-  await channel.call("prepare", { step: name, snapshots, root: { mode, uid, gid, mtime } } satisfies calls.PrepareParams, {
-    input: treeWriteStream(plan.stubs, undefined),
-    signal,
-  });
   try {
+    const snapshots = await stacks.prepare({ step: name, layers: step.layers, tree: step.tree }, { signal });
+    await channel.call("prepare", { step: name, snapshots, root: { mode, uid, gid, mtime } } satisfies calls.PrepareParams, {
+      input: treeWriteStream(plan.stubs, undefined),
+      signal,
+    });
     const mounts: SandboxMount[] = [];
     for (const mount of plan.mounts) mounts.push(await bring(helper, name, { mount, signal }));
     const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio !== "capture" } satisfies calls.RunParams, {

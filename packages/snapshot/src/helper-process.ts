@@ -2,11 +2,13 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import {
   ADMISSION,
+  killDescendants,
   launch,
   type Launched,
   type Launcher,
@@ -44,6 +46,8 @@ export interface HelperSurroundings {
 
 /** Bytes kept of what a helper says on stderr before it dies. */
 const LAST_WORDS = 4096;
+/** Milliseconds. */
+const GUARD_TIME = 50;
 
 /** A way into a rung that does not work. */
 export interface FailedWay {
@@ -113,7 +117,15 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
   const words = lastWords(child);
   const over = ended.catch(() => undefined);
   const channel = createChannel((child.stdio as readonly unknown[])[CHANNEL] as Duplex);
+  let isStopping = false;
+  // a helper that is killed leaves what it ran to this process, where no namespace ends with it
+  void channel.closed.then(async () => {
+    // what guards secrets must come first
+    await sleep(GUARD_TIME);
+    if (!isStopping && child.pid !== undefined) killDescendants(child.pid);
+  });
   const stop = async (): Promise<LaunchEnd | undefined> => {
+    isStopping = true;
     channel.close();
     return await over;
   };

@@ -6,6 +6,7 @@ import type { Change } from "@varve/layer";
 import {
   bubblewrapEntry,
   bwrapDriver,
+  chrootDriver,
   enterProgram,
   findHostTool,
   type Ids,
@@ -65,6 +66,7 @@ const RUNGS: readonly TestedRung[] = [
   tested(namespaceDriver, "one", "on namespace, as an ordinary user"),
   tested(usernsDriver, "shifted", "on userns"),
   tested(bwrapDriver, "one", "on bwrap", ["bwrap"]),
+  { title: "on chroot", driver: chrootDriver, ids: "real", missing: [] },
 ];
 /** The rung with CAP_SYS_ADMIN. */
 export const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => [privilegedEntry()] };
@@ -85,6 +87,10 @@ export interface Rung {
   readonly ids: Ids;
   /** There is a single id. */
   readonly one: boolean;
+  /** A step has namespaces of its own. */
+  readonly isolated: boolean;
+  /** It has a /proc. */
+  readonly proc: boolean;
   readonly home: string;
   readonly runner: Runner;
   readonly root: FixtureRoot;
@@ -118,6 +124,8 @@ export function describeRungs(title: string, tests: (rung: Rung) => void): void 
         rung: driver.name,
         ids: owners,
         one,
+        isolated: driver.isolation === "namespaces",
+        proc: driver.placed !== true,
         get home() {
           return state.home;
         },

@@ -10,7 +10,20 @@ import { layerWriteStream } from "./unpack/layer-unpack.ts";
 /** Unpacked layers of a workspace, as the main process asks for them. */
 export interface SnapshotStacks {
   /** Names of the snapshots that make up a stack of layers, lowest first; those that are not there yet are unpacked. */
-  prepare(layers: readonly StackedLayer[], tree: FileTree, options?: IOOptions): Promise<readonly string[]>;
+  prepare(stack: LayerStackOfStep, options?: IOOptions): Promise<readonly string[]>;
+}
+
+/** What a step runs on. */
+export interface LayerStackOfStep {
+  readonly step: string;
+  readonly layers: readonly StackedLayer[];
+  /** The merged tree of the layers. */
+  readonly tree: FileTree;
+}
+
+/** The names of the unpacked differences of a stack of layers, lowest first. */
+export function chainNames(layers: readonly Pick<StackedLayer, "diffID">[]): string[] {
+  return chainIDs(layers.map((layer) => layer.diffID)).map(digestHex);
 }
 
 /** The name of the unpacked difference a layer makes, given the chain it ends. */
@@ -40,9 +53,9 @@ export function createSnapshotStacks(channel: Channel, features: { readonly whit
   };
 
   return {
-    async prepare(layers, tree, options = {}) {
+    async prepare({ layers, tree }, options = {}) {
       if (layers.length === 0) return [];
-      const names = chainIDs(layers.map((layer) => layer.diffID)).map(digestHex);
+      const names = chainNames(layers);
       const missing = await isMissing([...names, ...names.map(flatName)], options);
       // the newest flattened one that is there makes all below it unnecessary
       const floor = names.findLastIndex((name) => !missing.has(flatName(name)));
@@ -82,7 +95,7 @@ function flatName(name: string): string {
 }
 
 /** The tree after each layer but the last; `undefined` where a layer has no index. */
-async function treesOf(layers: readonly StackedLayer[], tree: FileTree, options: IOOptions): Promise<FileTree[] | undefined> {
+export async function treesOf(layers: readonly StackedLayer[], tree: FileTree, options: IOOptions): Promise<FileTree[] | undefined> {
   const trees: FileTree[] = [];
   for (const layer of layers.slice(0, -1)) {
     if (layer.index === undefined) return undefined;
@@ -91,7 +104,8 @@ async function treesOf(layers: readonly StackedLayer[], tree: FileTree, options:
   return [...trees, tree];
 }
 
-async function tarOf(layers: readonly StackedLayer[], diffID: DiffID, options: IOOptions = {}): Promise<ByteStream> {
+/** Opens the tar of one of a stack's layers. */
+export async function tarOf(layers: readonly StackedLayer[], diffID: DiffID, options: IOOptions = {}): Promise<ByteStream> {
   const layer = layers.find((candidate) => candidate.diffID === diffID);
   if (layer === undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `the tree refers to ${diffID}, which is none of its layers`);
   return await layer.openTar(options);

@@ -34,6 +34,21 @@ export interface UnpackParams {
   readonly name: string;
 }
 
+/** Flat roots: takes the last of these snapshots that is there, or an empty directory, for a step. */
+export interface ClaimParams {
+  readonly step: string;
+  readonly names: readonly string[];
+}
+export interface ClaimResult {
+  /** Of the name that was taken; -1 for none. */
+  readonly index: number;
+}
+/** Flat roots: merges the input's write stream into a claimed root, which is the snapshot `name` after that. */
+export interface FillParams {
+  readonly step: string;
+  readonly name: string;
+}
+
 /** Makes a root filesystem: snapshots (lowest first) below what the input's write stream holds (mount targets), below an empty upper directory. */
 export interface PrepareParams {
   readonly step: string;

@@ -4,10 +4,12 @@ import { LADDER, type SandboxDriver, type UserNamespace, userNamespace } from "@
 import { VarveError } from "@varve/errors";
 import { createChannel, type IncomingCall } from "../channel/channel.ts";
 import { CHANNEL, type OpenParams, type OpenResult } from "./helper-call.ts";
-import type { OverlayFeatures } from "./overlay.ts";
+import { makeDeviceDirectory } from "./flat/device-directory.ts";
+import { createFlatRoots } from "./flat/flat-roots.ts";
 import { probeOverlay } from "./overlay-probe.ts";
+import { createOverlayRoots } from "./overlay-roots.ts";
 import { createExtraMaker } from "./step-extras.ts";
-import { createWorkbench, type Workbench } from "./workbench.ts";
+import { createWorkbench, type Workbench, type WorkbenchParts } from "./workbench.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
 
 // The helper process: one a build, started by the main process inside the namespaces of a rung. Its descriptors are
@@ -19,17 +21,16 @@ async function open(params: OpenParams): Promise<OpenResult> {
   const driver = LADDER.find((candidate) => candidate.name === params.driver);
   if (driver === undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `there is no sandbox ${JSON.stringify(params.driver)}`);
   mkdirSync(params.directory, { recursive: true, mode: 0o700 });
-  const form = await openForm(params.directory, driver);
-  workbench = createWorkbench(
-    form.workspace,
-    driver,
-    form.place,
-    form.overlay,
-    await createExtraMaker({ workspace: form.workspace, cacheMounts: `${params.cacheMounts}/${form.name}`, ids: form.place.ids }),
-  );
-  const memory =
-    form.overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
-  return { losses: [...driver.losses(form.place), ...memory], ids: form.place.ids, whiteouts: form.overlay.whiteouts };
+  const form = driver.snapshot === "flat" ? driver.name : formOf(userNamespace());
+  const workspace = await openWorkspace(params.directory, form);
+  try {
+    const opened = await (driver.snapshot === "flat" ? openFlat : openOverlay)({ workspace, driver, form, params });
+    workbench = createWorkbench({ workspace, ...opened });
+    return { losses: opened.losses, ids: opened.ids, whiteouts: opened.whiteouts };
+  } catch (error) {
+    await workspace.dispose();
+    throw error;
+  }
 }
 
 /** Snapshots whose files have other owners, or marks of another kind, don't mix. */
@@ -37,25 +38,35 @@ function formOf(ids: UserNamespace): string {
   return ids.ids === "shifted" ? `shifted-${ids.outside.join("-")}` : ids.ids;
 }
 
-async function openForm(
-  directory: string,
-  driver: SandboxDriver,
-): Promise<{
-  readonly name: string;
+interface Opening {
   readonly workspace: Workspace;
-  readonly place: Parameters<typeof createWorkbench>[2];
-  readonly overlay: OverlayFeatures;
-}> {
-  const name = formOf(userNamespace());
-  const workspace = await openWorkspace(directory, name);
-  try {
-    const features = await driver.probe(workspace.launcher);
-    const overlay = await probeOverlay(workspace, !userNamespace().initial);
-    return { name, workspace, place: { ...features, launcher: workspace.launcher }, overlay };
-  } catch (error) {
-    await workspace.dispose();
-    throw error;
-  }
+  readonly driver: SandboxDriver;
+  readonly form: string;
+  readonly params: OpenParams;
+}
+type Opened = Omit<WorkbenchParts, "workspace"> & OpenResult;
+
+async function openOverlay({ workspace, driver, form, params }: Opening): Promise<Opened> {
+  const features = await driver.probe(workspace.launcher);
+  const { ids } = features;
+  const overlay = await probeOverlay(workspace, !userNamespace().initial);
+  const extras = await createExtraMaker({ workspace, cacheMounts: `${params.cacheMounts}/${form}`, ids, mounts: true });
+  const roots = createOverlayRoots(workspace, driver, { ...features, launcher: workspace.launcher }, overlay);
+  const memory =
+    overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
+  return { roots, extras, ids, losses: [...driver.losses(features), ...memory], whiteouts: overlay.whiteouts };
+}
+
+async function openFlat({ workspace, driver, params }: Opening): Promise<Opened> {
+  const features = await driver.probe(workspace.launcher);
+  const { ids } = features;
+  // caches of rungs that give files the same owners are the same
+  const cacheMounts = `${params.cacheMounts}/${ids}`;
+  const extras = await createExtraMaker({ workspace, cacheMounts, ids, mounts: false });
+  const roots = createFlatRoots({ workspace, driver, place: { ...features, launcher: workspace.launcher }, cacheMounts });
+  const devices = driver.placed !== true || (await makeDeviceDirectory(workspace.launcher, `${workspace.work}/dev`, false));
+  const losses = [...driver.losses(features), ...(devices ? [] : ["devices cannot be made here: those in /dev are empty files"])];
+  return { roots, extras, ids, losses, whiteouts: false };
 }
 
 async function answer(call: IncomingCall): Promise<unknown> {

@@ -40,6 +40,8 @@ export interface ExtraPlaces {
   readonly workspace: Workspace;
   readonly cacheMounts: string;
   readonly ids: Ids;
+  /** Something can be mounted here. Else files are on disk, and a cache, which can be in one place only, is never shared. */
+  readonly mounts: boolean;
 }
 
 const [LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NOW] = [1, 2, 4];
@@ -47,22 +49,27 @@ const MS_NOSUID_NODEV = 6;
 const MNT_DETACH = 2;
 
 /** Mounts the memory that files of steps are kept in, in this mount namespace only: a secret is on no disk, and gone with this process. */
-export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker> {
-  const { workspace, ids } = places;
-  const memory = `${workspace.work}/memory`;
-  mkdirSync(memory, { mode: 0o700 });
+async function mountExtraMemory({ launcher }: Pick<Workspace, "launcher">, directory: string): Promise<void> {
   const program = createProgram(launcherArch());
   program.call(
     "mount memory for secrets",
     "mount",
     program.string("tmpfs"),
-    program.string(bytesOfHostPath(memory)),
+    program.string(bytesOfHostPath(directory)),
     program.string("tmpfs"),
     MS_NOSUID_NODEV,
     program.string("mode=700"),
   );
-  const { report } = await runProgram(workspace.launcher, program.finish());
+  const { report } = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label}: ${report.failure.code}`);
+}
+
+/** Makes the extras of a workspace's steps. */
+export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker> {
+  const { workspace, ids } = places;
+  const files = `${workspace.work}/memory`;
+  mkdirSync(files, { mode: 0o700 });
+  if (places.mounts) await mountExtraMemory(workspace, files);
   let serial = 0;
   const own = (path: string, { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number }): void => {
     if (ids !== "one") lchownSync(path, uid, gid);
@@ -71,16 +78,17 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
 
   return {
     file(extras, params) {
-      const path = `${memory}/${serial++}`;
+      const path = `${files}/${serial++}`;
       writeFileSync(path, Buffer.from(params.content, "base64"), { flag: "wx", mode: 0o600 });
       own(path, params);
-      extras.add(() => rmSync(path));
+      extras.add(() => rmSync(path, { force: true }));
       return path;
     },
     async cache(extras, params, call) {
       const directory = `${places.cacheMounts}/${createHash("sha256").update(params.id).digest("hex")}`;
+      const sharing = !places.mounts && params.sharing === "shared" ? "locked" : params.sharing;
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const number = await lockCache(workspace.launcher, directory, params.sharing, call.signal, extras);
+      const number = await lockCache(workspace.launcher, directory, sharing, call.signal, extras);
       const path = `${directory}/${number}`;
       if (!existsSync(path)) {
         const fresh = `${workspace.work}/cache-${serial++}`;
@@ -93,7 +101,7 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
     },
     async agent(extras, params) {
       // a socket's path ends at 107 bytes; by a descriptor of its directory it is short wherever that is
-      const directory = `${memory}/${serial++}`;
+      const directory = `${files}/${serial++}`;
       mkdirSync(directory, { mode: 0o711 });
       const handle = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
       const server = createServer((client) => {
@@ -114,8 +122,9 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
       return `${directory}/s`;
     },
     async dispose() {
+      if (!places.mounts) return;
       const off = createProgram(launcherArch());
-      off.call("unmount", "umount2", off.string(bytesOfHostPath(memory)), MNT_DETACH);
+      off.call("unmount", "umount2", off.string(bytesOfHostPath(files)), MNT_DETACH);
       await runProgram(workspace.launcher, off.finish());
     },
   };

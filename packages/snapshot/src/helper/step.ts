@@ -1,10 +1,8 @@
 import { constants } from "node:os";
-import { dirname } from "node:path";
 import { VarveError } from "@varve/errors";
 import { errorName, execErrno, type Launched, type LaunchStdio, type Place, type SandboxDriver, type SandboxProcess } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
 import { openOutputPipe, type OutputPipe } from "./output-pipe.ts";
-import type { OverlayMount } from "./overlay.ts";
 
 /** A step's process as it travels: without the root, which the helper knows. */
 export type StepProcess = Omit<SandboxProcess, "root">;
@@ -19,7 +17,12 @@ export interface StepEnd {
 export interface RunStepOptions {
   readonly driver: SandboxDriver;
   readonly place: Place;
-  readonly overlay: OverlayMount;
+  /** Host path of the step's root directory. */
+  readonly root: string;
+  /** A directory to make pipes in. */
+  readonly directory: string;
+  /** Further names of the pipes of descriptors 1 and 2, for a step that has no /proc to open them through. */
+  readonly pipeNames?: readonly [string, string];
   /** Descriptors for 0, 1 and 2 when the step gets the program's own. */
   readonly inherit?: readonly [number, number, number];
   output(stream: number, chunk: Uint8Array): Promise<void>;
@@ -32,7 +35,7 @@ export async function runStep(step: StepProcess, options: RunStepOptions): Promi
   const pipes = options.inherit === undefined ? await openPipes(options) : [];
   const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", pipes[0]?.writer ?? "ignore", pipes[1]?.writer ?? "ignore"];
   const launched = options.driver.start(
-    { ...step, root: bytesOfHostPath(options.overlay.merged) },
+    { ...step, root: bytesOfHostPath(options.root) },
     { place: options.place, stdio, foreground: options.inherit !== undefined },
   );
   const kill = (): void => killStep(launched);
@@ -94,8 +97,9 @@ function killStep(launched: Launched): void {
 
 /** For descriptors 1 and 2. */
 async function openPipes(options: RunStepOptions): Promise<OutputPipe[]> {
-  const directory = dirname(options.overlay.merged);
-  return [await openOutputPipe(options.place.launcher, directory), await openOutputPipe(options.place.launcher, directory)];
+  const pipes: OutputPipe[] = [];
+  for (const index of [0, 1]) pipes.push(await openOutputPipe(options.place.launcher, options.directory, options.pipeNames?.[index]));
+  return pipes;
 }
 
 async function deliver(launched: Launched, stream: number, pipe: AsyncIterable<Uint8Array>, options: RunStepOptions): Promise<void> {

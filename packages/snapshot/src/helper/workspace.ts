@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { VarveError } from "@varve/errors";
 import { createProgram, launcherArch, openLauncher } from "@varve/sandbox";
+import { returnLoans } from "./flat/cache-loans.ts";
 import { runProgram } from "./program-runner.ts";
 
 /** The directories of one form (real or one id): finished snapshots, and this helper's own work. */
@@ -84,7 +85,10 @@ async function sweep(unfinished: string, own: string, launcher: string): Promise
     }
     try {
       if (!(await tryLock(launcher, lock))) continue;
-      await remove(`${unfinished}/${id}`);
+      if (existsSync(`${unfinished}/${id}`)) {
+        returnLoans(`${unfinished}/${id}`);
+        await remove(`${unfinished}/${id}`);
+      }
       unlinkSync(mark);
     } catch {
       // another helper sweeps it, or the next one will

@@ -7,6 +7,7 @@ import {
   futimesSync,
   lchownSync,
   linkSync,
+  lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
@@ -14,8 +15,8 @@ import {
   utimesSync,
   writeSync,
 } from "node:fs";
-import type { BytePath, ByteStream } from "@varve/bytes";
-import { displayPath } from "@varve/bytes";
+import { rm } from "node:fs/promises";
+import { type BytePath, type ByteStream, displayPath, parentPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { createProgram, type Ids, launcherArch, type ProgramBuilder } from "@varve/sandbox";
 import { hostPath } from "../host-path.ts";
@@ -24,8 +25,12 @@ import { readWriteEntries, type WriteEntry } from "./write-entry.ts";
 
 /** Where and how a tree is written. */
 export interface TreeWriterOptions {
-  /** Exists, is empty and belongs to this process alone. */
+  /** Exists, is empty (unless merged into) and belongs to this process alone. */
   readonly directory: BytePath;
+  /** What is there already stays, but for what the stream replaces and what its whiteouts name; each entry comes after those of its parents. */
+  readonly merge?: boolean;
+  /** Told each path in the end. */
+  readonly onWritten?: (path: BytePath) => void;
   readonly launcher: string;
   /** `one`: owners other than this process's cannot be given. */
   readonly ids: Ids;
@@ -45,11 +50,13 @@ const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | const
  * so nothing can be written through one. Owner, then mode, then xattrs, then times; directory times last.
  */
 export async function writeTree(stream: ByteStream, options: TreeWriterOptions): Promise<void> {
-  const { directories, links, symlinks, special, withXattrs } = await writeFiles(stream, options);
+  const rest = await writeFiles(stream, options);
+  const { directories, links, symlinks, special, withXattrs } = rest;
+  if (options.merge === true) await clearForLate(rest, options);
   const late = new Set([...symlinks, ...special].map((entry) => entry.path));
   const link = (entry: WriteEntry): void => attempt(entry, () => linkSync(hostPath(under(options, targetOf(entry))), hostPath(under(options, entry.path))));
   for (const entry of links) if (!late.has(targetOf(entry))) link(entry);
-  const nodes = special.filter((entry) => !isSkipped(entry, options));
+  const nodes = special.filter((entry) => !isSkipped(entry, options) && (options.merge !== true || entry.type !== "whiteout"));
   await makeNodes(nodes, options);
   for (const entry of symlinks) attempt(entry, () => writeSymlink(entry, options));
   // further names of symlinks and special files
@@ -59,6 +66,7 @@ export async function writeTree(stream: ByteStream, options: TreeWriterOptions):
   for (const entry of owned) attempt(entry, () => ownAndMode(entry, options));
   await setXattrs(withXattrs, options);
   for (const entry of owned) attempt(entry, () => utimesSync(hostPath(under(options, entry.path)), timeOf(entry), timeOf(entry)));
+  if (options.onWritten !== undefined) for (const path of rest.written) options.onWritten(path);
 }
 
 /** Entries that are to be made, or completed, once all files are there. */
@@ -68,25 +76,33 @@ interface Rest {
   readonly symlinks: WriteEntry[];
   readonly special: WriteEntry[];
   readonly withXattrs: WriteEntry[];
+  /** All paths that are there in the end. */
+  readonly written: BytePath[];
 }
 
 async function writeFiles(stream: ByteStream, options: TreeWriterOptions): Promise<Rest> {
-  const rest: Rest = { directories: [], links: [], symlinks: [], special: [], withXattrs: [] };
+  const rest: Rest = { directories: [], links: [], symlinks: [], special: [], withXattrs: [], written: [] };
+  const made = new Set<BytePath>();
   let slice = performance.now();
   for await (const { entry, content } of readWriteEntries(stream)) {
     checkPath(entry.path);
     try {
+      if (options.merge === true && entry.path !== "" && !made.has(parentPath(entry.path))) throw new Error("its directory does not come before it");
       if (entry.type === "directory") {
-        if (entry.path !== "") mkdirSync(hostPath(under(options, entry.path)), 0o700);
+        made.add(entry.path);
+        if (!(options.merge === true && (await keepDirectory(entry, options))) && entry.path !== "") mkdirSync(hostPath(under(options, entry.path)), 0o700);
         rest.directories.push(entry);
-      } else if (entry.type === "file") await writeFile(entry, content(), options);
-      else if (entry.type === "hardlink") rest.links.push(entry);
+      } else if (entry.type === "file") {
+        if (options.merge === true) await rm(hostPath(under(options, entry.path)), { recursive: true, force: true });
+        await writeFile(entry, content(), options);
+      } else if (entry.type === "hardlink") rest.links.push(entry);
       else if (entry.type === "symlink") rest.symlinks.push(entry);
       else rest.special.push(entry);
     } catch (error) {
       throw applyError(entry, error);
     }
     if (entry.xattrs !== undefined && entry.type !== "hardlink") rest.withXattrs.push(entry);
+    if (entry.type !== "whiteout" && !isSkipped(entry, options)) rest.written.push(entry.path);
     if (performance.now() - slice > 10) {
       options.signal?.throwIfAborted();
       await new Promise((resolve) => setImmediate(resolve));
@@ -112,6 +128,23 @@ function checkPath(path: BytePath): void {
   if (path.split("/").some((name) => name === "" || name === "." || name === "..") || path.includes("\0")) {
     throw new VarveError("SNAPSHOT_APPLY_FAILED", `${JSON.stringify(displayPath(path))} is no path inside a root filesystem`);
   }
+}
+
+/** Whether a directory is there already; all else at its path makes way. */
+async function keepDirectory(entry: WriteEntry, options: TreeWriterOptions): Promise<boolean> {
+  const path = hostPath(under(options, entry.path));
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory() !== true) {
+    if (there !== undefined) await rm(path);
+    return false;
+  }
+  chmodSync(path, 0o700);
+  return true;
+}
+
+/** What comes after the files replaces what is there, too. */
+async function clearForLate({ links, symlinks, special }: Rest, options: TreeWriterOptions): Promise<void> {
+  for (const entry of [...links, ...symlinks, ...special]) await rm(hostPath(under(options, entry.path)), { recursive: true, force: true });
 }
 
 async function writeFile(entry: WriteEntry, content: ByteStream, options: TreeWriterOptions): Promise<void> {

@@ -1,0 +1,118 @@
+import { lstatSync, mkdirSync, chmodSync } from "node:fs";
+import { type BytePath, displayPath } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { Place, SandboxDriver, SandboxMount } from "@varve/sandbox";
+import { bytesOfHostPath, hostPath } from "../../host-path.ts";
+import { runStep, type StepEnd, type StepProcess } from "../step.ts";
+import type { StepIO } from "../step-root.ts";
+import { awaitClockAfter } from "./clock.ts";
+import { makeDeviceDirectory } from "./device-directory.ts";
+import type { FileRecord } from "./file-record.ts";
+import { recordRoot } from "./flat-walk.ts";
+import type { Placements } from "./placements.ts";
+import { statBelow } from "./real-path.ts";
+import { guardSecrets } from "./secret-guard.ts";
+import type { Unlocked } from "./unlocked.ts";
+
+/** Where {@link runFlatStep} runs a step. */
+export interface FlatStepOptions {
+  readonly driver: SandboxDriver;
+  readonly place: Place;
+  /** The step's own, on the file system of the root. */
+  readonly directory: string;
+  readonly root: BytePath;
+  readonly placements: Placements;
+  readonly unlocked: Unlocked;
+  readonly cacheMounts: string;
+  /** Complete when `isKnown`, else empty; complete, and true of the moment before the step, when this settles. */
+  readonly record: FileRecord;
+  readonly isKnown: boolean;
+}
+
+type Bind = SandboxMount & { readonly kind: "bind" };
+
+/** Runs a step in a flat root: its mounts are put there, or shown by the driver, and nothing of them is left when this settles. */
+export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatStepOptions): Promise<StepEnd> {
+  const { driver, place, directory, root, placements, unlocked, record } = options;
+  const { launcher } = place;
+  const dev = `${directory}/dev`;
+  try {
+    if (!options.isKnown) await recordRoot({ root, after: record, unlocked, signal: io.signal });
+    unlocked.relock(record);
+    await makeDeviceDirectory(launcher, dev, driver.placed !== true);
+    const mounts = [...ownMounts(directory, dev, driver), ...bindsOf(step.mounts, options)];
+    const guard = guardSecrets(
+      launcher,
+      mounts.map(({ source }) => hostPath(source)).filter((path) => lstatSync(path).isFile()),
+    );
+    try {
+      if (driver.placed === true) for (const mount of mounts) placements.place(mount);
+      refresh(record, root, placements.touched);
+      record.forgetSince(await awaitClockAfter(record.newest(), directory));
+      return await runStep(
+        { ...step, mounts: driver.placed === true ? [] : mounts },
+        {
+          ...io,
+          driver,
+          place,
+          directory,
+          root: rootText(root),
+          ...(driver.placed === true && io.inherit === undefined
+            ? { pipeNames: [`${rootText(root)}/dev/stdout`, `${rootText(root)}/dev/stderr`] as const }
+            : {}),
+        },
+      );
+    } finally {
+      await guard.empty();
+    }
+  } finally {
+    placements.undo();
+  }
+}
+
+/** /dev; and, where a driver shows nothing, /proc and /sys, so that what is written there is no change. */
+function ownMounts(directory: string, dev: string, driver: SandboxDriver): Bind[] {
+  const mount = (target: string, source: string): Bind => ({
+    kind: "bind",
+    type: "directory",
+    make: 0,
+    readonly: false,
+    target: target as BytePath,
+    source: bytesOfHostPath(source),
+  });
+  if (driver.placed !== true) return [mount("dev", dev)];
+  const empty = ["proc", "sys"].map((name) => {
+    mkdirSync(`${directory}/${name}`);
+    chmodSync(`${directory}/${name}`, 0o555);
+    return mount(name, `${directory}/${name}`);
+  });
+  return [mount("dev", dev), ...empty];
+}
+
+/** A step's mounts with an empty directory for each tmpfs. */
+function bindsOf(mounts: readonly SandboxMount[], { directory, cacheMounts }: FlatStepOptions): Bind[] {
+  return mounts.map((mount, i) => {
+    if (mount.kind === "bind") {
+      if (mount.readonly && mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
+        throw new VarveError("SANDBOX_UNSUPPORTED", `a read-only cache on /${displayPath(mount.target)} needs a sandbox that can mount`);
+      }
+      return mount;
+    }
+    const source = `${directory}/tmpfs-${i}`;
+    mkdirSync(source);
+    chmodSync(source, 0o1777);
+    const { target, type, make } = mount;
+    return { kind: "bind", target, type, make, source: bytesOfHostPath(source), readonly: false };
+  });
+}
+
+function refresh(record: FileRecord, root: BytePath, paths: Iterable<BytePath>): void {
+  for (const path of paths) {
+    const stat = statBelow(root, path);
+    if (stat !== undefined) record.set(path, stat);
+  }
+}
+
+function rootText(root: BytePath): string {
+  return Buffer.from(root, "latin1").toString("utf8");
+}

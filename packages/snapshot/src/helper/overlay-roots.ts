@@ -1,0 +1,114 @@
+import { chmodSync, chownSync, constants, existsSync, mkdirSync, openSync, renameSync, unlinkSync, utimesSync } from "node:fs";
+import type { BytePath, ByteStream } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import { createProgram, launcherArch, type Place, type SandboxDriver } from "@varve/sandbox";
+import { bytesOfHostPath, hostPath } from "../host-path.ts";
+import { writeTree } from "../unpack/tree-writer.ts";
+import type { MissingParams, MissingResult, UnpackParams } from "./helper-call.ts";
+import { createUpper, mountOverlay, type OverlayFeatures } from "./overlay.ts";
+import { runProgram } from "./program-runner.ts";
+import { createStepExtras } from "./step-extras.ts";
+import type { StepRoots } from "./step-root.ts";
+import { runStep } from "./step.ts";
+import { walkUpper } from "./upper-walk.ts";
+import { remove, type Workspace } from "./workspace.ts";
+
+const AT_FDCWD = -100;
+const S_IFCHR = 0o020000;
+
+/** Roots that are overlays: a snapshot a layer, stacked below an empty directory that takes what the step changes. */
+export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, place: Place, features: OverlayFeatures): StepRoots {
+  const { launcher } = workspace;
+  let serial = 0;
+  const snapshotPath = (name: string): string => `${workspace.snapshots}/${checkedName(name)}`;
+
+  const unpack = async (name: string, input: ByteStream, signal: AbortSignal): Promise<void> => {
+    const directory = `${workspace.work}/unpack-${serial++}`;
+    mkdirSync(directory, { mode: 0o700 });
+    await writeTree(input, { directory: bytesOfHostPath(directory), launcher, ids: place.ids, signal });
+    finish(directory, snapshotPath(name));
+  };
+
+  return {
+    async prepare(params, stubs, signal) {
+      const directory = `${workspace.work}/step-${serial++}`;
+      mkdirSync(`${directory}/s`, { recursive: true, mode: 0o700 });
+      await writeTree(stubs, { directory: bytesOfHostPath(`${directory}/s`), launcher, ids: place.ids, signal });
+      const upper = await createUpper(directory, features);
+      const { root } = params;
+      if (place.ids !== "one") chownSync(upper.path, root.uid, root.gid);
+      chmodSync(upper.path, root.mode);
+      utimesSync(upper.path, new Date(root.mtime * 1000), new Date(root.mtime * 1000));
+      const lowers = [`${directory}/s`, ...params.snapshots.toReversed().map(snapshotPath)];
+      const overlay = await mountOverlay(launcher, directory, lowers, features);
+      const extras = createStepExtras();
+      const contents = bytesOfHostPath(upper.path);
+      let sockets: BytePath[] | undefined;
+      return {
+        directory,
+        contents,
+        extras,
+        run: async (process, io) => await runStep(process, { ...io, driver, place, root: overlay.merged, directory }),
+        async *candidates(walkSignal) {
+          const found: BytePath[] = [];
+          yield* walkUpper({ upper: upper.path, merged: overlay.merged, onSocket: (path) => found.push(path), signal: walkSignal });
+          sockets = found;
+        },
+        open: (path) => openSync(hostPath(`${contents}/${path}` as BytePath), READ_FLAGS),
+        async keep(name) {
+          // what is in memory can't be moved to a disk; the layer is unpacked when a step wants it
+          if (features.memory !== undefined) return;
+          if (sockets === undefined) throw new VarveError("SNAPSHOT_READ_FAILED", "a step's changes are kept before they were listed");
+          await overlay.unmount();
+          for (const socket of sockets) await hide(launcher, `${contents}/${socket}` as BytePath);
+          finish(upper.path, snapshotPath(name));
+        },
+        async release() {
+          await overlay.unmount();
+          await upper.dispose();
+          await extras.dispose();
+          await remove(directory);
+        },
+      };
+    },
+    abandon: () => Promise.resolve(),
+    async answer({ method, params, input, signal }) {
+      if (method === "missing") return { names: (params as MissingParams).names.filter((name) => !existsSync(snapshotPath(name))) } satisfies MissingResult;
+      if (method === "unpack") return await unpack((params as UnpackParams).name, input, signal);
+      throw unknownCall(method);
+    },
+    dispose: () => Promise.resolve(),
+  };
+}
+
+/** Read a file of a root that hostile programs wrote: no symlink is followed, no fifo waited for. */
+export const READ_FLAGS: number = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** A snapshot's name, checked to be one. */
+export function checkedName(name: string): string {
+  if (!/^[0-9a-z-]+$/.test(name)) throw new VarveError("SNAPSHOT_APPLY_FAILED", `${JSON.stringify(name)} is no name of a snapshot`);
+  return name;
+}
+
+/** What a call that nobody knows is answered with. */
+export function unknownCall(method: string): VarveError {
+  return new VarveError("SANDBOX_HELPER_FAILED", `the helper process does not know the call ${method}`);
+}
+
+function finish(directory: string, target: string): void {
+  try {
+    renameSync(directory, target);
+  } catch (error) {
+    // another process made the same one first: same name, same content
+    if (!existsSync(target)) throw error;
+  }
+}
+
+/** A socket is not in the layer, and neither is what it may have taken the place of. */
+async function hide(launcher: string, path: BytePath): Promise<void> {
+  unlinkSync(hostPath(path));
+  const program = createProgram(launcherArch());
+  program.call("hide a socket", "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
+  const { report } = await runProgram(launcher, program.finish());
+  if (report.failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot hide a socket: ${report.failure.code}`);
+}
