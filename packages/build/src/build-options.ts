@@ -15,6 +15,8 @@ export interface ImageForm {
   readonly portable?: boolean | undefined;
   /** The image-spec's media types (default), or Docker's. */
   readonly ociMediaTypes?: boolean | undefined;
+  /** File times after SOURCE_DATE_EPOCH become it, in the layers made here. Needs one. */
+  readonly rewriteTimestamp?: boolean | undefined;
 }
 
 /** Where a build's result goes; the names are buildx's (`-o type=…`). */
@@ -27,6 +29,7 @@ export type Output =
       readonly tar: boolean;
       readonly names: readonly string[];
     }
+  /** With a SOURCE_DATE_EPOCH every file has that time. */
   | { readonly type: "tar"; readonly dest: string }
   | { readonly type: "local"; readonly dest: string };
 

@@ -48,7 +48,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const scope = { execution: session.execution, registries: session.registries, events: session.events };
     const results = createResults({ store: session.store, conversions: await openConversions(session.store) }, executed, epochOf(options), io);
     const delivered = await deliver(scope, results, outputs, io);
-    const result = await results(mainForm(outputs));
+    const result = await results(mainForm(outputs, epochOf(options)));
     const { images } = result;
     await Promise.all(session.execution.background);
     return {
@@ -185,7 +185,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     running: new Map(),
     background: [],
     spool: folders.spool,
-    codec: stepCodec(mainForm(outputsOf(options))),
+    codec: stepCodec(mainForm(outputsOf(options), epoch)),
     now: epoch === undefined ? Date.now() : epoch * 1000,
     platform: hostPlatform(),
   };

@@ -54,7 +54,14 @@ function shape<T>(checks: Shape<T>, required: readonly (keyof T & string)[]): Ch
 }
 
 const form = shape<ImageForm>(
-  { compression: oneOf("gzip", "zstd", "estargz", "uncompressed"), compressionLevel: whole, forceCompression: flag, portable: flag, ociMediaTypes: flag },
+  {
+    compression: oneOf("gzip", "zstd", "estargz", "uncompressed"),
+    compressionLevel: whole,
+    forceCompression: flag,
+    portable: flag,
+    ociMediaTypes: flag,
+    rewriteTimestamp: flag,
+  },
   [],
 );
 type OutputOf<Type> = Extract<Output, { readonly type: Type }>;

@@ -9,6 +9,7 @@ export { type IndexedImage, type NewImage, storeDocument, storeImage, storeIndex
 export { imageTree, layerIndex } from "./layer-index-store.ts";
 export { createLayerReader, type LayerReader } from "./layer-reader.ts";
 export { recompressLayer } from "./layer-recompression.ts";
+export { rewriteLayerTimes, type RewriteTimesOptions } from "./layer-times.ts";
 export { isForeignLayer, isLayerType, layerCompression, type LayerCompression, layerTypeOf, toDockerLayer, toOciLayer } from "./layer-type.ts";
 export { createLayer, type CreateLayerOptions, storeLayerTar, type StoreLayerTarOptions, type StoredLayer } from "./layer-writer.ts";
 export type { NamedImage } from "./layout-index.ts";

@@ -120,6 +120,22 @@ async function storeCompressed(store: Store, stream: ByteStream, mediaType: stri
 }
 
 async function storeUncompressed(store: Store, stream: ByteStream, options: StoreLayerTarOptions): Promise<Descriptor> {
+  const { descriptor } = await storeTar(store, stream, { ...options, check: (index) => requireDiffID(index, options.diffID) });
+  return descriptor;
+}
+
+/** Options of {@link storeTar}. */
+export interface StoreTarOptions extends IOOptions, Pick<CreateLayerOptions, "codec" | "previous"> {
+  /** Sees the tar's index before anything is compressed; what it throws ends the work. */
+  readonly check?: (index: LayerIndex) => void;
+}
+
+/** Compresses a layer's tar, which is put aside first: where it is cut is known at its end only. Its index is stored too. Owns `stream`. */
+export async function storeTar(
+  store: Store,
+  stream: ByteStream,
+  options: StoreTarOptions = {},
+): Promise<{ readonly diffID: DiffID; readonly descriptor: Descriptor }> {
   await using spool = createSpool(() => store.directory("spool"));
   async function* passing(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const piece of stream) {
@@ -129,12 +145,10 @@ async function storeUncompressed(store: Store, stream: ByteStream, options: Stor
     await spool.end();
   }
   const index = await indexLayer(passing(), options);
-  requireDiffID(index, options.diffID);
-  return await storeSegments(
-    store,
-    { stream: spool.read(), cuts: cutsOf(index.segments), segments: index.segments, finished: Promise.resolve({ index }) },
-    options,
-  );
+  options.check?.(index);
+  const { segments, diffID } = index;
+  const tar = { stream: spool.read(), cuts: cutsOf(segments), segments, finished: Promise.resolve({ index }) };
+  return { diffID, descriptor: await storeSegments(store, tar, options) };
 }
 
 /** A tar whose segments are known by the time they are read. */

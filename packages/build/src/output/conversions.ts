@@ -1,6 +1,6 @@
-import { type CacheBackend, createCacheKey, createLocalCache, type KeyComponent } from "@varve/cache";
 import type { Codec } from "@varve/archive";
-import { createEstargzLayer } from "@varve/image";
+import { type CacheBackend, type CacheKey, type CacheRecord, createCacheKey, createLocalCache, type KeyComponent } from "@varve/cache";
+import { createEstargzLayer, rewriteLayerTimes } from "@varve/image";
 import type { Descriptor, DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { rfc3339 } from "../rfc3339.ts";
@@ -15,37 +15,70 @@ export interface StoredBlob {
 export interface Conversions {
   /** The eStargz form. */
   estargz(layer: StoredBlob, codec: Codec, options: IOOptions): Promise<StoredBlob>;
+  /** With later file times made `latestTime` (seconds since the epoch); the layer itself when it has none. `step` tells which layer was its forerunner. */
+  times(layer: StoredBlob, how: { readonly latestTime: number; readonly codec: Codec; readonly step: string }, options: IOOptions): Promise<StoredBlob>;
 }
 
 /** The conversions a store remembers. */
 export async function openConversions(store: Store): Promise<Conversions> {
   const cache = createLocalCache(await store.directory("cache", "converted"));
+  const scope = { store, cache };
   return {
     estargz: (layer, codec, options) =>
       remembered(
-        { store, cache },
-        conversion("estargz", layer, { name: "encoding", value: codec.encoding }),
+        scope,
+        components("estargz", layer, { name: "encoding", value: codec.encoding }),
         () => createEstargzLayer(store, layer, codec, options),
+        options,
+      ),
+    times: (layer, how, options) =>
+      remembered(
+        scope,
+        components("times", layer, { name: "latest time", value: String(how.latestTime) }),
+        () => rewriteTimes(scope, layer, how, options),
         options,
       ),
   };
 }
 
-function conversion(kind: string, layer: StoredBlob, how: KeyComponent): readonly KeyComponent[] {
+interface Scope {
+  readonly store: Store;
+  readonly cache: CacheBackend;
+}
+
+async function rewriteTimes(
+  { store, cache }: Scope,
+  { diffID, descriptor }: StoredBlob,
+  { latestTime, codec, step }: { readonly latestTime: number; readonly codec: Codec; readonly step: string },
+  options: IOOptions,
+): Promise<StoredBlob> {
+  // the same step before a change: most of its segments are those of the layer to make
+  const outline = createCacheKey([
+    { name: "conversion", value: "times" },
+    { name: "step", value: step },
+  ]);
+  const before = await cache.lookup(outline, options);
+  const layer = { diffID, descriptor, open: (io?: IOOptions) => store.fetch(descriptor, io) };
+  const made = await rewriteLayerTimes(store, layer, { ...options, latestTime, codec, previous: before === undefined ? [] : [before.diffID] });
+  if (made === undefined) return { diffID, descriptor };
+  await cache.record(recordOf(outline, made), options);
+  return made;
+}
+
+function components(kind: string, layer: StoredBlob, how: KeyComponent): readonly KeyComponent[] {
   return [{ name: "conversion", value: kind }, { name: "layer", value: layer.diffID }, how];
 }
 
-async function remembered(
-  { store, cache }: { readonly store: Store; readonly cache: CacheBackend },
-  components: readonly KeyComponent[],
-  make: () => Promise<StoredBlob>,
-  options: IOOptions,
-): Promise<StoredBlob> {
-  const key = createCacheKey(components);
+async function remembered({ store, cache }: Scope, parts: readonly KeyComponent[], make: () => Promise<StoredBlob>, options: IOOptions): Promise<StoredBlob> {
+  const key = createCacheKey(parts);
   const known = await cache.lookup(key, options);
   if (known?.blob !== undefined && (await store.has(known.blob, options))) return { diffID: known.diffID, descriptor: known.blob };
-  const { diffID, descriptor } = await make();
-  const title = components.map(({ value }) => value).join(" ");
-  await cache.record({ version: 1, title, diffID, blob: descriptor, created: rfc3339(Date.now()), key: key.digest, components: key.components }, options);
-  return { diffID, descriptor };
+  const made = await make();
+  await cache.record(recordOf(key, made), options);
+  return made;
+}
+
+function recordOf(key: CacheKey, { diffID, descriptor }: StoredBlob): CacheRecord {
+  const title = key.components.map(({ value }) => value).join(" ");
+  return { version: 1, title, diffID, blob: descriptor, created: rfc3339(Date.now()), key: key.digest, components: key.components };
 }

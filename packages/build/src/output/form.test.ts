@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readTar } from "@varve/archive";
 import { collectBytes } from "@varve/bytes";
 import { isVarveError } from "@varve/errors";
 import { imageTree, openImage } from "@varve/image";
@@ -18,8 +20,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-const run = (dockerfile: string, options: Partial<BuildOptions> = {}, home = "home"): Promise<BuildResult> =>
-  build({ context: join(root, "context"), dockerfile, home: join(root, home), sourceDateEpoch: 1_700_000_000, ...options });
+const runTimed = (dockerfile: string, options: Partial<BuildOptions> = {}, home = "home"): Promise<BuildResult> =>
+  build({ context: join(root, "context"), dockerfile, home: join(root, home), ...options });
+const run: typeof runTimed = (dockerfile, options, home) => runTimed(dockerfile, { sourceDateEpoch: 1_700_000_000, ...options }, home);
 const image = (form: ImageForm, ...names: string[]): Partial<BuildOptions> => ({ outputs: [{ type: "image", names, push: false, form }] });
 
 async function read(descriptor: Descriptor, home = "home"): Promise<Uint8Array> {
@@ -27,8 +30,10 @@ async function read(descriptor: Descriptor, home = "home"): Promise<Uint8Array> 
   return await collectBytes(await store.fetch(descriptor), 1e6, () => new Error("too large"));
 }
 
-const manifestOf = async (result: BuildResult): Promise<Manifest> => parseManifest(await read(result.descriptor), result.descriptor.mediaType);
-const configOf = async (result: BuildResult): Promise<ImageConfig> => parseImageConfig(await read((await manifestOf(result)).config));
+const manifestOf = async (result: BuildResult, home?: string): Promise<Manifest> =>
+  parseManifest(await read(result.descriptor, home), result.descriptor.mediaType);
+const configOf = async (result: BuildResult, home?: string): Promise<ImageConfig> =>
+  parseImageConfig(await read((await manifestOf(result, home)).config, home));
 
 async function layersOf(result: BuildResult): Promise<readonly string[]> {
   const { layers, mediaType, config } = await manifestOf(result);
@@ -112,6 +117,77 @@ describe("compression", () => {
   test("Docker's media types", async () => {
     expect(await layersOf(await run("FROM scratch\nCOPY a /a", image({ ociMediaTypes: false })))).toEqual([MEDIA_TYPES.dockerLayerGzip]);
   });
+});
+
+describe("rewrite-timestamp", () => {
+  const epoch = 1_500_000_000;
+  const rewritten = image({ rewriteTimestamp: true });
+  const timesOf = async (result: BuildResult, home = "home"): Promise<Readonly<Record<string, number>>> => {
+    await using store = await openStore({ root: join(root, home) });
+    const tree = await imageTree(store, await openImage(store, result.descriptor));
+    return Object.fromEntries([...tree.walk()].filter((entry) => entry.path !== "").map((entry) => [entry.path, entry.mtime]));
+  };
+
+  test("makes later times of the layers made here the epoch; earlier ones and a base's stay, and its history", async () => {
+    await writeFile(join(root, "context/old"), "old");
+    await utimes(join(root, "context/old"), 5, 5);
+    await run("FROM scratch\nCOPY a /base", { ...image({}, "base:1"), sourceDateEpoch: 1_700_000_000 });
+    const base = await stat(join(root, "context/a"));
+    for (const form of [{ rewriteTimestamp: true }, { rewriteTimestamp: true, compression: "estargz" }] as const) {
+      const result = await run("FROM base:1\nWORKDIR /w\nCOPY a old /w/", { ...image(form), sourceDateEpoch: epoch });
+      expect(await timesOf(result)).toMatchObject({ base: Math.floor(base.mtimeMs / 1000), w: epoch, "w/a": epoch, "w/old": 5 });
+      const { created, history } = await configOf(result);
+      expect(created).toBe("2017-07-14T02:40:00Z");
+      expect(history?.map((entry) => entry.created)).toEqual(["2023-11-14T22:13:20Z", created, created]);
+    }
+  });
+
+  test("gives a touched context's image again, from any cache", async () => {
+    const dockerfile = "FROM scratch\nCOPY . /all/\nCOPY a /b";
+    const options = { ...rewritten, sourceDateEpoch: epoch };
+    const first = await run(dockerfile, options);
+    await utimes(join(root, "context/a"), 1_600_000_000, 1_600_000_000);
+    await utimes(join(root, "context"), 1_600_000_001, 1_600_000_001);
+    expect((await run(dockerfile, options)).steps.cached).toBe(2);
+    for (const [home, more] of [
+      ["home", {}],
+      ["cold", {}],
+      ["home", { noCache: true }],
+    ] as const) {
+      expect((await run(dockerfile, { ...options, ...more }, home)).descriptor).toEqual(first.descriptor);
+    }
+    // the steps' own layers are what they are without it
+    expect((await run(dockerfile, { sourceDateEpoch: epoch })).steps.cached).toBe(2);
+    expect(await timesOf(await run(dockerfile, { sourceDateEpoch: epoch }))).toMatchObject({ b: 1_600_000_000 });
+  });
+
+  test("leaves a layer without later times as it is", async () => {
+    await utimes(join(root, "context/a"), 5, 5);
+    const plain = await run("FROM scratch\nCOPY a /a", { sourceDateEpoch: epoch });
+    expect((await run("FROM scratch\nCOPY a /a", { ...rewritten, sourceDateEpoch: epoch })).descriptor).toEqual(plain.descriptor);
+  });
+
+  test("needs an epoch", async () => {
+    await expect(runTimed("FROM scratch", rewritten)).rejects.toThrow("rewrite-timestamp needs to know the time to write");
+  });
+
+  test("type=local and type=tar give every file the epoch, without being asked", async () => {
+    const dest = join(root, "out");
+    await utimes(join(root, "context/a"), 5, 5);
+    await run("FROM scratch\nCOPY a /d/a", { outputs: [{ type: "local", dest }], sourceDateEpoch: epoch });
+    expect((await stat(join(dest, "d/a"))).mtimeMs).toBe(epoch * 1000);
+    expect((await stat(join(dest, "d"))).mtimeMs).toBe(epoch * 1000);
+    await run("FROM scratch\nCOPY a /d/a", { outputs: [{ type: "tar", dest: join(root, "out.tar") }], sourceDateEpoch: epoch });
+    const times: number[] = [];
+    for await (const { header } of readTar(createReadStream(join(root, "out.tar")))) times.push(header.mtime);
+    expect(times).toEqual([epoch, epoch]);
+  });
+});
+
+test("directories that WORKDIR makes have the same time whenever they are made", async () => {
+  const first = await configOf(await runTimed("FROM scratch\nWORKDIR /a/b"));
+  const second = await configOf(await runTimed("FROM scratch\nWORKDIR /a/b", {}, "other"), "other");
+  expect(second.rootfs.diff_ids).toEqual(first.rootfs.diff_ids);
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import { createCodec } from "@varve/archive";
 import { isEstargzLayer, isForeignLayer, layerCompression, recompressLayer } from "@varve/image";
 import type { Descriptor, DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
@@ -20,22 +21,24 @@ export interface FormScope {
 }
 
 /**
- * The layers of a stack in a form, the first `baseCount` of them a base's. Layers made here get the form's codec whatever the cache holds them in, so
+ * The layers of a stack in a form; `titles` are of the steps that made the last of them, the others are a base's. Layers made here get the form's codec whatever the cache holds them in, so
  * that a build from cache gives the image that a first one does; a base's keep theirs unless the form is forced.
  */
 export async function formLayers(
   scope: FormScope,
-  { stack, baseCount }: { readonly stack: LayerStack; readonly baseCount: number },
+  { stack, titles }: { readonly stack: LayerStack; readonly titles: readonly string[] },
   form: CheckedForm,
   io: IOOptions,
 ): Promise<readonly FormedLayer[]> {
   const formed: FormedLayer[] = [];
+  const baseCount = stack.layers.length - titles.length;
   // one after the other: each keeps all cores busy by itself
   for (const [at, layer] of stack.layers.entries()) {
     const descriptor = await layer.blob();
-    if (at < baseCount && !(form.force && isOtherwise(descriptor, form)))
+    const step = titles[at - baseCount];
+    if (step === undefined && !(form.force && isOtherwise(descriptor, form)))
       formed.push({ diffID: layer.diffID, descriptor, stored: (options) => layer.stored(options) });
-    else formed.push(await convert(scope, layer, form, io));
+    else formed.push(await convert(scope, { layer, step }, form, io));
   }
   return formed;
 }
@@ -45,9 +48,18 @@ function isOtherwise(descriptor: Descriptor, form: CheckedForm): boolean {
   return form.estargz ? !isEstargzLayer(descriptor) : layerCompression(descriptor.mediaType) !== form.codec.type;
 }
 
-async function convert({ store, conversions }: FormScope, layer: StackLayer, form: CheckedForm, io: IOOptions): Promise<FormedLayer> {
-  const made: StoredBlob = { diffID: layer.diffID, descriptor: await layer.stored(io) };
-  const { diffID, descriptor } = form.estargz ? await conversions.estargz(made, form.codec, io) : await recompress(store, made, form, io);
+async function convert(
+  { store, conversions }: FormScope,
+  { layer, step }: { readonly layer: StackLayer; readonly step: string | undefined },
+  form: CheckedForm,
+  io: IOOptions,
+): Promise<FormedLayer> {
+  const stored: StoredBlob = { diffID: layer.diffID, descriptor: await layer.stored(io) };
+  const { latestTime, estargz } = form;
+  // what is made eStargz then needs no compression of its own
+  const codec = estargz ? createCodec("none") : form.codec;
+  const timed = latestTime === undefined || step === undefined ? stored : await conversions.times(stored, { latestTime, codec, step }, io);
+  const { diffID, descriptor } = estargz ? await conversions.estargz(timed, form.codec, io) : await recompress(store, timed, form, io);
   return { diffID, descriptor, stored: () => Promise.resolve(descriptor) };
 }
 

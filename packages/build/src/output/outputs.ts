@@ -1,10 +1,12 @@
 import { posix, resolve as resolvePath } from "node:path";
 import { VarveError } from "@varve/errors";
 import { type ByteSink, copyGraph, type CopyEvent, writeDockerArchive, writeOciArchive, writeOciLayout, writeTreeDirectory, writeTreeTar } from "@varve/image";
+import { createTreeBuilder, diffTrees, EMPTY_TREE, type FileTree } from "@varve/layer";
 import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IOOptions, parseReference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { BuildOptions, Output } from "../build-options.ts";
 import type { EventSink, StepEvents } from "../events.ts";
+import { epochOf } from "../settings.ts";
 import type { Execution } from "../step/execution.ts";
 import { formOf } from "./form.ts";
 import type { Result, Results } from "./results.ts";
@@ -34,7 +36,8 @@ export function outputsOf(options: BuildOptions): readonly Output[] {
       : options.push === true && !given.some(isPush)
         ? withPush(given, names)
         : given;
-  for (const output of outputs) formOf(output);
+  const epoch = epochOf(options);
+  for (const output of outputs) formOf(output, epoch);
   const nameless = outputs.find((output) => isPush(output) && "names" in output && output.names.length === 0);
   const pinned = outputs.flatMap((output) => ("names" in output ? output.names : [])).find((name) => parseReference(name).digest !== undefined);
   if (pinned !== undefined)
@@ -60,7 +63,7 @@ export async function deliver(scope: OutputScope, results: Results, outputs: rea
   for (const [at, output] of outputs.entries()) {
     const events = scope.events.step(`output ${at + 1}`, titleOf(output));
     try {
-      await deliverOne(scope, await results(formOf(output)), output, events, io);
+      await deliverOne(scope, await results(formOf(output, scope.execution.options.sourceDateEpoch)), output, events, io);
       events.done();
     } catch (error) {
       events.failed(error);
@@ -172,7 +175,10 @@ async function archive(
 async function files(scope: OutputScope, result: Result, output: Extract<Output, { type: "tar" | "local" }>, events: StepEvents, io: IOOptions): Promise<void> {
   const { execution } = scope;
   for (const image of result.images) {
-    const tree = await execution.trees.tree(image.stack, io);
+    const built = await execution.trees.tree(image.stack, io);
+    const { sourceDateEpoch } = execution.options;
+    // as BuildKit's exporters of files: all of them, not only what is later
+    const tree = sourceDateEpoch === undefined ? built : withTimes(built, sourceDateEpoch);
     if (output.type === "tar") {
       await writeTreeTar(tree, execution.layerReader, sinkOf(output.dest), io);
       continue;
@@ -183,6 +189,13 @@ async function files(scope: OutputScope, result: Result, output: Extract<Output,
     if (incomplete.length > 0)
       events.note(`${incomplete.length} entries are not complete: devices and FIFOs, and attributes that could not be set, stay behind`);
   }
+}
+
+function withTimes(tree: FileTree, mtime: number): FileTree {
+  const builder = createTreeBuilder();
+  // not simply a walk: a root that is as any other stays unsaid
+  for (const change of diffTrees(EMPTY_TREE, tree).changes) if (change.kind !== "deleted") builder.set({ ...change.entry, mtime });
+  return builder.finish();
 }
 
 function sinkOf(dest: string): ByteSink {

@@ -1,6 +1,7 @@
 import { sha256Hex } from "@varve/archive";
 import { storeImage } from "@varve/image";
 import { type Descriptor, type Digest, digestFromHex, type ImageConfig, type IOOptions, type Platform, serializeImageConfig } from "@varve/oci";
+import type { Plan } from "@varve/plan";
 import type { ExecutedPlan } from "../plan-execution.ts";
 import { rfc3339 } from "../rfc3339.ts";
 import type { LayerStack } from "../layer-stack.ts";
@@ -31,7 +32,7 @@ export async function buildImage(
   const result = results.get(plan.result);
   if (result?.kind !== "stack") throw new TypeError("a plan's result is a stack of layers");
   const { stack } = result;
-  const formed = await formLayers(scope, { stack, baseCount: stack.layers.length - plan.layers.length }, form, io);
+  const formed = await formLayers(scope, { stack, titles: titlesOf(plan) }, form, io);
   const config = finishConfig(plan, {
     diffIDs: formed.map((layer) => layer.diffID),
     created(vertex) {
@@ -42,4 +43,10 @@ export async function buildImage(
   });
   const descriptor = await storeImage(scope.store, { config, layers: formed.map((layer) => layer.descriptor), format: form.mediaTypes }, io);
   return { descriptor, configDigest: digestFromHex(sha256Hex(serializeImageConfig(config))), config, platform: plan.platform, stack, layers: formed };
+}
+
+/** Of the steps that made the layers above the base. */
+function titlesOf(plan: Plan): readonly string[] {
+  const titles = new Map(plan.vertices.map((vertex) => [vertex.id, "title" in vertex ? vertex.title : ""]));
+  return plan.layers.map((id) => titles.get(id) ?? "");
 }

@@ -41,6 +41,7 @@ describe("--output", () => {
     ["type=oci,dest=x,compression-level=", "compression-level is a whole number"],
     ["type=oci,dest=x,force-compression=perhaps", "force-compression is true or false"],
     ["type=tar,dest=x,compression=gzip", "type=tar takes no compression"],
+    ["type=local,dest=x,rewrite-timestamp", "type=local takes no rewrite-timestamp"],
     ["type=local,dest=x,oci-mediatypes=true", "type=local takes no oci-mediatypes"],
     ["type=oci,dest=x,unpack=true", "unpack is not supported yet"],
     ["type=local", "needs a dest"],

@@ -4,9 +4,9 @@ import { parseFields, parseFlag, refuseUnknownFields } from "./key-values.ts";
 
 const KNOWN = ["type", "dest", "name", "push", "tar"];
 /** Of images only. */
-const FORM = ["compression", "compression-level", "force-compression", "portable", "oci-mediatypes"];
+const FORM = ["compression", "compression-level", "force-compression", "portable", "oci-mediatypes", "rewrite-timestamp"];
 const COMPRESSIONS = ["gzip", "zstd", "estargz", "uncompressed"] as const;
-const LATER = ["rewrite-timestamp", "annotation", "push-by-digest", "unpack", "store"];
+const LATER = ["annotation", "push-by-digest", "unpack", "store"];
 
 /** Parses `-o/--output` as buildx does: `type=…,dest=…`, a bare path (`local`), or `-` (a tar on stdout). */
 export function parseOutput(text: string, tags: readonly string[]): Output {
@@ -58,6 +58,7 @@ function parseForm(fields: ReadonlyMap<string, string | undefined>): { readonly 
       forceCompression: flag("force-compression"),
       portable: flag("portable"),
       ociMediaTypes: flag("oci-mediatypes"),
+      rewriteTimestamp: flag("rewrite-timestamp"),
     },
   };
 }
