@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { appendFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -80,6 +81,26 @@ describe("a build without RUN", () => {
     expect(config.created).toBe(config.history?.at(-1)?.created);
     expect(result.names).toEqual(["docker.io/library/app:1"]);
     expect(result.steps).toEqual({ total: 2, cached: 0 });
+  });
+
+  test("takes a file that changes meanwhile as it was read, and warns", async () => {
+    await put({ a: "A", log: "one\n" });
+    let appended = false;
+    const events: BuildEvent[] = [];
+    const onProgress = (event: BuildEvent): void => {
+      events.push(event);
+      // the context was listed for the first COPY
+      if (event.type !== "step-finished" || appended) return;
+      appended = true;
+      appendFileSync(join(context, "log"), "two\n");
+    };
+    const result = await run("FROM scratch\nCOPY a /a\nCOPY . /x/", { onProgress, outputs: [{ type: "local", dest: join(root, "out") }] });
+    expect(result.steps).toEqual({ total: 2, cached: 0 });
+    expect(await readFile(join(root, "out/x/log"), "utf8")).toBe("one\ntwo\n");
+    const warnings = events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+    expect(warnings).toEqual([expect.stringMatching(/^log changed while the build was reading the context/)]);
+    // the step's key is of what was read
+    expect((await run("FROM scratch\nCOPY a /a\nCOPY . /x/")).steps).toEqual({ total: 2, cached: 2 });
   });
 
   test("again is all from cache, with the same image", async () => {

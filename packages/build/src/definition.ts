@@ -66,7 +66,7 @@ async function openDirectory(path: string, dockerfile: string | undefined, folde
     .update(isAbsolute(path) ? path : join(process.cwd(), path))
     .digest("hex");
   const opened = await openContext(
-    { kind: "directory", path, dockerfile, cache: join(folders.contexts, id), hidden: [folders.store], onWarning: io.onWarning },
+    { kind: "directory", path, dockerfile, cache: join(folders.contexts, id), hidden: [folders.store], spool: folders.spool, onWarning: io.onWarning },
     io,
   );
   return opened.context;

@@ -3,7 +3,7 @@ import { inputsOf, type Plan, type RunVertex, type TransferVertex, type Vertex, 
 import { type EventSink } from "./events.ts";
 import { createStack, EMPTY_STACK, type LayerStack } from "./layer-stack.ts";
 import { atSource } from "./source-error.ts";
-import { type Execution, registerStack, type StepScope, type VertexResult } from "./step/execution.ts";
+import { type Execution, type LayerOutcome, registerStack, type StepScope, type VertexResult } from "./step/execution.ts";
 import { layerOf, type LayerStep } from "./step/layer-step.ts";
 import { runStep } from "./step/run-step.ts";
 import { transferStep } from "./step/transfer-step.ts";
@@ -77,18 +77,33 @@ async function carryOut(
     return { kind: "stack", stack: registerStack(execution, base.stack) };
   }
   const parent = stackOf(inputs, vertex.parent);
-  const step = await prepare(scope, vertex, parent, inputs);
-  try {
-    const { layer, created, cached } = await layerOf(scope, step);
-    return { kind: "stack", stack: registerStack(execution, createStack([...parent.layers, layer])), created, cached };
-  } finally {
-    await step[Symbol.asyncDispose]?.();
+  const { layer, created, cached } = await settledLayer(scope, vertex, parent, inputs);
+  return { kind: "stack", stack: registerStack(execution, createStack([...parent.layers, layer])), created, cached };
+}
+
+/** A step's layer; when a file of the context was not as listed any more, the step is tried again with the file as it is then. */
+async function settledLayer(scope: StepScope, vertex: StepVertex, parent: LayerStack, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<LayerOutcome> {
+  for (;;) {
+    try {
+      const step = await prepare(scope, vertex, parent, inputs);
+      try {
+        return await layerOf(scope, step);
+      } finally {
+        await step[Symbol.asyncDispose]?.();
+      }
+    } catch (error) {
+      const contexts = [...inputs.values()].flatMap((input) => (input.kind === "context" ? [input.context] : []));
+      const settled = await Promise.all(contexts.map((context) => context.settle?.(error, scope.io)));
+      if (!settled.includes(true)) throw error;
+    }
   }
 }
 
+type StepVertex = TransferVertex | WorkdirVertex | RunVertex;
+
 function prepare(
   scope: StepScope,
-  vertex: TransferVertex | WorkdirVertex | RunVertex,
+  vertex: StepVertex,
   parent: LayerStack,
   inputs: ReadonlyMap<VertexID, VertexResult>,
 ): Promise<LayerStep & Partial<AsyncDisposable>> {

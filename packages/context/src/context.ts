@@ -7,7 +7,7 @@ export interface OwningReader extends ContentReader {
   owns(ref: ContentRef): boolean;
 }
 
-/** A build context. `tree` is read at most once, when first asked for. */
+/** A build context. Listed at most once, when `tree` is first asked for. */
 export interface BuildContext extends AsyncDisposable {
   /** For people: a path, a URL, `-`. */
   readonly title: string;
@@ -16,6 +16,11 @@ export interface BuildContext extends AsyncDisposable {
   readonly reader: OwningReader;
   /** Absent where finding out whether something changed would cost as much as finding out what. */
   readonly memory?: ContextMemory;
+  /**
+   * After CONTEXT_CHANGED: takes the file the error is about (or is caused by) as it is now, if it is there, for good. `true` when that is done:
+   * then `tree` gives another tree, and what failed can be tried again with it. Absent where nothing changes.
+   */
+  settle?(error: unknown, options?: IOOptions): Promise<boolean>;
   /** A file by path, ignore rules not applied (Dockerfile, ignore files); `undefined` when it isn't there. At most 4 MiB. */
   readFile(path: BytePath, options?: IOOptions): Promise<Uint8Array | undefined>;
 }

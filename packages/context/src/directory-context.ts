@@ -2,14 +2,15 @@ import { realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { createTreeBuilder, type FileTree } from "@varve/layer";
+import { type ContentRef, createTreeBuilder, type FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
-import type { BuildContext, ContextMemory } from "./context.ts";
+import type { BuildContext, ContextMemory, OwningReader } from "./context.ts";
 import { readListedXattrs } from "./listed-xattrs.ts";
 import { listDirectory, type ListOptions, rootBytes } from "./directory-walk.ts";
 import { createDiskReader } from "./disk-reader.ts";
 import { readIgnoreFile, readLimitedFile } from "./ignore-file.ts";
 import type { Listing } from "./listing.ts";
+import { createSettledFiles } from "./settled-files.ts";
 import { createSelectionMemory } from "./selection-memory.ts";
 import { createStatCache, SETTLED, type StatCache } from "./stat-cache.ts";
 
@@ -25,6 +26,8 @@ export interface DirectoryContextOptions extends IOOptions {
   readonly hidden?: readonly string[] | undefined;
   /** For people; `path` by default. */
   readonly title?: string | undefined;
+  /** Where files that change are copied to; the temporary directory by default. */
+  readonly spool?: string | undefined;
   /** Called with a clause for people when something of the context can't be had. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -41,18 +44,25 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
   let made: Promise<FileTree> | undefined;
   const list = (io: IOOptions | undefined): Promise<Listed> =>
     (listing ??= listSettled(root, { ignore: ignore?.matcher, hidden: options.hidden, signal: io?.signal }));
+  const makeListed = (io?: IOOptions): Promise<FileTree> => (made ??= list(io).then((found) => makeTree(root, found, cache, { ...options, ...io })));
+  const settled = createSettledFiles({ root: rootBytes(root), listed: makeListed, directory: options.spool, onWarning: options.onWarning });
+  const disk = createDiskReader(root, { cache, onChanged: (path, error) => settled.note(path, error) });
+  const readerOf = (ref: ContentRef): OwningReader => (ref.kind === "layer" ? settled.reader : disk);
   return {
     title: options.title ?? options.path,
-    reader: createDiskReader(root, cache),
-    ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, list) }),
-    tree(io) {
-      made ??= list(io).then((found) => makeTree(root, found, cache, { ...options, ...io }));
-      return made;
+    reader: {
+      owns: (ref) => readerOf(ref).owns(ref),
+      open: (ref, io) => readerOf(ref).open(ref, io),
+      digest: (ref, io) => readerOf(ref).digest(ref, io),
     },
+    ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, { list, isCurrent: () => !settled.some }) }),
+    tree: async (io) => settled.tree(await makeListed(io)),
+    settle: (error, io) => settled.settle(error, io),
     // cleaned: `..` can't be in it
     readFile: (path) => readLimitedFile(join(root, displayPath(path))),
     async [Symbol.asyncDispose]() {
       await cache?.save();
+      await settled[Symbol.asyncDispose]();
     },
   };
 }
@@ -78,15 +88,22 @@ async function makeTree(path: string, { listing, since }: Listed, cache: StatCac
   return listing.tree(root);
 }
 
-function createMemory(file: string, list: (io: IOOptions | undefined) => Promise<Listed>): ContextMemory {
+interface MemorySource {
+  readonly list: (io: IOOptions | undefined) => Promise<Listed>;
+  /** Whether the context is as listed: of what changed since nothing is remembered. */
+  readonly isCurrent: () => boolean;
+}
+
+function createMemory(file: string, { list, isCurrent }: MemorySource): ContextMemory {
   const memory = createSelectionMemory(file);
   return {
     async recall(selection, io) {
+      if (!isCurrent()) return undefined;
       return memory.recall((await list(io)).listing.fingerprint(), selection);
     },
     async remember(selection, digest, io) {
       const { listing, settled } = await list(io);
-      if (settled) await memory.remember(listing.fingerprint(), selection, digest);
+      if (settled && isCurrent()) await memory.remember(listing.fingerprint(), selection, digest);
     },
   };
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
-import { type ByteStream, displayPath, streamOf } from "@varve/bytes";
+import { type BytePath, type ByteStream, displayPath, streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type ContentRef, ListedContent } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
@@ -18,38 +18,56 @@ const PIECE = 256 * 1024;
 // O_NONBLOCK: a FIFO that took a file's place must not block the open
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
+/** Options of {@link createDiskReader}. */
+export interface DiskReaderOptions {
+  readonly cache?: StatCache | undefined;
+  /** Hears of a file (its path below the root) that was not as listed, with the error that is thrown next. */
+  readonly onChanged?: ((path: BytePath, error: Error) => void) | undefined;
+}
+
 /**
  * Reads files of a directory by the state they were listed in. What is opened is compared by device, inode, size, mtime and ctime
  * before the first and after the last byte; a difference is CONTEXT_CHANGED. So a symlink that took the place of a
  * parent directory after the listing can't lead elsewhere: the file found there is another one. Bytes at hand are given as they are.
  */
-export function createDiskReader(root: string, cache?: StatCache): OwningReader {
+export function createDiskReader(root: string, options: DiskReaderOptions = {}): OwningReader {
+  const { cache } = options;
   const directory = Buffer.from(root).toString("latin1").replace(/\/+$/, "");
+  const changed: ChangeError = (ref) => {
+    const error = new VarveError("CONTEXT_CHANGED", `${displayPath(ref.path)} changed while the build was reading it`, {
+      hint: "build again once nothing writes to the context, or exclude the file with .dockerignore",
+    });
+    options.onChanged?.(ref.path.slice(directory.length + 1) as BytePath, error);
+    return error;
+  };
   return {
     owns: (ref) =>
       ref.kind === "disk" &&
       (ref instanceof ListedContent && ref.list instanceof ListedStates ? ref.list.root === directory : ref.path.startsWith(`${directory}/`)),
-    async open(ref, options) {
+    async open(ref, io) {
       if (ref.kind === "bytes") return streamOf(ref.bytes);
       const disk = asDisk(ref);
-      options?.signal?.throwIfAborted();
-      return disk.size <= SMALL ? streamOf(readSmall(disk)) : readLarge(disk, options);
+      io?.signal?.throwIfAborted();
+      return disk.size <= SMALL ? streamOf(readSmall(disk, changed)) : readLarge(disk, changed, io);
     },
-    async digest(ref, options) {
+    async digest(ref, io) {
       if (ref.kind === "bytes") return digestFromHex(sha256Hex(ref.bytes));
       const disk = asDisk(ref);
       if (disk.size === 0) return EMPTY;
       await cache?.load();
       const known = cache?.lookup(disk);
       if (known !== undefined) return known;
-      options?.signal?.throwIfAborted();
+      io?.signal?.throwIfAborted();
       const since = Date.now();
-      const digest = disk.size <= SMALL ? digestFromHex(sha256Hex(readSmall(disk, scratch()))) : await sha256Stream(readLarge(disk, options));
+      const digest = disk.size <= SMALL ? digestFromHex(sha256Hex(readSmall(disk, changed, scratch()))) : await sha256Stream(readLarge(disk, changed, io));
       cache?.record(disk, digest, since);
       return digest;
     },
   };
 }
+
+/** Makes the error for a file that is not as listed. */
+type ChangeError = (ref: DiskRef) => VarveError;
 
 function asDisk(ref: ContentRef): DiskRef {
   if (ref.kind !== "disk") throw new TypeError(`a disk reader cannot open a ${ref.kind} reference`);
@@ -70,7 +88,7 @@ async function sha256Stream(stream: ByteStream): Promise<Digest> {
 }
 
 /** Reads into `room` when it is given (SMALL + 1 bytes), else into a buffer of its own. */
-function readSmall(ref: DiskRef, room?: Uint8Array): Uint8Array {
+function readSmall(ref: DiskRef, changed: ChangeError, room?: Uint8Array): Uint8Array {
   const listed = stateOf(ref);
   let fd: number | undefined;
   try {
@@ -88,13 +106,13 @@ function readSmall(ref: DiskRef, room?: Uint8Array): Uint8Array {
     if (filled !== ref.size || !sameState(fstatSync(fd, { bigint: true }), listed)) throw changed(ref);
     return bytes.subarray(0, ref.size);
   } catch (cause) {
-    throw readFailure(ref, cause);
+    throw readFailure(ref, changed, cause);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
 }
 
-async function* readLarge(ref: DiskRef, options: IOOptions | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readLarge(ref: DiskRef, changed: ChangeError, options: IOOptions | undefined): AsyncGenerator<Uint8Array, void, undefined> {
   const listed = stateOf(ref);
   let handle: FileHandle | undefined;
   try {
@@ -111,19 +129,13 @@ async function* readLarge(ref: DiskRef, options: IOOptions | undefined): AsyncGe
     }
     if (!sameState(await handle.stat({ bigint: true }), listed)) throw changed(ref);
   } catch (cause) {
-    throw readFailure(ref, cause);
+    throw readFailure(ref, changed, cause);
   } finally {
     await handle?.close();
   }
 }
 
-function changed(ref: DiskRef): VarveError {
-  return new VarveError("CONTEXT_CHANGED", `${displayPath(ref.path)} changed while the build was reading it`, {
-    hint: "build again once nothing writes to the context, or exclude the file with .dockerignore",
-  });
-}
-
-function readFailure(ref: DiskRef, cause: unknown): unknown {
+function readFailure(ref: DiskRef, changed: ChangeError, cause: unknown): unknown {
   const code = (cause as NodeJS.ErrnoException | null)?.code;
   if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR" || code === "ENXIO") return changed(ref);
   if (code === "EACCES" || code === "EPERM" || code === "EIO" || code === "EMFILE" || code === "ENFILE") {

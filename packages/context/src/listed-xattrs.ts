@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import type { BytePath } from "@varve/bytes";
 import { isVarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
-import { type Launcher, openLauncher, readXattrs } from "@varve/sandbox";
+import { type Launcher, openLauncher, readXattrs, type Xattrs } from "@varve/sandbox";
 import type { FileState } from "./file-states.ts";
 import type { ListedHolder, Listing } from "./listing.ts";
 import type { StatCache } from "./stat-cache.ts";
@@ -38,7 +38,7 @@ export async function readListedXattrs(listing: Listing, options: ListedXattrOpt
   let batch: ListedHolder[] = [];
   const flush = async (): Promise<void> => {
     options.signal?.throwIfAborted();
-    launcher ??= await openLauncher([...(options.directory === undefined ? [] : [options.directory]), tmpdir()]);
+    launcher ??= await launcherIn(options.directory);
     await readBatch(listing, launcher, batch, options);
     batch = [];
   };
@@ -70,7 +70,27 @@ async function readBatch(listing: Listing, launcher: Launcher, batch: readonly L
   }
 }
 
-function isStill(path: BytePath, state: FileState): boolean {
+/** The extended attributes that are kept of one file (by host path) that was just found in a state; none where they can't be read. */
+export async function xattrsOf(
+  path: BytePath,
+  state: Pick<FileState, "device" | "inode" | "ctimeNs">,
+  directory: string | undefined,
+): Promise<Xattrs | undefined> {
+  if (!POSSIBLE) return undefined;
+  const launcher = await launcherIn(directory).catch(() => undefined);
+  try {
+    const found = launcher === undefined ? undefined : (await readXattrs(launcher.path, [{ path, type: "file" }])).get(path);
+    return found !== undefined && isStill(path, state) ? found : undefined;
+  } finally {
+    launcher?.close();
+  }
+}
+
+function launcherIn(directory: string | undefined): Promise<Launcher> {
+  return openLauncher([...(directory === undefined ? [] : [directory]), tmpdir()]);
+}
+
+function isStill(path: BytePath, state: Pick<FileState, "device" | "inode" | "ctimeNs">): boolean {
   const stats = lstatSync(Buffer.from(path, "latin1"), { bigint: true, throwIfNoEntry: false });
   return stats !== undefined && stats.ino === state.inode && stats.dev === state.device && stats.ctimeNs === state.ctimeNs;
 }

@@ -42,6 +42,8 @@ export async function layerOf(scope: StepScope, step: LayerStep): Promise<LayerO
   if (running !== undefined) return running;
   const work = lookupOrMake(scope, step, key);
   execution.running.set(key.digest, work);
+  // tried again, it may have the same key
+  work.catch(() => execution.running.delete(key.digest));
   return work;
 }
 
