@@ -324,6 +324,8 @@ describe("failures", () => {
     ["FROM scratch\nRUN --mount=type=ssh,required=true true", "BUILD_SECRET_MISSING"],
     ["FROM scratch\nUSER nosuch\nRUN true", "BUILD_USER_NOT_FOUND"],
     ["FROM scratch\nRUN --mount=type=bind,source=none,target=/x true", "BUILD_COPY_SOURCE_NOT_FOUND"],
+    ["FROM scratch\nCOPY --from=127.0.0.1:1/none /a /b", "REGISTRY_UNREACHABLE"],
+    ["FROM scratch\nRUN --mount=type=bind,from=127.0.0.1:1/none,target=/x true", "REGISTRY_UNREACHABLE"],
   ])("%j is %s, at its line", async (dockerfile, code) => {
     await put({ a: "A" });
     const error = await failureOf(run(dockerfile));

@@ -93,7 +93,7 @@ async function settledLayer(scope: StepScope, vertex: StepVertex, parent: LayerS
       }
     } catch (error) {
       const contexts = [...inputs.values()].flatMap((input) => (input.kind === "context" ? [input.context] : []));
-      const settled = await Promise.all(contexts.map((context) => context.settle?.(error, scope.io)));
+      const settled = await Promise.all(contexts.map(async (context) => context.settle?.(error, scope.io)));
       if (!settled.includes(true)) throw error;
     }
   }

@@ -67,7 +67,7 @@ function sourceVertex({ vertices, states }: Planning, node: StageNode): VertexID
   const { origin } = node;
   if (node.stage !== undefined && !node.replaced) return states.get(node)?.tip;
   if (origin.kind === "context") return vertices.context(origin.name);
-  if (origin.kind === "image") return vertices.image(origin.reference, origin.platform);
+  if (origin.kind === "image") return vertices.image(origin.reference, origin.platform, { range: node.range });
   return vertices.scratch();
 }
 
@@ -96,7 +96,11 @@ function openStage(planning: Planning, node: StageNode, titles: StepTitles): Sta
       if (base === undefined)
         throw planError("PLAN_BASE_MISSING", `the config of ${origin.reference} was not given`, { dockerfile: graph.naming.dockerfile, range: node.range });
       const title = titles.next(`FROM ${origin.reference}@${base.digest}`);
-      return initialState({ config: base.config, platform: origin.platform, base: vertices.image(origin.reference, origin.platform, title) });
+      return initialState({
+        config: base.config,
+        platform: origin.platform,
+        base: vertices.image(origin.reference, origin.platform, { title, range: node.range }),
+      });
     }
   }
 }

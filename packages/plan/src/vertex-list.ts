@@ -1,3 +1,4 @@
+import type { SourceRange } from "@varve/errors";
 import { formatPlatform, type Platform } from "@varve/oci";
 import type { Plan, Vertex, VertexID } from "./plan.ts";
 
@@ -7,8 +8,8 @@ export interface VertexList {
   add(vertex: Vertex): VertexID;
   scratch(): VertexID;
   context(name: string): VertexID;
-  /** `title` counts only for the first mention of an image. */
-  image(reference: string, platform: Platform, title?: string): VertexID;
+  /** `title` and `range` count only for the first mention of an image. */
+  image(reference: string, platform: Platform, mention: { readonly title?: string; readonly range: SourceRange }): VertexID;
   /** What `result` needs, in order of addition. */
   needed(result: VertexID): readonly Vertex[];
 }
@@ -24,8 +25,8 @@ export function createVertexList(): VertexList {
     add,
     scratch: () => add({ id: "scratch", kind: "scratch", title: "FROM scratch" }),
     context: (name) => add({ id: `context:${name}`, kind: "context", name, title: name === "" ? "[internal] load build context" : `[context ${name}] load` }),
-    image: (reference, platform, title) =>
-      add({ id: `image:${reference} ${formatPlatform(platform)}`, kind: "image", reference, platform, title: title ?? `FROM ${reference}` }),
+    image: (reference, platform, { title = `FROM ${reference}`, range }) =>
+      add({ id: `image:${reference} ${formatPlatform(platform)}`, kind: "image", reference, platform, title, range }),
     needed(result) {
       const wanted = new Set<VertexID>();
       const queue = [result];

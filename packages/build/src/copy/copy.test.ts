@@ -63,6 +63,20 @@ function copy(options: Copy): string[] {
 
 const SOURCE = tree("a.txt=A", "b.txt:0600=B", "d:0700/", "d/x=X", "d/s/", "d/s/y=Y", "l->a.txt", "ld->d", "loop->loop", "up->../../a.txt", "e/");
 
+test.each([
+  ["a/missing", true, "check the path, the build context and .dockerignore"],
+  ["a/missing", false, "check the path: it starts at the root of the stage or image that --from names"],
+  ["../../missing", true, "paths outside of the build context cannot be copied"],
+  ["D/S/Y", false, "check the path: it starts at the root of the stage or image that --from names"],
+  ["d/s/Y", false, "there is d/s/y; names are case-sensitive"],
+  ["ld/X", true, "there is d/x; names are case-sensitive"],
+  ["dangling", true, "dangling is a symlink to no/where, which is not in the source"],
+  ["e/out/x", false, "e/out is a symlink to /gone, which is not in the source"],
+])("a source %s that is missing, from a context %s: %s", (source, isContext, hint) => {
+  const from = tree("a/", "d/", "d/s/", "d/s/y=Y", "d/x=X", "ld->d", "dangling->no/where", "e/", "e/out->/gone");
+  expect(() => selectSource(from, source, { parents: false, exclude: [], isContext })).toThrow(expect.objectContaining({ hint }));
+});
+
 describe("a file", () => {
   test("is named as the destination", () => expect(copy({ from: SOURCE, sources: ["b.txt"], to: "/n" })).toEqual(["+ n 600 5:6 B"]));
   test("goes into a destination with a slash, made 0755 root", () =>

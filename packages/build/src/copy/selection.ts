@@ -1,7 +1,7 @@
 import { baseName, type BytePath, cleanPath, compareBytes, displayPath, joinPath, pathComponents, ROOT, toBytePath } from "@varve/bytes";
 import { type IgnoreMatcher, parsePatterns } from "@varve/dockerfile";
-import { VarveError } from "@varve/errors";
 import { type Entry, type FileTree, resolvePath } from "@varve/layer";
+import { missingSource } from "./missing-source.ts";
 import { hasWildcard, type NameMatcher, nameMatcher } from "./wildcard.ts";
 
 /** One thing a COPY or ADD source stands for: a file, or a directory whose contents are meant. */
@@ -33,6 +33,8 @@ export interface SelectionOptions {
   readonly exclude: readonly string[];
   /** The pattern is a path: nothing in it is a wildcard. */
   readonly literal?: boolean;
+  /** The tree is a build context; for errors. */
+  readonly isContext?: boolean;
 }
 
 /**
@@ -42,14 +44,14 @@ export interface SelectionOptions {
  */
 export function selectSource(tree: FileTree, pattern: string, options: SelectionOptions): readonly Selected[] {
   const exclude = options.exclude.length === 0 ? undefined : parsePatterns(options.exclude);
-  if (!options.parents) return expandPattern(tree, toBytePath(pattern), options.literal === true).map((match) => select(tree, match, undefined, exclude));
+  if (!options.parents) return expandPattern(tree, toBytePath(pattern), options).map((match) => select(tree, match, undefined, exclude));
   const [pivot, rest] = splitPivot(pattern);
   const wanted = cleanPath(toBytePath(rest));
   if (![...pathComponents(cleanPath(toBytePath(pivot))), ...pathComponents(wanted)].some(hasWildcard)) {
-    existing(tree, joinPath(cleanPath(toBytePath(pivot)), wanted), pattern);
+    existing(tree, joinPath(cleanPath(toBytePath(pivot)), wanted), pattern, options);
   }
   const include = wanted === ROOT ? undefined : parsePatterns([displayPath(wanted)]);
-  return expandPattern(tree, toBytePath(pivot), false).map((match) => select(tree, match, include, exclude));
+  return expandPattern(tree, toBytePath(pivot), { ...options, literal: false }).map((match) => select(tree, match, include, exclude));
 }
 
 /** `a/./b`: what is before the pivot is not kept. */
@@ -58,16 +60,16 @@ function splitPivot(pattern: string): [string, string] {
   return at < 0 ? ["/", pattern] : [pattern.slice(0, at), pattern.slice(at + 3)];
 }
 
-function expandPattern(tree: FileTree, pattern: BytePath, literal: boolean): { readonly name: BytePath; readonly root: Entry }[] {
+function expandPattern(tree: FileTree, pattern: BytePath, options: SelectionOptions): { readonly name: BytePath; readonly root: Entry }[] {
   const components = pathComponents(cleanPath(pattern));
-  const first = literal ? -1 : components.findIndex(hasWildcard);
+  const first = options.literal === true ? -1 : components.findIndex(hasWildcard);
   if (first < 0) {
     const path = cleanPath(pattern);
-    return [{ name: baseName(path), root: existing(tree, path, pattern) }];
+    return [{ name: baseName(path), root: existing(tree, path, pattern, options) }];
   }
-  const start = existing(tree, components.slice(0, first).join("/") as BytePath, pattern);
+  const start = existing(tree, components.slice(0, first).join("/") as BytePath, pattern, options);
   const matchers = components.slice(first).map((component) => nameMatcher(new TextDecoder().decode(Buffer.from(component, "latin1"))));
-  return matchBelow(tree, start.path, matchers).map((path) => ({ name: baseName(path), root: existing(tree, path, pattern) }));
+  return matchBelow(tree, start.path, matchers).map((path) => ({ name: baseName(path), root: existing(tree, path, pattern, options) }));
 }
 
 /** Paths as a walk gives them; symlinks are matched by name but not entered. */
@@ -81,21 +83,11 @@ function matchBelow(tree: FileTree, directory: BytePath, matchers: readonly Name
     .flatMap((name) => matchBelow(tree, joinPath(directory, name), rest));
 }
 
-function existing(tree: FileTree, path: BytePath, pattern: string): Entry {
+function existing(tree: FileTree, path: BytePath, pattern: string, options: SelectionOptions): Entry {
   const resolved = resolvePath(tree, path, { followLast: true });
   const entry = resolved.entry;
   if (entry !== undefined) return entry;
-  throw new VarveError("BUILD_COPY_SOURCE_NOT_FOUND", `${JSON.stringify(displayPath(`/${path}` as BytePath))} is not in the source`, {
-    hint: hintFor(tree, path, pattern),
-  });
-}
-
-function hintFor(tree: FileTree, path: BytePath, pattern: string): string {
-  const wanted = baseName(path).toLowerCase();
-  const directory = path.slice(0, Math.max(0, path.length - baseName(path).length - 1)) as BytePath;
-  const close = tree.list(directory).find((name) => name.toLowerCase() === wanted);
-  if (close !== undefined) return `there is ${displayPath(joinPath(directory, close))}; names are case-sensitive`;
-  return pattern.includes("..") ? "paths outside of the build context cannot be copied" : "check the path, the build context and .dockerignore";
+  throw missingSource({ tree, path, pattern, isContext: options.isContext ?? false });
 }
 
 function select(

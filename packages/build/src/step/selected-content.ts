@@ -22,7 +22,8 @@ export async function selectContent(
 ): Promise<SelectedContent> {
   const { owner, ...how } = options;
   let selection: Promise<readonly Selected[]> | undefined;
-  const selected = (): Promise<readonly Selected[]> => (selection ??= openResult(scope, from).then(({ tree }) => selectSource(tree, pattern, how)));
+  const selected = (): Promise<readonly Selected[]> =>
+    (selection ??= openResult(scope, from).then(({ tree }) => selectSource(tree, pattern, { ...how, isContext: from.kind === "context" })));
   const memory = from.kind === "context" ? from.context.memory : undefined;
   const name = JSON.stringify([DIGEST_FORM, pattern, how.parents, how.exclude, how.literal ?? false, owner]);
   const remembered = await memory?.recall(name, scope.io);
