@@ -28,10 +28,10 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
   it("streams every line of a long output, and both streams", async () => {
     await space.files("loud", { Dockerfile: "FROM bb:1\nRUN seq 1 200000 && echo done >&2\n" });
     const { stderr } = await space.ok(["build", "--progress", "plain", "loud"]);
-    const lines = stderr.split("\n").filter((line) => /^#\d+ \d+\.\d{3} \d+$/.test(line));
+    const lines = stderr.split("\n").filter((line) => /^#\d+ \d+\.\d+ \d+$/.test(line));
     expect(lines).toHaveLength(200_000);
     expect(lines.at(-1)).toMatch(/ 200000$/);
-    expect(stderr).toMatch(/ done$/m);
+    expect(stderr).toMatch(/^#\d+ [\d.]+ done$/m);
   });
 
   it("gives the step outputs it can open again, whoever it runs as", async () => {

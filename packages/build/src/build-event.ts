@@ -9,6 +9,8 @@ export type BuildEvent =
   | { readonly type: "step-progress"; readonly step: string; readonly name: string; readonly current: number; readonly total?: number; readonly time: number }
   /** Something the step says of itself, one line. */
   | { readonly type: "step-note"; readonly step: string; readonly message: string; readonly time: number }
+  /** A part of the step's work that is told by name (`writing image sha256:…`) begins, or is done. */
+  | { readonly type: "step-part"; readonly step: string; readonly name: string; readonly done: boolean; readonly time: number }
   | {
       readonly type: "step-finished";
       readonly step: string;

@@ -23,7 +23,7 @@ import { openConversions } from "./output/conversions.ts";
 import { requireDestinations } from "./output/destination.ts";
 import { mainForm, stepCodec } from "./output/form.ts";
 import { deliver, outputsOf } from "./output/outputs.ts";
-import { createResults } from "./output/results.ts";
+import { createResults, imageIDOf } from "./output/results.ts";
 import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
 import { planAll, type Planned, type PlanningScope } from "./planning.ts";
 import { createResources, type Resources } from "./resources.ts";
@@ -49,11 +49,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const results = createResults({ store: session.store, conversions: await openConversions(session.store) }, executed, epochOf(options), io);
     const delivered = await deliver(scope, results, outputs, io);
     const result = await results(mainForm(outputs, epochOf(options)));
-    const { images } = result;
     await Promise.all(session.execution.background);
     return {
       descriptor: result.descriptor,
-      imageID: (images.length === 1 ? images[0]?.configDigest : undefined) ?? result.descriptor.digest,
+      imageID: imageIDOf(result),
       ...delivered,
       steps: countSteps(executed),
     };
@@ -183,6 +182,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     },
     runner: () => (runner ??= startRunner(store, options).then((started) => resources.use(started))),
     running: new Map(),
+    toldLosses: new Set(),
     background: [],
     spool: folders.spool,
     codec: stepCodec(mainForm(outputsOf(options), epoch)),

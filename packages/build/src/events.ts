@@ -13,6 +13,8 @@ export interface StepEvents {
   output(stream: "stdout" | "stderr", chunk: Uint8Array): void;
   progress(name: string, current: number, total?: number): void;
   note(message: string): void;
+  /** Carries out a part of the work that is told by name. */
+  part<T>(name: string, work: () => Promise<T>): Promise<T>;
   done(): void;
   cached(): void;
   failed(error: unknown): void;
@@ -37,6 +39,13 @@ export function createEventSink(listener: ((event: BuildEvent) => void) | undefi
         progress: (name, current, total) =>
           ended || emit({ type: "step-progress", step, name, current, ...(total === undefined ? {} : { total }), time: Date.now() }),
         note: (message) => ended || emit({ type: "step-note", step, message, time: Date.now() }),
+        async part(name, work) {
+          const tell = (done: boolean): unknown => ended || emit({ type: "step-part", step, name, done, time: Date.now() });
+          tell(false);
+          const result = await work();
+          tell(true);
+          return result;
+        },
         done: () => finish("done"),
         cached: () => finish("cached"),
         cancelled: () => finish("cancelled"),

@@ -15,9 +15,5 @@ test("the README's example builds and tells its steps", async () => {
   const elsewhere: typeof build = (options) => build({ ...options, context, home: join(context, "home") });
   await run(elsewhere, { log: (...line: string[]) => lines.push(line) });
   await rm(context, { recursive: true });
-  expect(lines).toEqual([
-    ["[1/1] COPY Dockerfile /"],
-    ["exporting to image docker.io/library/app:1"],
-    [expect.stringMatching(/^sha256:/), "0 of 1 steps cached"],
-  ]);
+  expect(lines).toEqual([["[1/1] COPY Dockerfile /"], ["exporting to image"], [expect.stringMatching(/^sha256:/), "0 of 1 steps cached"]]);
 });

@@ -13,7 +13,8 @@ const session: Session = {
   insecureRegistries: (process.env["VARVE_INSECURE_REGISTRIES"] ?? "").split(",").filter((host) => host !== ""),
   redactor,
   print: (text) => void process.stdout.write(text),
-  say: (text) => void process.stderr.write(redactor.redact(text)),
+  say: (text) => void process.stderr.write(typeof text === "string" ? redactor.redact(text) : redactor.redactBytes(text)),
+  debug: process.argv.includes("--debug"),
 };
 
 for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -35,10 +36,9 @@ function report(error: unknown): number {
     session.say(`varve: ${abort.signal.reason instanceof Error ? abort.signal.reason.message : "stopped"}\n`);
     return EXIT.interrupted;
   }
-  const debug = process.argv.includes("--debug");
   if (isVarveError(error)) session.say(`varve: ${renderDiagnostic(error, style())}\n`);
   else session.say(`varve: ${error instanceof Error ? error.message : String(error)} (this is a bug of varve; --debug shows where)\n`);
-  if (debug && error instanceof Error) session.say(`${stackOf(error)}\n`);
+  if (session.debug && error instanceof Error) session.say(`${stackOf(error)}\n`);
   return exitCodeOf(error, process.argv[2]);
 }
 

@@ -13,8 +13,10 @@ export interface Session {
   readonly redactor: Redactor;
   /** Results: what a script reads. */
   readonly print: (text: string) => void;
-  /** Everything said to people while working. */
-  readonly say: (text: string) => void;
+  /** Everything said to people while working; bytes as they are but for secrets. */
+  readonly say: (text: string | Uint8Array) => void;
+  /** `--debug`. */
+  readonly debug: boolean;
 }
 
 /** `$VARVE_HOME`, else `$XDG_DATA_HOME/varve`, else `~/.local/share/varve`. */

@@ -29,3 +29,11 @@ test("values too short to be secrets don't shred the text", () => {
   redactor.add("abc");
   expect(redactor.redact("abc")).toBe("abc");
 });
+
+test("bytes that are no text stay as they are around a secret", () => {
+  const redactor = createRedactor();
+  const bytes = Buffer.concat([Buffer.from([0xff, 0x80]), Buffer.from("pässword"), Buffer.from([0xfe])]);
+  expect(redactor.redactBytes(bytes)).toBe(bytes);
+  redactor.add("pässword");
+  expect([...redactor.redactBytes(bytes)]).toEqual([0xff, 0x80, 0x2a, 0x2a, 0x2a, 0xfe]);
+});

@@ -9,7 +9,7 @@ import type { EventSink, StepEvents } from "../events.ts";
 import { epochOf } from "../settings.ts";
 import type { Execution } from "../step/execution.ts";
 import { formOf } from "./form.ts";
-import type { Result, Results } from "./results.ts";
+import { imageIDOf, type Result, type Results } from "./results.ts";
 
 /** What a build's result goes out with. */
 export interface OutputScope {
@@ -63,7 +63,9 @@ export async function deliver(scope: OutputScope, results: Results, outputs: rea
   for (const [at, output] of outputs.entries()) {
     const events = scope.events.step(`output ${at + 1}`, titleOf(output));
     try {
-      await deliverOne(scope, await results(formOf(output, scope.execution.options.sourceDateEpoch)), output, events, io);
+      const form = formOf(output, scope.execution.options.sourceDateEpoch);
+      const result = await events.part("exporting layers", () => results(form));
+      await deliverOne(scope, result, output, events, io);
       events.done();
     } catch (error) {
       events.failed(error);
@@ -78,11 +80,7 @@ export async function deliver(scope: OutputScope, results: Results, outputs: rea
 function titleOf(output: Output): string {
   switch (output.type) {
     case "image":
-      return output.push
-        ? `pushing ${output.names.join(", ")}`
-        : output.names.length === 0
-          ? "exporting to image"
-          : `exporting to image ${output.names.join(", ")}`;
+      return "exporting to image";
     case "local":
       return "exporting to client directory";
     case "tar":
@@ -106,14 +104,15 @@ async function deliverOne(scope: OutputScope, result: Result, output: Output, ev
 }
 
 async function keep(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
-  await storeLayers(result, events, io);
-  for (const name of names) await scope.execution.store.tag(result.descriptor, name, io);
+  // what of the base is not in the store yet is fetched
+  await events.part(`writing image ${imageIDOf(result)}`, async () => {
+    for (const image of result.images) await Promise.all(image.layers.map((layer) => layer.stored(io)));
+  });
+  await nameImage(scope, result, names, events, io);
 }
 
-/** Fetches what of the base is not in the store yet. */
-async function storeLayers(result: Result, events: StepEvents, io: IOOptions): Promise<void> {
-  events.note(`writing image ${result.images[0]?.configDigest ?? result.descriptor.digest}`);
-  for (const image of result.images) await Promise.all(image.layers.map((layer) => layer.stored(io)));
+async function nameImage(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
+  for (const name of names) await events.part(`naming to ${name}`, () => scope.execution.store.tag(result.descriptor, name, io));
 }
 
 async function push(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
@@ -127,12 +126,12 @@ async function push(scope: OutputScope, result: Result, names: readonly string[]
     );
     const mountFrom = (blob: Descriptor): readonly string[] =>
       elsewhere.filter(({ image }) => image.layers.some((layer) => layer.descriptor.digest === blob.digest)).map((base) => base.repository);
-    await copyGraph(source, repository, result.descriptor, { mountFrom, signal: io.signal, onProgress: transferProgress(events) });
-    await repository.tag(result.descriptor, reference.tag ?? "latest", io);
-    events.note(`pushed ${name}@${result.descriptor.digest}`);
+    const options = { mountFrom, signal: io.signal, onProgress: transferProgress(events) };
+    await events.part("pushing layers", () => copyGraph(source, repository, result.descriptor, options));
+    await events.part(`pushing manifest for ${name}@${result.descriptor.digest}`, () => repository.tag(result.descriptor, reference.tag ?? "latest", io));
   }
   // an image of which the store has everything can be used from it; what was only mounted in the registry is not downloaded for that
-  if (await isComplete(scope, result, io)) for (const name of names) await scope.execution.store.tag(result.descriptor, name, io);
+  if (await isComplete(scope, result, io)) await nameImage(scope, result, names, events, io);
 }
 
 /** The store, and for a base's layers that it lacks, where the base is. */

@@ -1,5 +1,5 @@
 import { storeIndex } from "@varve/image";
-import type { Descriptor, IOOptions } from "@varve/oci";
+import type { Descriptor, Digest, IOOptions } from "@varve/oci";
 import type { ExecutedPlan } from "../plan-execution.ts";
 import { buildImage, type BuiltImage } from "../result/built-image.ts";
 import type { CheckedForm } from "./form.ts";
@@ -11,6 +11,11 @@ export interface Result {
   readonly images: readonly BuiltImage[];
   /** Of the manifest, or of the index over several. */
   readonly descriptor: Descriptor;
+}
+
+/** Docker's ID of an image: its config's digest; of several platforms, their index's, as buildx. */
+export function imageIDOf({ images, descriptor }: Result): Digest {
+  return (images.length === 1 ? images[0]?.configDigest : undefined) ?? descriptor.digest;
 }
 
 /** The result in a form; made when it is first asked for. */

@@ -31,6 +31,8 @@ export interface Execution {
   runner(): Promise<Runner>;
   /** Steps being carried out, by cache key: equal steps of several platforms are one. */
   readonly running: Map<Digest, Promise<LayerOutcome>>;
+  /** What the sandbox could not do as Docker would, and was told of a step already. */
+  readonly toldLosses: Set<string>;
   /** Compression, cache records: awaited before the build ends. */
   readonly background: Promise<unknown>[];
   /** Folder for what must be on disk during the build. */

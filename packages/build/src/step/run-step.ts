@@ -69,7 +69,11 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
   });
   try {
     if (outcome.exitCode !== 0) throw failure(vertex, outcome, tail.lines());
-    for (const loss of outcome.losses) events.note(loss);
+    for (const loss of outcome.losses) {
+      // what a sandbox can't do it can't do in any step
+      if (!execution.toldLosses.has(loss)) events.note(loss);
+      execution.toldLosses.add(loss);
+    }
     const changes = await outcome.changes(scope.io);
     const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
     return {

@@ -13,6 +13,7 @@ const session = (env: NodeJS.ProcessEnv = {}): Session => ({
   redactor: createRedactor(),
   print: () => {},
   say: () => {},
+  debug: false,
 });
 const usage = (message: string): object => expect.objectContaining({ code: "CLI_USAGE", message: expect.stringContaining(message) as string }) as object;
 
