@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { type ByteStream, collectBytes, toBytePath } from "@varve/bytes";
 import { type BuildContext, isContextURL, openContext, type OpenedContext, TEXT_LIMIT } from "@varve/context";
@@ -6,6 +6,7 @@ import { VarveError } from "@varve/errors";
 import { createHash } from "node:crypto";
 import type { IOOptions } from "@varve/oci";
 import type { BuildOptions } from "./build-options.ts";
+import { readSmallFile } from "./text-file.ts";
 
 /** A Dockerfile's text and the context it is built with. */
 export interface Definition {
@@ -44,7 +45,7 @@ export async function openDefinition(options: BuildOptions, folders: DefinitionF
     return { text: given, file: options.file ?? "Dockerfile", context };
   }
   const path = options.file ?? (await findDockerfile(options.context));
-  const text = await readDockerfile(path, options);
+  const text = await readDockerfile(path, options, io);
   return { text, file: path, context: await openDirectory(options.context, path, folders, io) };
 }
 
@@ -117,11 +118,12 @@ async function requireDirectory(context: string): Promise<void> {
   await opened.context[Symbol.asyncDispose]();
 }
 
-async function readDockerfile(path: string, options: BuildOptions): Promise<string> {
+async function readDockerfile(path: string, options: BuildOptions, io: IOOptions): Promise<string> {
+  const tooLarge = (): VarveError => new VarveError("CONTEXT_TOO_LARGE", `${path} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
   try {
-    if ((await stat(path)).size > TEXT_LIMIT) throw new VarveError("CONTEXT_TOO_LARGE", `${path} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
-    return decode(await readFile(path));
+    return decode(await readSmallFile(path, TEXT_LIMIT, tooLarge, io));
   } catch (cause) {
+    io.signal?.throwIfAborted();
     if (cause instanceof VarveError) throw cause;
     const inContext = join(options.context, path);
     const there =

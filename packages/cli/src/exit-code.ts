@@ -15,6 +15,8 @@ export const EXIT = {
   commandNotFound: 127,
   /** SIGINT. */
   interrupted: 130,
+  /** SIGTERM. */
+  terminated: 143,
 } as const;
 
 /** The exit code for an error that ended `command`, the program's first argument. */

@@ -17,13 +17,28 @@ const session: Session = {
   debug: process.argv.includes("--debug"),
 };
 
+/** How long what was begun may take to end after the first signal. */
+const GRACE_MS = 5000;
+const STOPS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
+let stopped: keyof typeof STOPS = "SIGINT";
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {
-    // once: stop the children, remove what is unfinished; twice: at once
-    if (abort.signal.aborted) process.exit(EXIT.interrupted);
+    // once: stop the children, remove what is unfinished; twice, or when that doesn't end: at once
+    if (abort.signal.aborted) return dieOf(name);
+    stopped = name;
+    setTimeout(() => dieOf(name), GRACE_MS).unref();
     abort.abort(new VarveError("BUILD_CANCELLED", `stopped by ${name}`));
   });
 }
+
+/** By the signal itself, which a shell reports as the same code: `process.exit` waits for threads, and one may wait in open(2) for a pipe's other end. */
+function dieOf(name: keyof typeof STOPS): void {
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
+  // process 1 of a container is not ended by a signal of its own
+  setTimeout(() => process.exit(STOPS[name]), 100);
+}
+
 // `varve … | head` is no reason for a stack trace
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(EXIT.ok);
@@ -34,7 +49,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : process.argv[2] === "run" ? EXIT.runFailed : EXIT.usage;
   if (abort.signal.aborted) {
     session.say(`varve: ${abort.signal.reason instanceof Error ? abort.signal.reason.message : "stopped"}\n`);
-    return EXIT.interrupted;
+    return STOPS[stopped];
   }
   if (isVarveError(error)) session.say(`varve: ${renderDiagnostic(error, style())}\n`);
   else session.say(`varve: ${error instanceof Error ? error.message : String(error)} (this is a bug of varve; --debug shows where)\n`);

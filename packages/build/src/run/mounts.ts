@@ -86,7 +86,7 @@ async function openMount(
     case "tmpfs":
       return { kind: "tmpfs", target: mount.target, ...(mount.size === undefined ? {} : { size: mount.size }) };
     case "secret": {
-      const value = await readSecret(options, mount.id);
+      const value = await readSecret(options, mount.id, scope.io);
       if (value === undefined) {
         if (mount.required)
           throw new VarveError("BUILD_SECRET_MISSING", `secret ${mount.id} is required but was not given`, { hint: `add --secret id=${mount.id},src=FILE` });

@@ -1,6 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { VarveError } from "@varve/errors";
+import type { IOOptions } from "@varve/oci";
 import type { BuildOptions } from "../build-options.ts";
+import { readSmallFile } from "../text-file.ts";
 
 /** BuildKit's limit on a secret, bytes. */
 const LIMIT = 500 * 1024;
@@ -12,11 +14,12 @@ export async function requireSecrets(options: BuildOptions): Promise<void> {
 }
 
 /** The value of a secret given to the build; `undefined` when none of that id was. Throws BUILD_SECRET_MISSING when its file or variable isn't there. */
-export async function readSecret(options: BuildOptions, id: string): Promise<Uint8Array | undefined> {
+export async function readSecret(options: BuildOptions, id: string, io: IOOptions): Promise<Uint8Array | undefined> {
   const given = options.secrets?.find((secret) => secret.id === id);
   if (given === undefined) return undefined;
   const { value, file } = await findSecret(given);
-  return value === undefined ? await readFile(file).catch((cause: unknown) => refuse(id, file, cause)) : new TextEncoder().encode(value);
+  if (value !== undefined) return new TextEncoder().encode(value);
+  return readSmallFile(file, LIMIT, () => tooLarge(id, file), io).catch((cause: unknown) => refuse(id, file, cause));
 }
 
 type GivenSecret = NonNullable<BuildOptions["secrets"]>[number];
@@ -32,11 +35,16 @@ async function findSecret({ id, env, file: given }: GivenSecret): Promise<{ read
     return { file, value };
   }
   const { size } = await stat(file).catch((cause: unknown) => refuse(id, file, cause));
-  if (size > LIMIT) throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: ${file} is larger than ${LIMIT / 1024} KiB`);
+  if (size > LIMIT) throw tooLarge(id, file);
   return { file };
 }
 
+function tooLarge(id: string, file: string): VarveError {
+  return new VarveError("BUILD_SECRET_MISSING", `secret ${id}: ${file} is larger than ${LIMIT / 1024} KiB`);
+}
+
 function refuse(id: string, file: string, cause: unknown): never {
+  if (cause instanceof VarveError || (cause instanceof Error && cause.name === "AbortError")) throw cause;
   throw new VarveError("BUILD_SECRET_MISSING", `secret ${id}: cannot read ${file}`, { cause, hint: (cause as Error).message });
 }
 
