@@ -16,11 +16,12 @@ const list = (flags: string, description: string): Option => new Option(flags, d
 
 const SERVE_HELP = `
 Every image of the store is served by its path, whatever its host:
-  app:1, alone or as library/app:1   docker.io/library/app:1
-  team/tool:2                        quay.io/team/tool:2, localhost:5000/team/tool:2
-Where several hosts have the same path, what was pushed to this server comes first, then
-loopback registries, Docker Hub, the others by name.
-A push is an image of the store named after the server: 127.0.0.1:5000/app:1. Other names never move.
+  app:1, library/app:1   docker.io/library/app:1
+  team/tool:2            quay.io/team/tool:2, or localhost:5000/team/tool:2
+Where several hosts have the same path, what was pushed to this server comes
+first, then loopback registries, Docker Hub, the others by name.
+A push is an image of the store that is named after the server:
+127.0.0.1:5000/app:1. Other names never move.
 `;
 
 /** Declares every command and option; a command's code is loaded when it runs. */
@@ -34,7 +35,7 @@ export function createProgram(session: Session): Program {
     .showHelpAfterError("(varve COMMAND --help shows what a command takes)")
     .configureHelp({ sortSubcommands: false })
     .exitOverride()
-    .configureOutput({ writeErr: (text) => session.say(text) });
+    .configureOutput({ writeOut: (text) => session.print(text), writeErr: (text) => session.say(text) });
 
   const command = (usage: string, description: string): Command =>
     program.command(usage).description(description).option("--debug", "print stack traces with errors").exitOverride().showSuggestionAfterError();
@@ -47,7 +48,9 @@ export function createProgram(session: Session): Program {
     .addOption(list("--label <NAME=value>", "set a label (repeatable)"))
     .option("--target <stage>", "build this stage")
     .addOption(list("--platform <os/arch>", "build for these platforms (repeatable, or separated by commas)"))
-    .addOption(list("-o, --output <spec>", "where the result goes: type=image|registry|oci|docker|tar|local,dest=…,compression=…"))
+    .addOption(
+      list("-o, --output <spec>", "where the result goes: type=image, registry, oci, docker, tar or local, with dest=…, name=…, push=…, compression=…"),
+    )
     .option("--no-cache", "run every step")
     .option("--pull", "ask the registry for base images even when the store has them")
     .addOption(new Option("--progress <how>", "auto, plain, tty, rawjson or quiet").choices(["auto", "plain", "tty", "rawjson", "quiet"]).default("auto"))

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { type BuildResult, build } from "@varve/build";
 import { VarveError } from "@varve/errors";
+import { Help } from "commander";
 import { parseReference } from "@varve/oci";
 import { EXIT } from "../exit-code.ts";
 import { KANIKO_FLAGS } from "../kaniko/kaniko-flag.ts";
@@ -65,10 +66,11 @@ async function writeText(flag: string, flags: KanikoArguments, text: string): Pr
 }
 
 function help(): string {
+  const helper = Object.assign(new Help(), { helpWidth: 80, minWidthToWrap: 24 });
   const lines = Object.entries(KANIKO_FLAGS).flatMap(([name, { short, kind, does }]) => {
     if (does === "") return [];
     const usage = `${short === undefined ? "    " : `-${short}, `}--${name}${kind === "switch" ? "" : " <value>"}`;
-    return [`  ${usage.padEnd(48)}${does}`];
+    return [helper.formatItem(usage, 46, does, helper)];
   });
   const silent = Object.entries(KANIKO_FLAGS).flatMap(([name, { without }]) => (without === undefined ? [] : [`--${name}`]));
   const refused = Object.entries(KANIKO_FLAGS).flatMap(([name, flag]) => (flag.refused === undefined ? [] : [`--${name}`]));
@@ -76,7 +78,7 @@ function help(): string {
     "Usage: varve kaniko [flags of kaniko's executor]\n",
     "Builds and pushes as kaniko's executor did; docs/kaniko.md tells how to move.\n",
     ...lines,
-    `\nTaken, without a meaning here: ${silent.join(" ")}`,
-    `Refused, with what to do instead: ${refused.join(" ")}\n`,
+    helper.boxWrap(`\nTaken, without a meaning here: ${silent.join(" ")}`, 80),
+    helper.boxWrap(`Refused, with what to do instead: ${refused.join(" ")}\n`, 80),
   ].join("\n");
 }
