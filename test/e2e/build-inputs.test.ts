@@ -49,6 +49,16 @@ describe("where the context and the Dockerfile come from", () => {
     expect(failed.stderr).toContain("BUILD_COPY_SOURCE_NOT_FOUND");
   });
 
+  it("a tar on stdin keeps its owners, and --chown is given its own", async () => {
+    const context = await space.files("owned", { Dockerfile: "FROM scratch\nCOPY a /\nCOPY --chown=3:4 a /b\n", a: "" });
+    const tar = execFileSync("tar", ["-C", context, "--owner=7", "--group=8", "-cf", "-", "."], { maxBuffer: 1e8 });
+    const outcome = await program(["build", "-o", "type=tar,dest=owned.tar", "-"], tar);
+    expect(outcome.code).toBe(0);
+    const listed = execFileSync("tar", ["--numeric-owner", "-tvf", join(space.root, "owned.tar")], { encoding: "utf8" });
+    expect(listed).toMatch(/ 7\/8 .* a$/m);
+    expect(listed).toMatch(/ 3\/4 .* b$/m);
+  });
+
   it("a tar on stdin, compressed or not, is the context", async () => {
     const context = await space.files("tarred", { Dockerfile: "FROM scratch\nCOPY . /c/\n", "d/x": "1", "other.Dockerfile": "FROM scratch\nCOPY d /other\n" });
     for (const flag of ["-c", "-cz", "-cJ"]) {

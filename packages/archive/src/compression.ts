@@ -1,4 +1,4 @@
-import { type ByteStream, concatBytes } from "@varve/bytes";
+import { type ByteStream, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { decodeZstd, inflateGzip, ZSTD_WINDOW_LIMIT } from "#platform";
 import { readZstdFrames } from "./zstd-frame.ts";
@@ -35,10 +35,8 @@ export function sniffCompression(head: Uint8Array): Compression {
  * ARCHIVE_UNSUPPORTED_COMPRESSION. Owns `stream`.
  */
 export async function* decompress(stream: ByteStream, told?: "gzip" | "zstd" | "none"): AsyncGenerator<Uint8Array, void, undefined> {
-  const source = stream[Symbol.asyncIterator]();
+  const { head, stream: whole } = await peekBytes(stream, SNIFF_LENGTH);
   try {
-    const { head, pieces } = await readHead(source);
-    const whole = resume(pieces, source);
     const compression = told ?? sniffCompression(head);
     switch (compression) {
       case "gzip":
@@ -51,27 +49,6 @@ export async function* decompress(stream: ByteStream, told?: "gzip" | "zstd" | "
         throw new VarveError("ARCHIVE_UNSUPPORTED_COMPRESSION", `the stream is compressed with ${compression}`, { hint: "use gzip, zstd or no compression" });
     }
   } finally {
-    await source.return?.();
-  }
-}
-
-async function readHead(source: AsyncIterator<Uint8Array>): Promise<{ readonly head: Uint8Array; readonly pieces: readonly Uint8Array[] }> {
-  const pieces: Uint8Array[] = [];
-  let total = 0;
-  while (total < SNIFF_LENGTH) {
-    const next = await source.next();
-    if (next.done === true) break;
-    pieces.push(next.value);
-    total += next.value.length;
-  }
-  return { head: pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : concatBytes(pieces), pieces };
-}
-
-async function* resume(pieces: readonly Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* pieces;
-  for (;;) {
-    const next = await source.next();
-    if (next.done === true) return;
-    yield next.value;
+    await whole.return();
   }
 }

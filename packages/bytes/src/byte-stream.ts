@@ -33,3 +33,38 @@ export async function collectBytes(stream: ByteStream, limit: number, onLimit: (
 export async function* streamOf(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
   for (const piece of pieces) if (piece.length > 0) yield piece;
 }
+
+/** A stream whose first bytes were looked at. */
+export interface PeekedStream {
+  /** At least as many bytes as asked for, fewer only of a shorter stream. */
+  readonly head: Uint8Array;
+  /** All of it, `head` included; the producer is freed by its `return` even when nothing was read of it. */
+  readonly stream: AsyncGenerator<Uint8Array, void, undefined>;
+}
+
+/** Reads the first `length` bytes of a stream, to tell what it is, and gives it back whole. */
+export async function peekBytes(stream: ByteStream, length: number): Promise<PeekedStream> {
+  const source = stream[Symbol.asyncIterator]();
+  const pieces: Uint8Array[] = [];
+  for (let size = 0; size < length;) {
+    const next = await source.next();
+    if (next.done === true) break;
+    pieces.push(next.value);
+    size += next.value.length;
+  }
+  const head = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : concatBytes(pieces);
+  const whole = resume(pieces, source);
+  // up to its first yield: a generator that was not started has nothing to clean up
+  await whole.next();
+  return { head, stream: whole };
+}
+
+async function* resume(pieces: readonly Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield new Uint8Array(0);
+    yield* pieces;
+    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
+  } finally {
+    await source.return?.();
+  }
+}

@@ -13,4 +13,4 @@ export {
   ROOT,
   toBytePath,
 } from "./byte-path.ts";
-export { type ByteStream, collectBytes, concatBytes, streamOf } from "./byte-stream.ts";
+export { type ByteStream, collectBytes, concatBytes, peekBytes, type PeekedStream, streamOf } from "./byte-stream.ts";

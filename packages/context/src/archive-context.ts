@@ -6,7 +6,7 @@ import { type BuildContext, type OwningReader, TEXT_LIMIT } from "./context.ts";
 import type { BytePath } from "@varve/bytes";
 import type { GitTree } from "./git-tree.ts";
 
-/** A tar as build context; ignore files in it have no effect, as in BuildKit. The context owns the archive. */
+/** A tar as build context; its owners are kept and ignore files in it have no effect, as in BuildKit. The context owns the archive. */
 export function archiveContext(title: string, archive: Archive): BuildContext {
   return treeContext(title, archiveTree(archive), archive.reader, () => archive[Symbol.asyncDispose]());
 }

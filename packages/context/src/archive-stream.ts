@@ -1,5 +1,5 @@
 import { decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
-import { type ByteStream, concatBytes } from "@varve/bytes";
+import { type ByteStream, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 
 /**
@@ -7,17 +7,8 @@ import { VarveError } from "@varve/errors";
  * but layers never do, bzip2 and xz. Damage is ARCHIVE_MALFORMED_COMPRESSION. Owns `stream`.
  */
 export async function* decompressArchive(stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
-  const source = stream[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let size = 0;
-  while (size < SNIFF_LENGTH) {
-    const next = await source.next();
-    if (next.done === true) break;
-    head.push(next.value);
-    size += next.value.length;
-  }
-  const compression = sniffCompression(concatBytes(head));
-  const whole = resume(head, source);
+  const { head, stream: whole } = await peekBytes(stream, SNIFF_LENGTH);
+  const compression = sniffCompression(head);
   // loaded when needed only: hardly any build has such an archive, and every start would pay
   if (compression === "xz") yield* guarded((await import("./xz-inflater.ts")).inflateXz(whole), "xz");
   else if (compression === "bzip2") yield* guarded((await import("./bzip2-inflater.ts")).inflateBzip2(whole), "bzip2");
@@ -30,14 +21,5 @@ async function* guarded(stream: ByteStream, compression: string): AsyncGenerator
   } catch (cause) {
     if (cause instanceof VarveError) throw cause;
     throw new VarveError("ARCHIVE_MALFORMED_COMPRESSION", `the ${compression} stream cannot be decompressed`, { cause, hint: "it is truncated or corrupt" });
-  }
-}
-
-async function* resume(head: readonly Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* head;
-    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
-  } finally {
-    await source.return?.();
   }
 }

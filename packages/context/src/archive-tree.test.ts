@@ -20,7 +20,7 @@ async function tarOf(...flags: readonly string[]): Promise<Uint8Array> {
   await writeFile(join(files, "d/a"), "hello");
   await writeFile(join(files, "Dockerfile"), "FROM scratch\n");
   await symlink("d/a", join(files, "l"));
-  return execFileSync("tar", ["-C", files, ...flags, "-cf", "-", "."], { maxBuffer: 1e8 });
+  return execFileSync("tar", ["-C", files, "--owner=7", "--group=8", ...flags, "-cf", "-", "."], { maxBuffer: 1e8 });
 }
 
 function header(name: string, more: Partial<TarHeader> = {}): TarHeader {
@@ -49,7 +49,7 @@ describe("openArchive", () => {
     const tree = archiveTree(archive);
     expect([...tree.walk()].map((entry) => displayPath(entry.path))).toEqual(["", "Dockerfile", "d", "d/a", "l"]);
     const entry = tree.lookup(toBytePath("d/a"));
-    expect(entry).toMatchObject({ uid: 0, gid: 0, size: 5 });
+    expect(entry).toMatchObject({ uid: 7, gid: 8, size: 5 });
     const bytes = await collectBytes(await archive.reader.open(entry?.content as never), 100, () => new Error("too long"));
     expect(new TextDecoder().decode(bytes)).toBe("hello");
     expect(await archive.reader.digest(entry?.content as never)).toBe("sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");

@@ -65,7 +65,7 @@ async function readEntries(spool: Spool, stream: ByteStream, signal: AbortSignal
 }
 
 /**
- * The tree an archive unpacks to, owners 0:0, later entries over earlier ones. Throws CONTEXT_INVALID_ARCHIVE for names with `..`,
+ * The tree an archive unpacks to, owners as in the archive, later entries over earlier ones. Throws CONTEXT_INVALID_ARCHIVE for names with `..`,
  * entries below something that is no directory and links to nothing.
  */
 export function archiveTree(archive: Archive): FileTree {
@@ -107,8 +107,8 @@ function toEntry(header: TarHeader, path: BytePath, content: ContentRef | undefi
   const base = {
     path,
     mode: header.mode & 0o7777,
-    uid: 0,
-    gid: 0,
+    uid: header.uid,
+    gid: header.gid,
     mtime: Math.floor(header.mtime),
     size: 0,
     ...(header.xattrs.size === 0 ? {} : { xattrs: header.xattrs }),

@@ -11,7 +11,7 @@ export interface OwningReader extends ContentReader {
 export interface BuildContext extends AsyncDisposable {
   /** For people: a path, a URL, `-`. */
   readonly title: string;
-  /** All files but the ignored ones; owners 0:0; modes and whole-second mtimes as found. */
+  /** All files but the ignored ones; owners 0:0, those of a tar as it has them; modes and whole-second mtimes as found. */
   tree(options?: IOOptions): Promise<FileTree>;
   readonly reader: OwningReader;
   /** Absent where finding out whether something changed would cost as much as finding out what. */

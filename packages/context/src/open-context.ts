@@ -1,4 +1,4 @@
-import { type ByteStream, collectBytes, concatBytes } from "@varve/bytes";
+import { type ByteStream, collectBytes, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { archiveContext, gitContext } from "./archive-context.ts";
@@ -57,23 +57,13 @@ async function openURL(url: string, directory: string, options: IOOptions | unde
 const HEAD = 64 * 1024;
 
 async function openStream(title: string, stream: ByteStream, directory: string, options: IOOptions | undefined): Promise<OpenedContext> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const pieces: Uint8Array[] = [];
-  let ended = false;
-  for (let read = 0; read < HEAD && !ended;) {
-    const next = await iterator.next();
-    ended = next.done === true;
-    if (next.done === true) break;
-    pieces.push(next.value);
-    read += next.value.length;
-  }
-  const head = concatBytes(pieces);
+  const { head, stream: whole } = await peekBytes(stream, HEAD);
   if (isText(head)) {
     const tooLarge = (): VarveError => new VarveError("CONTEXT_TOO_LARGE", `the Dockerfile from ${title} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
-    const bytes = await collectBytes(resume(head, iterator, ended), TEXT_LIMIT, tooLarge);
+    const bytes = await collectBytes(whole, TEXT_LIMIT, tooLarge);
     return { context: emptyContext(title), dockerfile: new TextDecoder().decode(bytes) };
   }
-  const archive = await openArchive(resume(head, iterator, ended), { directory, signal: options?.signal });
+  const archive = await openArchive(whole, { directory, signal: options?.signal });
   if (archive === undefined) {
     throw new VarveError("CONTEXT_INVALID_ARCHIVE", `${title} is neither a tar nor a Dockerfile`, {
       hint: "give a tar (compressed or not) as context, or the text of a Dockerfile",
@@ -85,14 +75,4 @@ async function openStream(title: string, stream: ByteStream, directory: string, 
 /** A tar's header and every compressed form have a zero or another control byte within their first 512 bytes; a Dockerfile has none. */
 function isText(head: Uint8Array): boolean {
   return head.subarray(0, 512).every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0x0c);
-}
-
-async function* resume(head: Uint8Array, iterator: AsyncIterator<Uint8Array>, ended: boolean): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    if (head.length > 0) yield head;
-    if (ended) return;
-    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
-  } finally {
-    await iterator.return?.();
-  }
 }

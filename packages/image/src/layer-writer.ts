@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Codec, createCodec, decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
-import type { ByteStream } from "@varve/bytes";
+import { type ByteStream, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import {
   type ChangeSet,
@@ -81,7 +81,8 @@ export interface StoreLayerTarOptions extends IOOptions {
 
 /** Stores a layer that is at hand as a tar: a compressed one as it is, another one compressed. Its index is stored too. Owns `stream`. */
 export async function storeLayerTar(store: Store, stream: ByteStream, options: StoreLayerTarOptions): Promise<Descriptor> {
-  const { compression, whole } = await sniffed(stream);
+  const { head, stream: whole } = await peekBytes(stream, SNIFF_LENGTH);
+  const compression = sniffCompression(head);
   switch (compression) {
     case "gzip":
       return storeCompressed(store, whole, MEDIA_TYPES.ociLayerGzip, options);
@@ -191,27 +192,6 @@ async function fill(spool: Spool, stream: ByteStream, signal: AbortSignal): Prom
     spool.fail(error);
     throw error;
   }
-}
-
-async function sniffed(stream: ByteStream): Promise<{ compression: ReturnType<typeof sniffCompression>; whole: ByteStream }> {
-  const source = stream[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  let size = 0;
-  while (size < SNIFF_LENGTH) {
-    const next = await source.next();
-    if (next.done === true) break;
-    head.push(next.value);
-    size += next.value.length;
-  }
-  async function* whole(): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      yield* head;
-      for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
-    } finally {
-      await source.return?.();
-    }
-  }
-  return { compression: sniffCompression(Buffer.concat(head)), whole: whole() };
 }
 
 function requireDiffID(index: LayerIndex, expected: DiffID): void {
