@@ -24,8 +24,11 @@ interface Found {
   readonly token: Token;
 }
 
+const NO_FLAGS: FlagSet = { flags: [], switch: () => undefined, value: () => undefined, list: () => [], token: () => undefined };
+
 /** Checks a node's flags against what its instruction knows. Throws DOCKERFILE_UNKNOWN_FLAG and DOCKERFILE_FLAG. */
 export function parseFlags(context: InstructionContext, known: Readonly<Record<string, FlagKind>>): FlagSet {
+  if (context.node.flags.length === 0) return NO_FLAGS;
   const found: Found[] = [];
   const seen = new Set<string>();
   for (const token of context.node.flags) {

@@ -28,9 +28,27 @@ export function splitFlags(line: LogicalLine, start: number, options: { readonly
 
 function readFlag(text: string, start: number, options: { readonly end: number; readonly escape: string }): Token {
   const { end, escape } = options;
-  const value: string[] = [];
-  let quote = "";
   let at = start;
+  for (; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (isSpace(code)) return { value: text.slice(start, at), start, end: at };
+    if (code === SINGLE_QUOTE || code === DOUBLE_QUOTE || text[at] === escape) return readQuotedFlag(text, { start, at }, options);
+  }
+  return { value: text.slice(start, end), start, end };
+}
+
+const SINGLE_QUOTE = 0x27;
+const DOUBLE_QUOTE = 0x22;
+
+/** A flag whose first quote or escape is at `at`. */
+function readQuotedFlag(
+  text: string,
+  { start, at: from }: { readonly start: number; readonly at: number },
+  { end, escape }: { readonly end: number; readonly escape: string },
+): Token {
+  const value = [text.slice(start, from)];
+  let quote = "";
+  let at = from;
   for (; at < end; at++) {
     const char = text[at] ?? "";
     if (quote === "" && isSpace(char.charCodeAt(0))) break;

@@ -15,9 +15,16 @@ export function createLineMap(text: string): LineMap {
   const starts = [0];
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
   const mark = text.charCodeAt(0) === BYTE_ORDER_MARK ? 1 : 0;
+  // the line asked for last: a parser asks for places in order, so the next one is nearly always on it
+  let line = 0;
+  let start = 0;
+  let next = starts[1] ?? Number.POSITIVE_INFINITY;
   const position = (offset: number): Position => {
-    const line = lastAtMost(starts, offset);
-    const start = starts[line] ?? 0;
+    if (offset < start || offset >= next) {
+      line = lastAtMost(starts, offset);
+      start = starts[line] ?? 0;
+      next = starts[line + 1] ?? Number.POSITIVE_INFINITY;
+    }
     return { line: line + 1, column: Math.max(1, offset - start + 1 - (line === 0 ? mark : 0)), offset };
   };
   return { text, position, range: (start, end) => ({ start: position(start), end: position(end) }) };

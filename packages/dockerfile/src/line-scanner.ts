@@ -24,8 +24,8 @@ export interface HeredocBody {
 
 /** Reads a Dockerfile's text line by line. Errors go to `report`; scanning goes on after each. */
 export interface LineScanner {
-  /** The escape character, once the directives have been passed. */
-  readonly escape: "\\" | "`";
+  /** The escape character, once the directives have been passed. A method: an accessor would give every scanner a hidden class of its own, which keeps it alive. */
+  escape(): "\\" | "`";
   readonly directives: readonly Directive[];
   readonly warnings: readonly Warning[];
   /** The next instruction's line; `undefined` at the end. */
@@ -33,6 +33,9 @@ export interface LineScanner {
   /** Takes the body of a heredoc from the lines that follow; `undefined`, and all lines taken, when `name` never comes. */
   heredoc(name: string, chomp: boolean): HeredocBody | undefined;
 }
+
+/** Where the parts of a line without continuations start. */
+const ONE_PART: readonly number[] = [0];
 
 /** Creates a {@link LineScanner} for `source`. */
 export function createLineScanner(source: Source, report: (error: Error) => void): LineScanner {
@@ -58,10 +61,13 @@ export function createLineScanner(source: Source, report: (error: Error) => void
     const problem = directiveProblem(match, directives);
     if (problem !== undefined) report(sourceError(source, "DOCKERFILE_DIRECTIVE", problem.message, { range, hint: problem.hint }));
     else if (match.name === "escape") state.escape = match.value as "\\" | "`";
-    directives.push({ ...match, range });
+    directives.push({ name: match.name, value: match.value, range });
   };
 
   const join = (first: PhysicalLine, start: number): LogicalLine => {
+    let cut = continuation(first.text, start, state.escape);
+    // most instructions are one line
+    if (cut === undefined) return { text: first.text.slice(start), indexes: ONE_PART, offsets: [first.offset + start] };
     const parts: string[] = [];
     const indexes: number[] = [];
     const offsets: number[] = [];
@@ -73,8 +79,7 @@ export function createLineScanner(source: Source, report: (error: Error) => void
       parts.push(part);
       length += part.length;
     };
-    let cut = continuation(first.text, start, state.escape);
-    add(first.text.slice(start, cut ?? first.text.length), first.offset + start);
+    add(first.text.slice(start, cut), first.offset + start);
     let blank = false;
     let last = first;
     while (cut !== undefined) {
@@ -103,9 +108,7 @@ export function createLineScanner(source: Source, report: (error: Error) => void
   };
 
   return {
-    get escape() {
-      return state.escape;
-    },
+    escape: () => state.escape,
     directives,
     warnings,
     next() {

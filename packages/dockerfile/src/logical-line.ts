@@ -20,6 +20,7 @@ export interface Token {
 
 /** Source offset of the character at `index` of the logical line. */
 export function sourceOffset(line: LogicalLine, index: number): number {
+  if (line.offsets.length === 1) return (line.offsets[0] ?? 0) + index;
   const part = lastAtMost(line.indexes, index);
   return (line.offsets[part] ?? 0) + index - (line.indexes[part] ?? 0);
 }

@@ -121,7 +121,7 @@ function parse(text: string, options: ParseOptions, report: Report): Dockerfile 
   return {
     text,
     file,
-    escape: scanner.escape,
+    escape: scanner.escape(),
     directives: scanner.directives,
     globalArgs,
     stages: stages.map(({ from, instructions }) => ({ from, ...(from.alias === undefined ? {} : { name: from.alias.value.toLowerCase() }), instructions })),
@@ -151,16 +151,18 @@ function readInstruction(
   source: Source,
   { scanner, line, warn }: { readonly scanner: LineScanner; readonly line: LogicalLine; readonly warn: InstructionContext["warn"] },
 ): Instruction {
-  const node = parseNode(line, { source, escape: scanner.escape });
+  const node = parseNode(line, { source, escape: scanner.escape() });
   const lineEnd = node.end > 0 ? sourceOffset(line, node.end - 1) + 1 : sourceOffset(line, 0);
   const { heredocs, end } = takesHeredocs(node) ? readHeredocs(source, { scanner, node }) : { heredocs: [], end: undefined };
   return typeInstruction({ source, node, heredocs, sourceEnd: end ?? lineEnd, warn });
 }
 
+const HEREDOC_KEYWORDS = new Set(["RUN", "COPY", "ADD"]);
+
 /** RUN, COPY and ADD in other than JSON form, also as triggers. */
 function takesHeredocs(node: InstructionNode): boolean {
   const inner = node.args.kind === "onbuild" ? node.args.child : node;
-  return ["RUN", "COPY", "ADD"].includes(inner.keyword.value) && inner.args.kind !== "json";
+  return HEREDOC_KEYWORDS.has(inner.keyword.value) && inner.args.kind !== "json";
 }
 
 function readHeredocs(
@@ -179,7 +181,10 @@ function readHeredocs(
     }
     end = body.terminatorEnd;
     return {
-      ...word,
+      name: word.name,
+      fileDescriptor: word.fileDescriptor,
+      expand: word.expand,
+      chomp: word.chomp,
       content: word.chomp ? body.content.replace(/(^|\n)\t+/g, "$1") : body.content,
       raw: body.content,
       range: source.lines.range(body.start, body.end),

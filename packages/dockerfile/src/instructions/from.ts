@@ -1,6 +1,6 @@
 import type { FromInstruction } from "../ast.ts";
 import { parseFlags } from "../flag-set.ts";
-import { fail, instructionHead, type InstructionContext, toWord } from "../instruction-context.ts";
+import { type Draft, fail, instructionHead, type InstructionContext, toWord } from "../instruction-context.ts";
 
 const STAGE_NAME = /^[a-z][a-z0-9\-_.]*$/;
 
@@ -23,13 +23,9 @@ export function fromInstruction(context: InstructionContext): FromInstruction {
   }
   const flags = parseFlags(context, { platform: "value" });
   const platform = flags.value("platform");
-  return {
-    kind: "from",
-    ...instructionHead(context),
-    flags: flags.flags,
-    image: toWord(context, image),
-    ...(alias === undefined ? {} : { alias: toWord(context, alias) }),
-    // an empty value is as none, as in BuildKit
-    ...(platform === undefined || platform === "" ? {} : { platform }),
-  };
+  const from: Draft<FromInstruction> = { kind: "from", ...instructionHead(context), flags: flags.flags, image: toWord(context, image) };
+  if (alias !== undefined) from.alias = toWord(context, alias);
+  // an empty value is as none, as in BuildKit
+  if (platform !== undefined && platform !== "") from.platform = platform;
+  return from;
 }

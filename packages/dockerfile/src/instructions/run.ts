@@ -2,7 +2,7 @@ import type { RunInstruction, RunMount } from "../ast.ts";
 import { commandForm } from "../command-form.ts";
 import { parseCsvRecord } from "../csv-record.ts";
 import { type FlagSet, parseFlags } from "../flag-set.ts";
-import { fail, instructionHead, type InstructionContext, tokenRange } from "../instruction-context.ts";
+import { type Draft, fail, instructionHead, type InstructionContext, tokenRange } from "../instruction-context.ts";
 import type { Token } from "../logical-line.ts";
 import { didYouMean } from "../suggestion.ts";
 
@@ -21,15 +21,11 @@ export function runInstruction(context: InstructionContext): RunInstruction {
   const flags = parseFlags(context, { mount: "list", network: "value", security: "value" });
   const network = oneOf(context, flags, { name: "network", values: NETWORKS });
   const security = oneOf(context, flags, { name: "security", values: SECURITIES });
-  return {
-    kind: "run",
-    ...instructionHead(context),
-    flags: flags.flags,
-    command: commandForm(context.node.args),
-    mounts: flags.list("mount").map(({ value, token }) => mount(context, value, token)),
-    ...(network === undefined ? {} : { network }),
-    ...(security === undefined ? {} : { security }),
-  };
+  const mounts = flags.list("mount").map(({ value, token }) => mount(context, value, token));
+  const run: Draft<RunInstruction> = { kind: "run", ...instructionHead(context), flags: flags.flags, command: commandForm(context.node.args), mounts };
+  if (network !== undefined) run.network = network;
+  if (security !== undefined) run.security = security;
+  return run;
 }
 
 function oneOf(

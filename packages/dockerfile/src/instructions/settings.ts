@@ -75,7 +75,7 @@ export function volumeInstruction(context: InstructionContext): VolumeInstructio
   const volumes = words.map((word) => {
     const value = word.value.trim();
     if (value === "") fail(context, "VOLUME has an empty path", { at: word });
-    return { ...toWord(context, word), value };
+    return { value, range: toWord(context, word).range };
   });
   return { kind: "volume", ...instructionHead(context), flags, volumes };
 }

@@ -1,7 +1,7 @@
 import type { TransferInstruction } from "../ast.ts";
 import { type FlagKind, type FlagSet, parseFlags } from "../flag-set.ts";
 import { parseHeredocWord } from "../heredoc-word.ts";
-import { fail, instructionHead, type InstructionContext, toWord } from "../instruction-context.ts";
+import { type Draft, fail, instructionHead, type InstructionContext, toWord } from "../instruction-context.ts";
 import type { Token } from "../logical-line.ts";
 
 const SHARED: Readonly<Record<string, FlagKind>> = { chown: "value", chmod: "value", link: "switch", exclude: "list" };
@@ -23,29 +23,24 @@ export function transferInstruction(context: InstructionContext): TransferInstru
     fail(context, `a heredoc cannot be the destination of ${keyword.value}`, { at: destination, code: "DOCKERFILE_HEREDOC" });
   checkFrom(context, flags);
   const unpack = flags.switch("unpack");
-  return {
+  const transfer: Draft<TransferInstruction> = {
     kind: keyword.value === "COPY" ? "copy" : "add",
     ...instructionHead(context),
     flags: flags.flags,
     sources: words.slice(0, -1).map((word) => toWord(context, word)),
     destination: toWord(context, destination),
-    ...values(flags),
     link: flags.switch("link") ?? false,
     parents: flags.switch("parents") ?? false,
     exclude: flags.list("exclude").map((entry) => entry.value),
     keepGitDir: flags.switch("keep-git-dir") ?? false,
-    ...(unpack === undefined ? {} : { unpack }),
   };
-}
-
-/** Values that are there and not empty: `--chown=` is as none, as in BuildKit. */
-function values(flags: FlagSet): { readonly from?: string; readonly chown?: string; readonly chmod?: string; readonly checksum?: string } {
-  const given: { from?: string; chown?: string; chmod?: string; checksum?: string } = {};
   for (const name of ["from", "chown", "chmod", "checksum"] as const) {
     const value = flags.value(name);
-    if (value !== undefined && value !== "") given[name] = value;
+    // an empty one is as none, as in BuildKit
+    if (value !== undefined && value !== "") transfer[name] = value;
   }
-  return given;
+  if (unpack !== undefined) transfer.unpack = unpack;
+  return transfer;
 }
 
 function checkFrom(context: InstructionContext, flags: FlagSet): void {
