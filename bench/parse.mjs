@@ -28,19 +28,23 @@ function loadPeers() {
 
 await buildProgram();
 const { parseDockerfile } = await import(new URL("../packages/dockerfile/dist/index.js", import.meta.url));
-const require = loadPeers();
-const { DockerfileParser } = require("dockerfile-ast");
-const { parse: parseCommands } = require("docker-file-parser");
+const load = loadPeers();
+const { DockerfileParser } = load("dockerfile-ast");
+const { parse: parseCommands } = load("docker-file-parser");
 
 const texts = makeDockerfiles(files, 1);
 const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 /** Each counts something of what it found, so that nothing can be left out. */
 const candidates = [
-  ["@varve/dockerfile", "typed instructions, flags, heredocs, warnings; a range on every word", (text) => parseDockerfile(text).stages.length],
-  [
-    "dockerfile-ast, all read",
-    "instructions, flags and arguments, with ranges",
-    (text) => {
+  {
+    name: "@varve/dockerfile",
+    gives: "typed instructions, flags, heredocs, warnings; a range on every word",
+    run: (text) => parseDockerfile(text).stages.length,
+  },
+  {
+    name: "dockerfile-ast, all read",
+    gives: "instructions, flags and arguments, with ranges",
+    run: (text) => {
       let count = 0;
       for (const instruction of DockerfileParser.parse(text).getInstructions()) {
         count += instruction.getArguments().length + instruction.getRange().start.line + instruction.getInstructionRange().start.line;
@@ -49,30 +53,34 @@ const candidates = [
       }
       return count;
     },
-  ],
-  [
-    "dockerfile-ast, parse only",
-    "lines cut into instructions; the rest is computed when asked for",
-    (text) => DockerfileParser.parse(text).getInstructions().length,
-  ],
-  ["docker-file-parser", "names, arguments and line numbers; no flags, heredocs or ranges", (text) => parseCommands(text, { includeComments: false }).length],
+  },
+  {
+    name: "dockerfile-ast, parse only",
+    gives: "lines cut into instructions; the rest is computed when asked for",
+    run: (text) => DockerfileParser.parse(text).getInstructions().length,
+  },
+  {
+    name: "docker-file-parser",
+    gives: "names, arguments and line numbers; no flags, heredocs or ranges",
+    run: (text) => parseCommands(text, { includeComments: false }).length,
+  },
 ];
 
-const seconds = new Map(candidates.map(([name]) => [name, []]));
+const seconds = new Map(candidates.map(({ name }) => [name, []]));
 // the first round warms up; in each the parsers take turns, so that all see the same machine
 for (let round = 0; round <= rounds; round++)
-  for (const [name, , run] of candidates) {
-    const start = process.hrtime.bigint();
+  for (const { name, run } of candidates) {
+    const start = performance.now();
     let found = 0;
     for (const text of texts) found += run(text);
     if (found === 0) throw new Error(`${name} found nothing`);
-    if (round > 0) seconds.get(name).push(Number(process.hrtime.bigint() - start) / 1e9);
+    if (round > 0) seconds.get(name).push((performance.now() - start) / 1000);
   }
 
 const own = median(seconds.get("@varve/dockerfile"));
 const [cpu] = cpus();
 const machine = `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, load average ${loadavg()[0].toFixed(1)}; Node ${process.version}`;
-const rows = candidates.map(([name, gives]) => {
+const rows = candidates.map(({ name, gives }) => {
   const time = median(seconds.get(name));
   return `| ${name} | ${time.toFixed(2)} | ${Math.round(files / time)} | ${(bytes / time / 1e6).toFixed(1)} | ${(time / own).toFixed(2)} | ${gives} |`;
 });
