@@ -27,7 +27,7 @@ export function createLineMap(text: string): LineMap {
     }
     return { line: line + 1, column: Math.max(1, offset - start + 1 - (line === 0 ? mark : 0)), offset };
   };
-  return { text, position, range: (start, end) => ({ start: position(start), end: position(end) }) };
+  return { text, position, range: (from, to) => ({ start: position(from), end: position(to) }) };
 }
 
 /** Index of the last number that is not above `wanted`; the list ascends and starts with the smallest possible. */
