@@ -78,9 +78,10 @@ function awaitAdmission(program: ProgramBuilder): void {
 
 /**
  * What a launcher does once it has made a process: it lets go of all descriptors but the report, is out of reach of the terminal, since its
- * end must not come before the other's, and reports how that ended.
+ * end must not come before the other's,
+ * and reports how that ended, unless the other does.
  */
-export function awaitChild(program: ProgramBuilder): void {
+export function awaitChild(program: ProgramBuilder, { silent = false }: { readonly silent?: boolean } = {}): void {
   const all = program.words([0x7fff_ffff_ffff_ffffn]);
   program.call("block signals", "rt_sigprocmask", 0, all, 0, 8);
   for (const descriptor of [0, 1, 2, ...Array.from({ length: OWN_COUNT }, (_, i) => OWN + i)]) {
@@ -88,7 +89,7 @@ export function awaitChild(program: ProgramBuilder): void {
   }
   const status = reportWord(program, "status");
   program.call("wait", "wait4", -1, status.result, 0, 0);
-  status.send();
+  if (!silent) status.send();
 }
 
 function takeIds(program: ProgramBuilder, { uid, gid }: { readonly uid: number; readonly gid: number }): void {

@@ -2,6 +2,7 @@ export type { Place, SandboxDriver, SandboxEntry, StartOptions } from "./driver.
 export { ADMISSION, type EnterOptions, enterProgram } from "./enter-program.ts";
 export { bwrapDriver } from "./drivers/bwrap.ts";
 export { chrootDriver } from "./drivers/chroot.ts";
+export { ociDriver } from "./drivers/oci.ts";
 export { usernsDriver } from "./drivers/userns.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
 export { bubblewrapEntry, ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";

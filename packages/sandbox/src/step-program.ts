@@ -17,6 +17,8 @@ export interface ProcessFeatures extends WorldFeatures {
   readonly ids: Ids;
   /** The kernel takes seccomp filters. */
   readonly filters: boolean;
+  /** Absolute path of the container runtime that works. */
+  readonly runtime?: string;
 }
 
 const PR_CAPBSET_DROP = 24;
@@ -32,9 +34,12 @@ export const SIGCHLD = 17;
 const SIGKILL = 9;
 const PR_SET_PDEATHSIG = 1;
 const F_SETFD = 2;
+const TIOCSCTTY = 0x540e;
+/** Where a container's first program finds itself open; 3 is its report and 4 its program. */
+export const LAUNCHER_INSIDE = 5;
 const O_WRONLY = 1;
 /** Open descriptors when a step's program starts: 0, 1, 2 and the report; the next to be opened is this. */
-const FREE = 4;
+export const FREE = 4;
 /** More than a helper has that go on to what it executes: its channel and the streams it was given. */
 const MANY = 64;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -80,9 +85,28 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   return program.finish();
 }
 
+/** What is left to do for a step's process inside a container that a runtime made: all but the command where ids are many, its user and restrictions where there is one. */
+export function insideProgram(step: SandboxProcess, features: ProcessFeatures, arch: LauncherArch): Program {
+  const program = createProgram(arch);
+  const { uid, gid } = step.user;
+  program.call("close the launcher", "close", LAUNCHER_INSIDE);
+  if (step.terminal) program.call({ label: "take the terminal", onError: "ignore" }, "ioctl", 0, TIOCSCTTY, 0);
+  if (features.ids === "one") {
+    if (uid !== 0 || gid !== 0) {
+      openProcSelf(program);
+      mapUser(program, step.user);
+    }
+    if (features.filters) installFilter(program, stepFilter(arch, { deny: !step.insecure, oneId: true }));
+    if (!step.insecure) dropBounds(program);
+    if (!step.insecure && uid === 0) setCapabilities(program);
+  }
+  program.call("close the report on exec", "fcntl", REPORT, F_SETFD, 1);
+  execute(program, step);
+  return program.finish();
+}
+
 /** Makes the process the leader of a session whose terminal is its standard input, so that a shell there can control jobs. */
 export function takeTerminal(program: ProgramBuilder): void {
-  const TIOCSCTTY = 0x540e;
   program.call("make a session", "setsid");
   program.call("take the terminal", "ioctl", 0, TIOCSCTTY, 0);
 }

@@ -19,9 +19,9 @@ export interface WorldFeatures extends MountFeatures {
 export const NO_WORLD: WorldFeatures = { proc: false, sysfs: false, mqueue: false, ttyGroup: false, setattr: false };
 
 /** As runc's default spec: what a container must not write, or see. */
-const READONLY_PROC = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
-const MASKED_PROC_FILES = ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "interrupts"];
-const MASKED_DIRECTORIES = ["proc/acpi", "proc/asound", "proc/scsi", "sys/firmware"];
+export const READONLY_PROC: readonly string[] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+export const MASKED_PROC_FILES: readonly string[] = ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "interrupts"];
+export const MASKED_DIRECTORIES: readonly string[] = ["proc/acpi", "proc/asound", "proc/scsi", "sys/firmware"];
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
 const DEVICE_LINKS = [
   ["fd", "/proc/self/fd"],
@@ -50,10 +50,10 @@ export function buildWorld(program: ProgramBuilder, process: SandboxProcess, fea
 }
 
 /** Mounts one of the step's own mounts; where its place is below another of them, by descriptors from `descriptor` on. */
-function mountInto(
+export function mountInto(
   program: ProgramBuilder,
   mount: SandboxMount,
-  { process, features, descriptor }: { readonly process: SandboxProcess; readonly features: WorldFeatures; readonly descriptor: number },
+  { process, features, descriptor }: { readonly process: Pick<SandboxProcess, "root">; readonly features: MountFeatures; readonly descriptor: number },
 ): void {
   const label = `mount /${mount.target}`;
   const components = mount.target.split("/");

@@ -12,6 +12,7 @@ import {
   type Ids,
   launcherArch,
   namespaceDriver,
+  ociDriver,
   privilegedEntry,
   type SandboxDriver,
   type SandboxEntry,
@@ -65,6 +66,8 @@ const RUNGS: readonly TestedRung[] = [
   tested(namespaceDriver, "real", "on namespace, as root"),
   tested(namespaceDriver, "one", "on namespace, as an ordinary user"),
   tested(usernsDriver, "shifted", "on userns"),
+  tested(ociDriver, "real", "on oci, as root", ["runc"]),
+  tested(ociDriver, "one", "on oci, as an ordinary user", ["runc"]),
   tested(bwrapDriver, "one", "on bwrap", ["bwrap"]),
   { title: "on chroot", driver: chrootDriver, ids: "real", missing: [] },
 ];
@@ -116,7 +119,9 @@ export function describeRungs(title: string, tests: (rung: Rung) => void): void 
       });
       afterAll(async () => {
         await state.runner[Symbol.asyncDispose]();
-        const left = readdirSync(`${state.home}/snapshots`).flatMap((form) => readdirSync(`${state.home}/snapshots/${form}/work`));
+        const left = readdirSync(`${state.home}/snapshots`, { withFileTypes: true }).flatMap((form) =>
+          form.isDirectory() ? readdirSync(`${state.home}/snapshots/${form.name}/work`) : [],
+        );
         rmSync(state.home, { recursive: true, force: true });
         expect(left).toEqual([]);
       });

@@ -47,7 +47,7 @@ export async function openLauncher(directories: readonly string[]): Promise<Laun
 
 function makeUnlinked(directory: string): number {
   const path = `${directory}/.varve-launcher-${randomUUID()}`;
-  const written = openSync(path, "wx", 0o500);
+  const written = openSync(path, "wx", 0o555);
   try {
     writeSync(written, launcherExecutable(launcherArch()));
     return openHigh(path);

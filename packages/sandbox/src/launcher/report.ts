@@ -6,7 +6,7 @@ import { RECORD_WORDS } from "./program.ts";
 export const REPORT = 3;
 
 /** First word of each message; that of a failed call is its record, which starts with a negative result. */
-const TAG = { child: 1, status: 2, execute: 3, data: 4 } as const;
+const TAG = { child: 1, status: 2, execute: 3, data: 4, runtime: 5 } as const;
 
 /** The first call that failed. */
 export interface LauncherFailure {
@@ -25,13 +25,15 @@ export interface LauncherReport {
   readonly child?: number;
   /** How that ended, as wait(2) tells it. */
   readonly status?: number;
+  /** How the container runtime that should have made the process ended, as wait(2) tells it. */
+  readonly runtime?: number;
   /** Results of the execve calls that failed, negative errnos in order. */
   readonly execute?: readonly number[];
   readonly data?: Uint8Array;
 }
 
 /** Adds a message whose value is stored at `result` by an earlier call; gives where. */
-export function reportWord(program: ProgramBuilder, kind: "child" | "status"): { readonly result: Address; send(): void } {
+export function reportWord(program: ProgramBuilder, kind: "child" | "status" | "runtime"): { readonly result: Address; send(): void } {
   const message = program.words([TAG[kind], 0]);
   return { result: { address: message.address + 8 }, send: () => program.call("report", "write", REPORT, message, 16) };
 }
@@ -64,8 +66,8 @@ export function parseReport(bytes: Uint8Array, program: Pick<Program, "labels">)
       const label = program.labels[Number(view.readBigUInt64LE(at + 8 * (RECORD_WORDS - 1)))] ?? "start";
       report.failure = { label, errno: -tag, code: errorName(-tag) };
       at += 8 * RECORD_WORDS;
-    } else if (tag === TAG.child || tag === TAG.status) {
-      report[tag === TAG.child ? "child" : "status"] = value;
+    } else if (tag === TAG.child || tag === TAG.status || tag === TAG.runtime) {
+      report[tag === TAG.child ? "child" : tag === TAG.status ? "status" : "runtime"] = value;
       at += 16;
     } else if (tag === TAG.execute) {
       if (left < 16 + 8 * value) break;

@@ -1,0 +1,62 @@
+import type { BytePath } from "@varve/bytes";
+import { describe, expect, it } from "vitest";
+import { type ContainerSpec, containerConfig } from "./spec.ts";
+
+const path = (text: string): BytePath => Buffer.from(text).toString("latin1") as BytePath;
+const SPEC: ContainerSpec = {
+  step: {
+    root: path("/höme/root"),
+    cwd: "/work",
+    user: { uid: 33, gid: 44, groups: [55] },
+    network: "none",
+    insecure: false,
+    hostname: "box",
+    shmSize: 4096,
+    ulimits: [{ name: "nofile", soft: 10, hard: -1 }],
+  },
+  features: { proc: true, sysfs: true, mqueue: true, ttyGroup: true, setattr: true, ids: "real", filters: true },
+  arch: "x64",
+  args: ["/first"],
+  mounts: [{ kind: "tmpfs", target: path("dev/t"), type: "directory", make: 1, size: 9 }],
+};
+
+interface Config {
+  readonly process: { readonly user: object; readonly rlimits: object; readonly capabilities: { readonly bounding: readonly string[] } };
+  readonly root: object;
+  readonly mounts: readonly { readonly destination: string; readonly options: readonly string[] }[];
+  readonly linux: {
+    readonly namespaces: readonly { readonly type: string }[];
+    readonly seccomp?: { readonly syscalls: readonly object[] };
+    readonly maskedPaths?: readonly string[];
+  };
+}
+const config = (spec: ContainerSpec): Config => JSON.parse(containerConfig(spec)) as Config;
+
+describe("a container's config", () => {
+  it("holds a step's process", () => {
+    const made = config(SPEC);
+    expect(made.process.user).toEqual({ uid: 33, gid: 44, umask: 0o022, additionalGids: [55] });
+    expect(made.root).toEqual({ path: "/höme/root", readonly: false });
+    expect(made.linux.namespaces.map(({ type }) => type)).toContain("network");
+    expect(made.mounts.find(({ destination }) => destination === "/dev/shm")?.options).toContain("size=4096");
+    expect(made.mounts.at(-1)).toMatchObject({ destination: "/dev/t", options: ["nosuid", "nodev", "mode=1777", "size=9"] });
+    expect(containerConfig(SPEC)).toContain('{"type":"RLIMIT_NOFILE","soft":10,"hard":18446744073709551615}');
+  });
+
+  it("forbids what Docker forbids, unless the step is insecure", () => {
+    expect(config(SPEC).linux).toMatchObject({
+      seccomp: { syscalls: [{ errnoRet: 1 }, { names: ["clone3"], errnoRet: 38 }, { names: ["clone"] }, {}, {}, {}, {}, {}, {}] },
+    });
+    expect(config(SPEC).linux.maskedPaths).toContain("/proc/kcore");
+    const insecure = config({ ...SPEC, step: { ...SPEC.step, insecure: true } });
+    expect(insecure.linux.seccomp).toBeUndefined();
+    expect(insecure.linux.maskedPaths).toBeUndefined();
+    expect(insecure.process.capabilities.bounding.length).toBeGreaterThanOrEqual(config(SPEC).process.capabilities.bounding.length);
+  });
+
+  it("leaves user and filter to the first program where there is one id", () => {
+    const one = config({ ...SPEC, features: { ...SPEC.features, ids: "one" } });
+    expect(one.process.user).toEqual({ uid: 0, gid: 0, umask: 0o022 });
+    expect(one.linux.seccomp).toBeUndefined();
+  });
+});

@@ -1,0 +1,122 @@
+import { boundingSet, CAP_SYS_ADMIN, capabilityNames, DEFAULT_CAPABILITIES } from "../capability.ts";
+import { CLONE, CLONE3, DENIED_CALLS, NAMESPACE_FLAGS } from "../denied-call.ts";
+import type { LauncherArch } from "../launcher/system-call.ts";
+import { resourceLimitNumber } from "../resource-limit.ts";
+import type { SandboxMount, SandboxProcess } from "../sandbox-process.ts";
+import type { ProcessFeatures } from "../step-program.ts";
+import { MASKED_DIRECTORIES, MASKED_PROC_FILES, READONLY_PROC } from "../world.ts";
+
+/** What a container executes, and for whom. */
+export interface ContainerSpec {
+  readonly step: Pick<SandboxProcess, "root" | "cwd" | "user" | "network" | "insecure" | "hostname" | "shmSize" | "ulimits">;
+  readonly features: ProcessFeatures;
+  readonly arch: LauncherArch;
+  /** The container's first program. */
+  readonly args: readonly string[];
+  /** Mounts below /dev, which the runtime makes anew; others are in the root already. */
+  readonly mounts: readonly SandboxMount[];
+}
+
+const HARMLESS = ["nosuid", "noexec", "nodev"];
+/** RLIM_INFINITY, which no JavaScript number is: written into the text. */
+const UNLIMITED = "18446744073709551615";
+
+/**
+ * A container's config.json, OCI runtime spec 1.0. Where there is one id, the container's first program takes the user, drops capabilities and installs the
+ * filter, since a runtime needs 0 to be mapped: then it is given what it needs for that.
+ */
+export function containerConfig(spec: ContainerSpec): string {
+  const { step, features, args } = spec;
+  const one = features.ids === "one";
+  const { uid, gid, groups } = step.user;
+  const config = {
+    ociVersion: "1.0.2",
+    process: {
+      terminal: false,
+      user: one ? { uid: 0, gid: 0, umask: 0o022 } : { uid, gid, umask: 0o022, ...(groups.length === 0 ? {} : { additionalGids: groups }) },
+      args,
+      env: ["PATH=/bin"],
+      cwd: step.cwd,
+      capabilities: capabilitiesOf(spec),
+      rlimits: step.ulimits.map(({ name, soft, hard }) => {
+        resourceLimitNumber(name);
+        return { type: `RLIMIT_${name.toUpperCase()}`, soft: limitText(soft), hard: limitText(hard) };
+      }),
+      noNewPrivileges: false,
+    },
+    root: { path: textOf(step.root), readonly: false },
+    hostname: step.hostname,
+    mounts: [...ownMounts(spec), ...spec.mounts.map((mount) => mountOf(mount))],
+    linux: {
+      namespaces: ["pid", "ipc", "uts", "mount", ...(step.network === "none" ? ["network"] : [])].map((type) => ({ type })),
+      ...(step.insecure || one || !features.filters ? {} : { seccomp: seccompOf(spec.arch) }),
+      ...(step.insecure
+        ? {}
+        : {
+            maskedPaths: [...MASKED_PROC_FILES.map((name) => `/proc/${name}`), ...MASKED_DIRECTORIES.map((path) => `/${path}`)],
+            readonlyPaths: READONLY_PROC.map((name) => `/proc/${name}`),
+          }),
+    },
+  };
+  return JSON.stringify(config).replaceAll(`"${UNLIMITED}"`, UNLIMITED);
+}
+
+function limitText(value: number): number | string {
+  return value < 0 ? UNLIMITED : value;
+}
+
+function capabilitiesOf({ step, features }: ContainerSpec): Readonly<Record<string, readonly string[]>> {
+  const wanted = step.insecure ? undefined : features.ids === "one" ? [...DEFAULT_CAPABILITIES, CAP_SYS_ADMIN] : DEFAULT_CAPABILITIES;
+  // a runtime fails at one that is not to be had
+  const names = capabilityNames(boundingSet().filter((number) => wanted?.includes(number) ?? true));
+  return { bounding: names, effective: names, permitted: names };
+}
+
+function ownMounts({ step, features }: ContainerSpec): object[] {
+  const mount = (destination: string, type: string, options: readonly string[]): object => ({ destination, type, source: type, options });
+  const readonly = step.insecure ? [] : ["ro"];
+  return [
+    mount("/proc", "proc", HARMLESS),
+    mount("/dev", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
+    mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...(features.ttyGroup ? ["gid=5"] : [])]),
+    mount("/dev/shm", "tmpfs", [...HARMLESS, "mode=1777", `size=${step.shmSize}`]),
+    ...(features.mqueue ? [mount("/dev/mqueue", "mqueue", HARMLESS)] : []),
+    features.sysfs || step.network === "none"
+      ? mount("/sys", "sysfs", [...HARMLESS, ...readonly])
+      : { destination: "/sys", type: "none", source: "/sys", options: ["rbind", ...HARMLESS, "ro"] },
+  ];
+}
+
+function mountOf(mount: SandboxMount): object {
+  const destination = `/${textOf(mount.target)}`;
+  if (mount.kind === "tmpfs") {
+    const size = mount.size === undefined ? [] : [`size=${mount.size}`];
+    return { destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777", ...size] };
+  }
+  return { destination, type: "none", source: textOf(mount.source), options: ["rbind", "nodev", mount.readonly ? "ro" : "rw"] };
+}
+
+/** Docker's rules as a list of what is forbidden; names a kernel or a runtime does not know have no effect. */
+function seccompOf(arch: LauncherArch): object {
+  const [EPERM, ENOSYS] = [1, 38];
+  const flags = Array.from({ length: 32 }, (_, bit) => 2 ** bit).filter((flag) => (NAMESPACE_FLAGS & flag) !== 0);
+  return {
+    defaultAction: "SCMP_ACT_ALLOW",
+    architectures: arch === "x64" ? ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"] : ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
+    syscalls: [
+      { names: DENIED_CALLS.map(([name]) => name), action: "SCMP_ACT_ERRNO", errnoRet: EPERM },
+      { names: [CLONE3[0]], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
+      ...flags.map((flag) => ({
+        names: [CLONE[0]],
+        action: "SCMP_ACT_ERRNO",
+        errnoRet: EPERM,
+        args: [{ index: 0, value: flag, valueTwo: flag, op: "SCMP_CMP_MASKED_EQ" }],
+      })),
+    ],
+  };
+}
+
+/** Bytes as JSON can hold them. */
+function textOf(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
