@@ -26,7 +26,7 @@ export interface ContainerStart {
 /** The report, the program and the launcher itself. */
 const PASSED = 3;
 /** Bytes read of what a runtime said. */
-export const SAID = 4096;
+const SAID = 4096;
 
 const CLONE_NEWNS = 0x0002_0000;
 const CLONE_NEWPID = 0x2000_0000;
