@@ -1,0 +1,36 @@
+// Builds cases on one rung and writes, as JSON, how each ended; each result is a tar in the output folder.
+//   node build-cases.mjs VARVE-INDEX SMALL|DEBIAN RUNG HOME CONTEXTS OUT
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DEBIAN_CASES, SMALL_CASES } from "./rung-cases.mjs";
+
+const [index, which, sandbox, home, contexts, out] = process.argv.slice(2);
+const { build } = await import(index);
+const cases = which === "DEBIAN" ? DEBIAN_CASES : SMALL_CASES;
+process.env.TOKEN_OF_RUNGS = "s3cr3t-value";
+await mkdir(out, { recursive: true });
+// bases are named contexts, built into the store by whoever runs the cases
+const base = which === "DEBIAN" ? "debian" : "bb";
+await build({ context: join(contexts, base), home, tags: [base] });
+const ends = {};
+for (const [at, { name, dockerfile }] of cases.entries()) {
+  const notes = new Set();
+  try {
+    await build({
+      context: join(contexts, "given"),
+      dockerfile: dockerfile.replaceAll("id=RUNG", `id=rung-${sandbox}-${at}`),
+      home,
+      sandbox,
+      noCache: true,
+      secrets: [{ id: "token", env: "TOKEN_OF_RUNGS" }],
+      outputs: [{ type: "tar", dest: join(out, `${at}.tar`) }],
+      onProgress(event) {
+        if (event.type === "step-note") notes.add(event.message);
+      },
+    });
+    ends[name] = { ok: true, notes: [...notes] };
+  } catch (error) {
+    ends[name] = { ok: false, code: error.code, message: [error.message, ...(error.details ?? [])].join("\n"), notes: [...notes] };
+  }
+}
+await writeFile(join(out, "ends.json"), JSON.stringify(ends, undefined, 1));

@@ -1,0 +1,19 @@
+/** A Dockerfile whose result must be the same on every rung. */
+export interface RungCase {
+  readonly name: string;
+  readonly dockerfile: string;
+  /** The steps give files to other users, which rungs with one id can't keep. */
+  readonly owners?: boolean;
+  /** Part of the message it must fail with. */
+  readonly fails?: string;
+  /** What of the result is compared; all when absent. */
+  readonly paths?: readonly string[];
+  /** Needs real ids. */
+  readonly root?: boolean;
+}
+
+/** On the busybox base `bb`. */
+export const SMALL_CASES: readonly RungCase[];
+
+/** On a Debian base `debian`. */
+export const DEBIAN_CASES: readonly RungCase[];
