@@ -95,7 +95,7 @@ export const SMALL_CASES = [
     ),
   },
   { name: "a step that fails", dockerfile: "RUN echo a > /a && exit 9", fails: "exit code 9" },
-  { name: "a step that is killed", dockerfile: "RUN sh -c 'kill -9 $$'", fails: "137" },
+  { name: "a step that is killed", dockerfile: "RUN sh -c 'kill -9 $$'; exit $?", fails: "137" },
   { name: "a program that isn't there", dockerfile: 'RUN ["/nothing"]', fails: "/nothing" },
   {
     name: "run again on top of a copy",

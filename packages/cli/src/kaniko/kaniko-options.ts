@@ -53,10 +53,11 @@ function outputsOf(flags: KanikoArguments, to: { readonly destinations: readonly
   const names = to.destinations;
   const tar = flags.text("tar-path");
   const layout = flags.text("oci-layout-path");
+  const form = flags.on("reproducible") ? { form: { rewriteTimestamp: true } } : {};
   return [
-    { type: "image", names, push: to.push },
-    ...(tar === undefined ? [] : [{ type: "docker", dest: tar, tar: true, names } as const]),
-    ...(layout === undefined ? [] : [{ type: "oci", dest: layout, tar: false, names } as const]),
+    { type: "image", names, push: to.push, ...form },
+    ...(tar === undefined ? [] : [{ type: "docker", dest: tar, tar: true, names, ...form } as const]),
+    ...(layout === undefined ? [] : [{ type: "oci", dest: layout, tar: false, names, ...form } as const]),
   ];
 }
 

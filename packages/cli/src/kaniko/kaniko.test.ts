@@ -100,6 +100,10 @@ describe("builds", () => {
     expect(() => options("--no-push", "--cache", "--cache-repo=oci:/c")).toThrow(usage("oci: is not supported"));
   });
 
+  it("set every time to 0 with --reproducible", () => {
+    expect(options("-d", "a:1", "--reproducible")).toMatchObject({ sourceDateEpoch: 0, outputs: [{ form: { rewriteTimestamp: true } }] });
+  });
+
   it("trust the registries they are told to", () => {
     expect(options("-d", "r.example:5000/a", "--insecure", "--insecure-pull", "--skip-tls-verify-registry", "s.example")).toMatchObject({
       insecureRegistries: ["s.example", "r.example:5000", "*"],
