@@ -23,6 +23,10 @@ export interface GoldenCase {
   readonly expected: readonly string[] | ExpectedError;
   /** The comments of `expected`: where BuildKit says so. */
   readonly citations: readonly string[];
+  /** Lines of `buildah` without comments: how Debian's buildah differs. */
+  readonly buildah: readonly string[];
+  /** The comments of `buildah`: why, and which is right. */
+  readonly buildahReasons: readonly string[];
 }
 
 /** All cases, by name. */
@@ -42,6 +46,7 @@ function readCase(name: string): GoldenCase {
   const folder = join(CASES, name);
   const lines = readLines(join(folder, "expected"));
   const outcome = lines.filter((line) => !line.startsWith("#"));
+  const buildah = readLines(join(folder, "buildah"));
   const [, line, code, message] = /^error (\d+) (\w+) (.+)$/.exec(outcome[0] ?? "") ?? [];
   return {
     name,
@@ -49,8 +54,14 @@ function readCase(name: string): GoldenCase {
     context: readLines(join(folder, "context")),
     options: readLines(join(folder, "options")),
     expected: code === undefined || message === undefined ? outcome : { line: Number(line), code, message },
-    citations: lines.filter((text) => text.startsWith("# ")).map((text) => text.slice(2)),
+    citations: commentsOf(lines),
+    buildah: buildah.filter((text) => !text.startsWith("#")),
+    buildahReasons: commentsOf(buildah),
   };
+}
+
+function commentsOf(lines: readonly string[]): readonly string[] {
+  return lines.filter((line) => line.startsWith("# ")).map((line) => line.slice(2));
 }
 
 function readLines(path: string): readonly string[] {

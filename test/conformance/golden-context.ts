@@ -112,7 +112,7 @@ function member(line: string): Uint8Array[] {
     case "l":
       return [encodeTarHeader(header("symlink", { name: toBytePath(words[1] ?? ""), linkName: toBytePath(words[2] ?? ""), uid, gid }))];
     case "h":
-      return [encodeTarHeader(header("hardlink", { name: toBytePath(words[0] ?? ""), linkName: toBytePath(words[1] ?? ""), mode: 0o644 }))];
+      return [encodeTarHeader(header("hardlink", { name, linkName: toBytePath(words[3] ?? ""), mode, uid, gid }))];
     default:
       throw new Error(`archive: ${line}`);
   }

@@ -1,17 +1,19 @@
 import { type BytePath, cleanPath, displayPath, joinPath, parentPath, pathComponents, ROOT } from "@varve/bytes";
 import type { ArchiveEntry } from "@varve/context";
 import { VarveError } from "@varve/errors";
-import type { NewEntry } from "@varve/layer";
+import { type Entry, type NewEntry, sameEntry } from "@varve/layer";
 import type { Destination } from "./destination.ts";
 import { type LinkNumbers, madeDirectory, type PlacementOptions } from "./placement.ts";
 
 /**
  * Extracts an archive into the destination directory (fact 30): owners and modes as the archive has them (`--chown` applies, `--chmod` does
- * not), its `.` entry is not applied, a directory merges with one that is there, anything else replaces what is there. Symlinks
+ * not), a hardlink's own header counts for the file it names, its `.` entry is not applied, a directory merges with one that is there, anything else replaces what is there. Symlinks
  * met on the way are followed with the destination as their root. Throws CONTEXT_INVALID_ARCHIVE for names with `..`.
  */
 export function extractArchive(destination: Destination, archive: readonly ArchiveEntry[], options: PlacementOptions, mtime: number, links: LinkNumbers): void {
   const top = destination.resolve(cleanPath(options.destination));
+  /** Names of files that hardlinks of the archive were made to, by node. */
+  const names = new Map<number, readonly BytePath[]>();
   destination.makeDirectories(top, madeDirectory({ ...options, mode: undefined }, mtime));
   for (const item of archive) {
     const name = entryName(item.header.name);
@@ -23,8 +25,35 @@ export function extractArchive(destination: Destination, archive: readonly Archi
     const there = destination.lookup(path);
     if (there !== undefined && path !== target && !(there.type === "directory" && item.header.type === "directory")) destination.remove(path);
     if (target === undefined) destination.put(toEntry(item, path, options, links));
-    else if (target !== path) destination.link(path, target);
+    else if (target !== path) makeLink(destination, { path, target, names }, metadataOf(item, options), links);
   }
+}
+
+interface NewLink {
+  readonly path: BytePath;
+  readonly target: BytePath;
+  readonly names: Map<number, readonly BytePath[]>;
+}
+
+type Metadata = Pick<NewEntry, "mode" | "uid" | "gid" | "mtime">;
+
+/** As on a disk: what the link's own header says of owner, mode and time is set on the file, and so on all its names. */
+function makeLink(destination: Destination, { path, target, names }: NewLink, header: Metadata, links: LinkNumbers): void {
+  destination.link(path, target);
+  const file = entryAt(destination, target);
+  const group = [...(names.get(file.node) ?? [target]), path];
+  const wanted = { ...file, ...header, mode: file.type === "symlink" ? file.mode : header.mode };
+  if (!sameEntry(file, wanted)) {
+    const node = links.next++;
+    for (const name of group) destination.put({ ...wanted, path: name, node });
+  }
+  names.set(entryAt(destination, path).node, group);
+}
+
+function entryAt(destination: Destination, path: BytePath): Entry {
+  const entry = destination.lookup(path);
+  if (entry === undefined) throw new TypeError(`${path} was put and is not there`);
+  return entry;
 }
 
 function entryName(name: BytePath): BytePath {
@@ -54,14 +83,15 @@ function resolveBelow(destination: Destination, top: BytePath, relative: BytePat
   return at;
 }
 
+function metadataOf({ header }: ArchiveEntry, { owner }: PlacementOptions): Metadata {
+  return { mode: header.mode & 0o7777, uid: owner?.uid ?? header.uid, gid: owner?.gid ?? header.gid, mtime: Math.floor(header.mtime) };
+}
+
 function toEntry(item: ArchiveEntry, path: BytePath, options: PlacementOptions, links: LinkNumbers): NewEntry {
   const { header } = item;
   const base = {
     path,
-    mode: header.mode & 0o7777,
-    uid: options.owner?.uid ?? header.uid,
-    gid: options.owner?.gid ?? header.gid,
-    mtime: Math.floor(header.mtime),
+    ...metadataOf(item, options),
     size: 0,
     ...(header.xattrs.size === 0 ? {} : { xattrs: header.xattrs }),
   };
