@@ -20,6 +20,7 @@ export async function buildProgram() {
       index: `${root}packages/cli/src/index.ts`,
       varve: `${root}packages/cli/src/main.ts`,
       ...(existsSync(helper) ? { helper } : {}),
+      "disk-worker": `${root}packages/context/src/disk-worker.ts`,
     },
     outdir: `${root}packages/cli/dist`,
     write: false,

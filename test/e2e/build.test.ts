@@ -24,6 +24,14 @@ CMD ["/data/run"]
 `;
 
 describe("varve build without RUN", () => {
+  it("reads many files on a thread of their own", async () => {
+    const files = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`d${i % 7}/f${i}`, `${i} `.repeat(1 + (i % 2000))]));
+    const context = await space.files("many", { Dockerfile: "FROM scratch\nCOPY . /\n", ...files });
+    await space.ok(["build", "-q", "-t", "many:1", context]);
+    await space.ok(["build", "-q", "-o", "type=local,dest=many-out", context]);
+    for (const [name, text] of Object.entries(files)) expect(await readFile(join(space.root, "many-out", name), "utf8")).toBe(text);
+  });
+
   it("builds the stages the target needs, and the same again from the cache", async () => {
     const context = await space.files("ctx", { Dockerfile: DOCKERFILE, "a.txt": "a\n", "b/c.txt": "c\n", "b/d/e.txt": "e\n" });
     const first = await space.ok(["build", "-t", "demo:1", "--iidfile", "iid", "--metadata-file", "meta.json", context]);

@@ -1,7 +1,7 @@
 import type { OwningReader } from "@varve/context";
 import { type ByteStream, streamOf } from "@varve/bytes";
-import type { ContentReader, ContentRef } from "@varve/layer";
-import { digestFromHex } from "@varve/oci";
+import type { ContentBatches, ContentReader, ContentRef, PlacedContent } from "@varve/layer";
+import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import { sha256Hex } from "@varve/archive";
 
 /** Reads what several sources put into one change set: each reference by the reader that owns it, bytes at hand directly, the rest by `otherwise`. */
@@ -10,7 +10,36 @@ export function createCompositeReader(owners: readonly OwningReader[], otherwise
   return {
     open: (ref, options) => readerOf(ref).open(ref, options),
     digest: (ref, options) => readerOf(ref).digest(ref, options),
+    batches: {
+      takes: (ref) => readerOf(ref).batches?.takes(ref) ?? false,
+      readInto: (bytes, contents, options) => fillByOwner(readerOf, bytes, contents, options),
+    },
   };
+}
+
+async function fillByOwner(
+  readerOf: (ref: ContentRef) => ContentReader,
+  bytes: Uint8Array<ArrayBuffer>,
+  contents: readonly PlacedContent[],
+  options: IOOptions | undefined,
+): ReturnType<ContentBatches["readInto"]> {
+  let filled = bytes;
+  const digests: (Digest | undefined)[] = contents.map(() => undefined);
+  const owners = new Map<ContentReader, number[]>();
+  for (const [at, { ref }] of contents.entries()) {
+    const owner = readerOf(ref);
+    const places = owners.get(owner) ?? [];
+    owners.set(owner, places);
+    places.push(at);
+  }
+  for (const [owner, places] of owners) {
+    const own = contents.length === places.length ? contents : places.flatMap((at) => contents[at] ?? []);
+    const result = await owner.batches?.readInto(filled, own, options);
+    if (result === undefined) throw new TypeError("contents were left to a reader that reads none at once");
+    filled = result.bytes;
+    for (const [i, at] of places.entries()) digests[at] = result.digests[i];
+  }
+  return { bytes: filled, digests: digests.filter((digest) => digest !== undefined) };
 }
 
 const BYTES: ContentReader = {

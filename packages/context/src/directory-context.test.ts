@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { appendFile, chmod, link, mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,7 +10,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Digest } from "@varve/oci";
 import { openDirectoryContext } from "./directory-context.ts";
 import { listDirectory } from "./directory-walk.ts";
-import type { DiskRef } from "./disk-stat.ts";
+import { type DiskRef, stateOf } from "./disk-stat.ts";
+import type { FileState } from "./file-states.ts";
 import { createSelectionMemory } from "./selection-memory.ts";
 import { createStatCache, type StatCache } from "./stat-cache.ts";
 
@@ -196,6 +198,32 @@ describe("contents", () => {
     await rm(folder, { recursive: true });
   });
 
+  test("read many at once are whole, with their digests; one that changed is an error", async () => {
+    const names_ = [...Array(50).keys()].map((i) => `f${i}-\u00e9`);
+    for (const [i, name] of names_.entries()) await writeFile(join(root, name), Buffer.alloc(i * 37, i));
+    await using context = await openDirectoryContext({ path: root });
+    const tree = await context.tree();
+    const { batches } = context.reader;
+    const refs = names_.map((name) => entryAt(tree, name).content as DiskRef);
+    const fill = async (): Promise<{ bytes: Uint8Array; digests: readonly Digest[] }> => {
+      const contents = refs.map((ref, i) => ({ ref, offset: i * 2000 }));
+      return (await batches?.readInto(new Uint8Array(2000 * 50), contents)) ?? { bytes: new Uint8Array(0), digests: [] };
+    };
+    expect(refs.every((ref) => batches?.takes(ref))).toBe(true);
+    expect(batches?.takes({ kind: "bytes", bytes: new Uint8Array(1), size: 1 })).toBe(false);
+    for (const { bytes, digests } of [await fill(), await fill()]) {
+      for (const i of names_.keys()) {
+        const content = Buffer.alloc(i * 37, i);
+        expect(Buffer.from(bytes.subarray(i * 2000, i * 2000 + i * 37)).equals(content)).toBe(true);
+        expect(digests[i]).toBe(`sha256:${createHash("sha256").update(content).digest("hex")}`);
+      }
+    }
+    await appendFile(join(root, names_[30] ?? ""), "x");
+    await expect(fill()).rejects.toMatchObject({ code: "CONTEXT_CHANGED", message: expect.stringContaining("f30") as string });
+    await rm(join(root, names_[20] ?? ""));
+    await expect(fill()).rejects.toMatchObject({ code: "CONTEXT_CHANGED", message: expect.stringContaining("f20") as string });
+  });
+
   test("that were not read again are as they were: a digest of a state is recalled, one of another isn't", async () => {
     const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
     await writeFile(join(root, "f"), "one");
@@ -207,53 +235,61 @@ describe("contents", () => {
     };
     const cache = await load();
     await using context = await openDirectoryContext({ path: root });
-    const { size, stat } = entryAt(await context.tree(), "f").content as DiskRef;
-    const ref: DiskRef = { kind: "disk", path: toBytePath("/f"), size, stat };
-    cache.record(ref, DIGEST, Date.now() + 10_000);
+    const state = stateOf(entryAt(await context.tree(), "f").content as DiskRef);
+    cache.record(state, DIGEST, Date.now() + 10_000);
     await cache.save();
-    expect((await load()).lookup(ref)).toBe(DIGEST);
-    expect((await load()).lookup({ ...ref, stat: { ...stat, ctimeNs: "1" } })).toBeUndefined();
-    expect((await load()).lookup({ ...ref, stat: { ...stat, device: "1" } })).toBeUndefined();
-    const fresh = { ...ref, stat: { ...stat, inode: "1" } };
-    cache.record(fresh, DIGEST, Date.now());
-    expect(cache.lookup(fresh)).toBeUndefined();
+    expect((await load()).lookup(state)).toBe(DIGEST);
+    expect((await load()).lookup({ ...state, ctimeNs: 1n })).toBeUndefined();
+    expect((await load()).lookup({ ...state, device: 1n })).toBeUndefined();
     await writeFile(path, "damaged");
-    expect((await load()).lookup(ref)).toBeUndefined();
+    expect((await load()).lookup(state)).toBeUndefined();
     expect(await readdir(folder)).toEqual(["x.stat"]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("that changed just now have digests that are remembered for this build only", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
+    const path = join(folder, "x.stat");
+    const cache = createStatCache(path);
+    await cache.load();
+    const state = { device: 1n, inode: 2n, size: 3, mtimeNs: 4n, ctimeNs: 5_000_000_000n };
+    cache.record(state, DIGEST, 6000);
+    cache.record({ ...state, inode: 3n }, DIGEST, 6500);
+    expect([2n, 3n].map((inode) => cache.lookup({ ...state, inode }))).toEqual([DIGEST, DIGEST]);
+    await cache.save();
+    const later = createStatCache(path);
+    await later.load();
+    expect([2n, 3n].map((inode) => later.lookup({ ...state, inode }))).toEqual([undefined, DIGEST]);
     await rm(folder, { recursive: true });
   });
 
   test("of many files are all recalled; those of files that were not looked at are dropped once they are most", async () => {
     const folder = await mkdtemp(join(tmpdir(), "varve-stat-"));
     const path = join(folder, "x.stat");
-    const refOf = (i: number): DiskRef => ({
-      kind: "disk",
-      path: toBytePath(`/${i}`),
-      size: i,
-      // inodes that fall together in a table of any size, and times before 1970
-      stat: { device: String(2n ** 64n - 1n), inode: String(BigInt(i) << 40n), mtimeNs: String(-i), ctimeNs: "0" },
-    });
+    // inodes that fall together in a table of any size, and times before 1970
+    const stateAt = (i: number): FileState => ({ device: 2n ** 64n - 1n, inode: BigInt(i) << 40n, size: i, mtimeNs: BigInt(-i), ctimeNs: 0n });
     const digestOf = (i: number): Digest => `sha256:${i.toString(16).padStart(64, "0")}` as Digest;
-    const cache = createStatCache(path);
-    await cache.load();
-    for (let i = 0; i < 3000; i++) cache.record(refOf(i), digestOf(i), Date.now());
-    cache.record(refOf(7), digestOf(70), Date.now());
+    const load = async (): Promise<StatCache> => {
+      const cache = createStatCache(path);
+      await cache.load();
+      return cache;
+    };
+    const cache = await load();
+    for (let i = 0; i < 3000; i++) cache.record(stateAt(i), digestOf(i), Date.now());
+    cache.record(stateAt(7), digestOf(70), Date.now());
     await cache.save();
-    const again = createStatCache(path);
-    await again.load();
-    expect(again.lookup(refOf(7))).toBe(digestOf(70));
-    expect([...Array(3000).keys()].filter((i) => i !== 7 && again.lookup(refOf(i)) !== digestOf(i))).toEqual([]);
-    expect(again.lookup(refOf(3001))).toBeUndefined();
-    for (let i = 0; i < 110_000; i++) cache.record({ ...refOf(i), stat: { ...refOf(i).stat, inode: String(i) } }, digestOf(i), Date.now());
+    const again = await load();
+    expect(again.lookup(stateAt(7))).toBe(digestOf(70));
+    expect([...Array(3000).keys()].filter((i) => i !== 7 && again.lookup(stateAt(i)) !== digestOf(i))).toEqual([]);
+    expect(again.lookup(stateAt(3001))).toBeUndefined();
+    for (let i = 0; i < 110_000; i++) cache.record({ ...stateAt(i), inode: BigInt(i) }, digestOf(i), Date.now());
     await cache.save();
-    const later = createStatCache(path);
-    await later.load();
-    expect(later.lookup(refOf(8))).toBe(digestOf(8));
-    later.record(refOf(1), digestOf(1), Date.now());
+    const later = await load();
+    expect(later.lookup(stateAt(8))).toBe(digestOf(8));
+    later.record(stateAt(1), digestOf(1), Date.now());
     await later.save();
-    const last = createStatCache(path);
-    await last.load();
-    expect([1, 8, 9].map((i) => last.lookup(refOf(i)))).toEqual([digestOf(1), digestOf(8), undefined]);
+    const last = await load();
+    expect([1, 8, 9].map((i) => last.lookup(stateAt(i)))).toEqual([digestOf(1), digestOf(8), undefined]);
     await rm(folder, { recursive: true });
   });
 });

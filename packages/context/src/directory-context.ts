@@ -39,7 +39,7 @@ export interface DirectoryContextOptions extends IOOptions {
 export async function openDirectoryContext(options: DirectoryContextOptions): Promise<BuildContext> {
   const root = await resolveRoot(options.path);
   const ignore = await readIgnoreFile(options.path, options.dockerfile);
-  const cache = options.cache === undefined ? undefined : createStatCache(`${options.cache}.stat`);
+  const cache = createStatCache(options.cache === undefined ? undefined : `${options.cache}.stat`);
   let listing: Promise<Listed> | undefined;
   let made: Promise<FileTree> | undefined;
   const list = (io: IOOptions | undefined): Promise<Listed> =>
@@ -54,6 +54,7 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
       owns: (ref) => readerOf(ref).owns(ref),
       open: (ref, io) => readerOf(ref).open(ref, io),
       digest: (ref, io) => readerOf(ref).digest(ref, io),
+      ...(disk.batches === undefined ? {} : { batches: disk.batches }),
     },
     ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, { list, isCurrent: () => !settled.some }) }),
     tree: async (io) => settled.tree(await makeListed(io)),
@@ -61,7 +62,7 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
     // cleaned: `..` can't be in it
     readFile: (path) => readLimitedFile(join(root, displayPath(path))),
     async [Symbol.asyncDispose]() {
-      await cache?.save();
+      await cache.save();
       await settled[Symbol.asyncDispose]();
     },
   };
@@ -81,7 +82,7 @@ async function listSettled(root: string, options: ListOptions): Promise<Listed> 
   return { listing, since, settled: since - listing.newest() >= SETTLED };
 }
 
-async function makeTree(path: string, { listing, since }: Listed, cache: StatCache | undefined, options: DirectoryContextOptions): Promise<FileTree> {
+async function makeTree(path: string, { listing, since }: Listed, cache: StatCache, options: DirectoryContextOptions): Promise<FileTree> {
   const root = rootBytes(path);
   const directory = options.cache === undefined ? undefined : dirname(options.cache);
   await readListedXattrs(listing, { root, since, cache, directory, onLoss: (message) => options.onWarning?.(message), signal: options.signal });

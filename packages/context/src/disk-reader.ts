@@ -1,22 +1,23 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
 import { type BytePath, type ByteStream, displayPath, streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type ContentRef, ListedContent } from "@varve/layer";
+import { type ContentRef, ListedContent, type PlacedContent } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
+import { type FillOutcome, READ_FLAGS } from "./disk-fill.ts";
 import { type DiskRef, sameState, stateOf } from "./disk-stat.ts";
+import { fillAside } from "./disk-thread.ts";
 import { ListedStates } from "./listed-states.ts";
-import type { StatCache } from "./stat-cache.ts";
+import { createStatCache, type StatCache } from "./stat-cache.ts";
 
 const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
 /** Up to this size a file is read in one go on this thread: five thread pool trips cost more than the read. */
 const SMALL = 128 * 1024;
 const PIECE = 256 * 1024;
-// O_NONBLOCK: a FIFO that took a file's place must not block the open
-const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const DIGEST = 32;
 
 /** Options of {@link createDiskReader}. */
 export interface DiskReaderOptions {
@@ -31,7 +32,7 @@ export interface DiskReaderOptions {
  * parent directory after the listing can't lead elsewhere: the file found there is another one. Bytes at hand are given as they are.
  */
 export function createDiskReader(root: string, options: DiskReaderOptions = {}): OwningReader {
-  const { cache } = options;
+  const cache = options.cache ?? createStatCache();
   const directory = Buffer.from(root).toString("latin1").replace(/\/+$/, "");
   const changed: ChangeError = (ref) => {
     const error = new VarveError("CONTEXT_CHANGED", `${displayPath(ref.path)} changed while the build was reading it`, {
@@ -40,10 +41,11 @@ export function createDiskReader(root: string, options: DiskReaderOptions = {}):
     options.onChanged?.(ref.path.slice(directory.length + 1) as BytePath, error);
     return error;
   };
+  const owns = (ref: ContentRef): boolean =>
+    ref.kind === "disk" &&
+    (ref instanceof ListedContent && ref.list instanceof ListedStates ? ref.list.root === directory : ref.path.startsWith(`${directory}/`));
   return {
-    owns: (ref) =>
-      ref.kind === "disk" &&
-      (ref instanceof ListedContent && ref.list instanceof ListedStates ? ref.list.root === directory : ref.path.startsWith(`${directory}/`)),
+    owns,
     async open(ref, io) {
       if (ref.kind === "bytes") return streamOf(ref.bytes);
       const disk = asDisk(ref);
@@ -54,20 +56,59 @@ export function createDiskReader(root: string, options: DiskReaderOptions = {}):
       if (ref.kind === "bytes") return digestFromHex(sha256Hex(ref.bytes));
       const disk = asDisk(ref);
       if (disk.size === 0) return EMPTY;
-      await cache?.load();
-      const known = cache?.lookup(disk);
+      await cache.load();
+      const known = cache.lookup(stateOf(disk));
       if (known !== undefined) return known;
       io?.signal?.throwIfAborted();
       const since = Date.now();
       const digest = disk.size <= SMALL ? digestFromHex(sha256Hex(readSmall(disk, changed, scratch()))) : await sha256Stream(readLarge(disk, changed, io));
-      cache?.record(disk, digest, since);
+      cache.record(stateOf(disk), digest, since);
       return digest;
     },
+    batches: { takes: owns, readInto: (bytes, contents, io) => readContents(bytes, contents, { cache, changed }, io) },
   };
 }
 
 /** Makes the error for a file that is not as listed. */
 type ChangeError = (ref: DiskRef) => VarveError;
+
+async function readContents(
+  bytes: Uint8Array<ArrayBuffer>,
+  contents: readonly PlacedContent[],
+  { cache, changed }: { readonly cache: StatCache; readonly changed: ChangeError },
+  options: IOOptions | undefined,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly digests: readonly Digest[] }> {
+  await cache.load();
+  options?.signal?.throwIfAborted();
+  const since = Date.now();
+  const refs = contents.map(({ ref }) => asDisk(ref));
+  const states = refs.map(stateOf);
+  const known = states.map((state) => cache.lookup(state));
+  const outcome = await fillAside(bytes, {
+    paths: refs.map((ref) => ref.path),
+    states: BigInt64Array.from(states.flatMap(({ device, inode, size, mtimeNs, ctimeNs }) => [device, inode, BigInt(size), mtimeNs, ctimeNs])),
+    offsets: Float64Array.from(contents, ({ offset }) => offset),
+    wanted: Uint8Array.from(known, (digest) => (digest === undefined ? 1 : 0)),
+  });
+  if (outcome.failure !== undefined) throw fillFailure(refs[outcome.failure.file], changed, outcome.failure);
+  const digests = known.map((digest, file) => {
+    if (digest !== undefined) return digest;
+    const found = digestFromHex(Buffer.from(outcome.digests.buffer, DIGEST * file, DIGEST).toString("hex"));
+    const state = states[file];
+    if (state !== undefined) cache.record(state, found, since);
+    return found;
+  });
+  return { bytes: outcome.bytes, digests };
+}
+
+function fillFailure(ref: DiskRef | undefined, changed: ChangeError, { code, message }: NonNullable<FillOutcome["failure"]>): unknown {
+  if (ref === undefined) return new TypeError("a file that nobody asked for could not be read");
+  return code === undefined
+    ? message === undefined
+      ? changed(ref)
+      : new Error(message)
+    : readFailure(ref, changed, Object.assign(new Error(message), { code }));
+}
 
 function asDisk(ref: ContentRef): DiskRef {
   if (ref.kind !== "disk") throw new TypeError(`a disk reader cannot open a ${ref.kind} reference`);
@@ -92,7 +133,7 @@ function readSmall(ref: DiskRef, changed: ChangeError, room?: Uint8Array): Uint8
   const listed = stateOf(ref);
   let fd: number | undefined;
   try {
-    fd = openSync(Buffer.from(ref.path, "latin1"), FLAGS);
+    fd = openSync(Buffer.from(ref.path, "latin1"), READ_FLAGS);
     if (!sameState(fstatSync(fd, { bigint: true }), listed)) throw changed(ref);
     // one byte more than listed shows that the file has grown
     const bytes = (room ?? Buffer.allocUnsafeSlow(ref.size + 1)).subarray(0, ref.size + 1);
@@ -117,7 +158,7 @@ async function* readLarge(ref: DiskRef, changed: ChangeError, options: IOOptions
   let handle: FileHandle | undefined;
   try {
     // the typings lack the Buffer form of promises.open in some versions; it is documented
-    handle = await open(Buffer.from(ref.path, "latin1"), FLAGS);
+    handle = await open(Buffer.from(ref.path, "latin1"), READ_FLAGS);
     if (!sameState(await handle.stat({ bigint: true }), listed)) throw changed(ref);
     let left = ref.size;
     while (left > 0) {

@@ -1,27 +1,26 @@
 import { randomUUID } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { digestFromHex, type Digest, digestHex } from "@varve/oci";
-import { type DiskRef, stateOf } from "./disk-stat.ts";
 import type { FileState } from "./file-states.ts";
 
 /** Remembers what is known of files by the state they were in, so that an unchanged file isn't read again. */
 export interface StatCache {
   /** Reads what is kept; everything else comes after it. */
   load(): Promise<void>;
-  lookup(ref: DiskRef): Digest | undefined;
-  /** `since` is when reading began, milliseconds since the epoch. */
-  record(ref: DiskRef, digest: Digest, since: number): void;
+  lookup(state: FileState): Digest | undefined;
+  /** `since` is when reading began, milliseconds since the epoch. What changed shortly before is known to this build only. */
+  record(state: FileState, digest: Digest, since: number): void;
   /** Whether the file or directory is known to have no extended attributes: a new one would have given it a new ctime. */
   isBare(state: FileState): boolean;
   /** `since` as above. */
   recordBare(state: FileState, since: number): void;
-  /** Writes what was used or recorded since it was opened; best effort. */
+  /** Writes what is to be kept; best effort. */
   save(): Promise<void>;
 }
 
 /**
  * Kernels stamp by the tick and some file systems by the second: a file that changed this recently could change again without
- * a new ctime, so its digest is not remembered. Milliseconds.
+ * a new ctime, so nothing of it is kept for other builds. Milliseconds.
  */
 export const SETTLED: number = 1500;
 
@@ -34,25 +33,31 @@ const DIGEST = 32;
 /** What is known of a row, as bits. */
 const HAS_DIGEST = 1;
 const IS_BARE = 2;
+/** Whether this build looked at a row, and whether that is not to be kept. */
+const UNUSED = 0;
+const USED = 1;
+const TRANSIENT = 2;
 
-/** The cache in `file`. One that can't be read is an empty one: nothing but time is lost. */
-export function createStatCache(file: string): StatCache {
+/** The cache in `file`; without one it lasts as long as the build. One that can't be read is an empty one: nothing but time is lost. */
+export function createStatCache(file?: string): StatCache {
   let known = new CachedDigests(0);
   let loading: Promise<void> | undefined;
   let dirty = false;
   const isSettled = (state: FileState, since: number): boolean => since - Number(state.ctimeNs / 1_000_000n) >= SETTLED;
   return {
     load: () =>
-      (loading ??= readFile(file).then(
-        (bytes) => void (known = CachedDigests.decode(bytes) ?? known),
-        () => {},
-      )),
-    lookup: (ref) => known.lookup(stateOf(ref)),
-    record(ref, digest, since) {
-      const state = stateOf(ref);
-      if (!isSettled(state, since)) return;
-      known.set(state, digest);
-      dirty = true;
+      (loading ??=
+        file === undefined
+          ? Promise.resolve()
+          : readFile(file).then(
+              (bytes) => void (known = CachedDigests.decode(bytes) ?? known),
+              () => {},
+            )),
+    lookup: (state) => known.lookup(state),
+    record(state, digest, since) {
+      const keep = isSettled(state, since);
+      known.set(state, digest, keep);
+      dirty ||= keep;
     },
     isBare: (state) => known.isBare(state),
     recordBare(state, since) {
@@ -61,7 +66,7 @@ export function createStatCache(file: string): StatCache {
       dirty = true;
     },
     async save() {
-      if (!dirty) return;
+      if (file === undefined || !dirty) return;
       const temporary = `${file}.${randomUUID()}`;
       try {
         await writePieces(temporary, known.encode());
@@ -88,8 +93,8 @@ class CachedDigests {
   #states: BigInt64Array;
   #digests: Uint8Array;
   #known: Uint8Array;
-  /** Whether this build looked at the row. */
-  #used: Uint8Array;
+  /** Of a row, {@link UNUSED} and so on. */
+  #marks: Uint8Array;
   /** Rows plus one by inode, open addressing; at most half full. */
   #places: Uint32Array;
 
@@ -97,7 +102,7 @@ class CachedDigests {
     this.#states = new BigInt64Array(FIELDS * rows);
     this.#digests = new Uint8Array(DIGEST * rows);
     this.#known = new Uint8Array(rows);
-    this.#used = new Uint8Array(rows);
+    this.#marks = new Uint8Array(rows);
     this.#places = new Uint32Array(placesFor(rows));
   }
 
@@ -124,20 +129,20 @@ class CachedDigests {
     return this.#find(state, IS_BARE) !== undefined;
   }
 
-  set(state: FileState, digest: Digest): void {
-    const row = this.#put(state, HAS_DIGEST);
+  set(state: FileState, digest: Digest, keep: boolean): void {
+    const row = this.#put(state, HAS_DIGEST, keep ? USED : TRANSIENT);
     Buffer.from(this.#digests.buffer).write(digestHex(digest), DIGEST * row, "hex");
   }
 
   setBare(state: FileState): void {
-    this.#put(state, IS_BARE);
+    this.#put(state, IS_BARE, USED);
   }
 
   /** The row of a state of which something is known. */
   #find(state: FileState, known: number): number | undefined {
     const row = (this.#places[this.#place(signed(state.device), signed(state.inode))] ?? 0) - 1;
     if (row < 0 || ((this.#known[row] ?? 0) & known) === 0 || !this.#isOf(row, state)) return undefined;
-    this.#used[row] = 1;
+    if (this.#marks[row] === UNUSED) this.#marks[row] = USED;
     return row;
   }
 
@@ -146,34 +151,36 @@ class CachedDigests {
     return this.#states[at + 2] === BigInt(state.size) && this.#states[at + 3] === signed(state.mtimeNs) && this.#states[at + 4] === signed(state.ctimeNs);
   }
 
-  #put(state: FileState, known: number): number {
-    if (2 * (this.#length + 1) > this.#places.length || this.#length === this.#used.length) this.#resize(Math.ceil(this.#length * 1.5) + 64);
+  #put(state: FileState, known: number, mark: number): number {
+    if (2 * (this.#length + 1) > this.#places.length || this.#length === this.#marks.length) this.#resize(Math.ceil(this.#length * 1.5) + 64);
     const place = this.#place(signed(state.device), signed(state.inode));
     const row = this.#places[place] === 0 ? this.#length++ : (this.#places[place] ?? 0) - 1;
     this.#places[place] = row + 1;
-    this.#used[row] = 1;
+    this.#marks[row] = mark;
     this.#known[row] = this.#isOf(row, state) ? (this.#known[row] ?? 0) | known : known;
     this.#states.set([signed(state.device), signed(state.inode), BigInt(state.size), signed(state.mtimeNs), signed(state.ctimeNs)], FIELDS * row);
     return row;
   }
 
   /**
-   * Everything; but what this build did not look at may belong to another Dockerfile's COPY of the same directory, so only a cache that is
-   * mostly that is pruned.
+   * What is to be kept. What this build did not look at may belong to another Dockerfile's COPY of the same directory, so it is dropped only from a cache
+   * that is mostly that.
    */
   *encode(): Generator<Uint8Array, void, undefined> {
-    const used = this.#used.reduce((sum, one) => sum + one, 0);
-    const kept = this.#length > 2 * used + 100_000 ? this.#onlyUsed() : this;
+    const count = (mark: number): number => this.#marks.subarray(0, this.#length).reduce((sum, one) => sum + (one === mark ? 1 : 0), 0);
+    const prune = this.#length > 2 * count(USED) + 100_000;
+    const kept = prune || count(TRANSIENT) > 0 ? this.#select(prune ? (mark) => mark === USED : (mark) => mark !== TRANSIENT) : this;
     yield new Uint8Array(Uint32Array.of(MAGIC, kept.#length, 0, 0).buffer);
     yield new Uint8Array(kept.#states.buffer, 0, 8 * FIELDS * kept.#length);
     yield kept.#digests.subarray(0, DIGEST * kept.#length);
     yield kept.#known.subarray(0, kept.#length);
   }
 
-  #onlyUsed(): CachedDigests {
-    const kept = new CachedDigests(this.#used.reduce((sum, one) => sum + one, 0));
+  /** The rows with such marks; they can be written but not looked up. */
+  #select(wanted: (mark: number) => boolean): CachedDigests {
+    const kept = new CachedDigests(this.#length);
     for (let row = 0; row < this.#length; row++) {
-      if (this.#used[row] !== 1) continue;
+      if (!wanted(this.#marks[row] ?? UNUSED)) continue;
       kept.#states.set(this.#states.subarray(FIELDS * row, FIELDS * (row + 1)), FIELDS * kept.#length);
       kept.#digests.set(this.#digests.subarray(DIGEST * row, DIGEST * (row + 1)), DIGEST * kept.#length);
       kept.#known[kept.#length] = this.#known[row] ?? 0;
@@ -189,9 +196,9 @@ class CachedDigests {
     digests.set(this.#digests);
     const known = new Uint8Array(rows);
     known.set(this.#known);
-    const used = new Uint8Array(rows);
-    used.set(this.#used);
-    [this.#states, this.#digests, this.#known, this.#used] = [states, digests, known, used];
+    const marks = new Uint8Array(rows);
+    marks.set(this.#marks);
+    [this.#states, this.#digests, this.#known, this.#marks] = [states, digests, known, marks];
     if (this.#places.length >= 2 * rows) return;
     this.#places = new Uint32Array(placesFor(rows));
     for (let row = 0; row < this.#length; row++) this.#places[this.#place(states[FIELDS * row] ?? 0n, states[FIELDS * row + 1] ?? 0n)] = row + 1;

@@ -8,11 +8,11 @@ import type { IOOptions } from "@varve/oci";
 export interface RandomAccess extends AsyncDisposable {
   /** Bytes. */
   readonly size: number;
-  /** `length` bytes from `offset` (default: all); a piece has at most 256 KiB. */
+  /** `length` bytes from `offset` (default: all); a piece has at most 1 MiB. */
   read(offset?: number, length?: number, options?: IOOptions): ByteStream;
 }
 
-const PIECE = 256 * 1024;
+const PIECE = 1024 * 1024;
 
 /** Pieces of an open file's range; throws IMAGE_INVALID_ARCHIVE when the file is shorter. */
 export async function* readRange(handle: FileHandle, offset: number, length: number, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {

@@ -22,8 +22,9 @@ import type { Store } from "@varve/store";
 import { limitInflation } from "./inflation-limit.ts";
 import { readStoredIndex } from "./layer-index-store.ts";
 import { layerTypeOf } from "./layer-type.ts";
+import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
 import { segmentReuse } from "./segment-reuse.ts";
-import { createSpool, type Spool } from "./spool.ts";
+import { createSpool } from "./spool.ts";
 
 /** Options of {@link createLayer}. */
 export interface CreateLayerOptions extends LayerWriteOptions {
@@ -47,14 +48,14 @@ export interface StoredLayer {
  */
 export async function createLayer(store: Store, changes: ChangeSet, reader: ContentReader, options: CreateLayerOptions = {}): Promise<StoredLayer> {
   const tar = writeLayerTar(changes, reader, options);
-  const spool = createSpool(() => store.directory("spool"));
+  const queue = createPieceQueue(() => store.directory("spool"));
   // a failure of either ends the other: the tar stops when its blob can't be stored, the blob with its tar
   const failure = new AbortController();
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
-  const blob = storeSpooled(store, spool, tar, { ...options, signal });
+  const blob = storeQueued(store, queue, tar, { ...options, signal });
   blob.catch((error: unknown) => failure.abort(error));
   try {
-    await fill(spool, tar.stream, signal);
+    await fill(queue, tar.stream, signal);
   } catch (error) {
     failure.abort(error);
     await blob.catch(() => {});
@@ -64,12 +65,12 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   return { diffID, index, blob };
 }
 
-/** Compresses what is put into a spool as it comes, and frees the spool. */
-async function storeSpooled(store: Store, spool: Spool, tar: LayerTar, options: CreateLayerOptions): Promise<Descriptor> {
+/** Compresses what is put into a queue as it comes, and frees the queue. */
+async function storeQueued(store: Store, queue: PieceQueue, tar: LayerTar, options: CreateLayerOptions): Promise<Descriptor> {
   try {
-    return await storeSegments(store, { stream: spool.follow(options), cuts: tar.cuts, segments: tar.segments, finished: tar.finished }, options);
+    return await storeSegments(store, { stream: queue.read(options), cuts: tar.cuts, segments: tar.segments, finished: tar.finished }, options);
   } finally {
-    await spool[Symbol.asyncDispose]();
+    await queue[Symbol.asyncDispose]();
   }
 }
 
@@ -181,15 +182,15 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: IO
   }
 }
 
-async function fill(spool: Spool, stream: ByteStream, signal: AbortSignal): Promise<void> {
+async function fill(queue: PieceQueue, stream: ByteStream, signal: AbortSignal): Promise<void> {
   try {
     for await (const piece of stream) {
       signal.throwIfAborted();
-      await spool.write(piece);
+      await queue.write(piece);
     }
-    await spool.end();
+    queue.end();
   } catch (error) {
-    spool.fail(error);
+    queue.fail(error);
     throw error;
   }
 }

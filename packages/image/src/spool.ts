@@ -1,23 +1,17 @@
-import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rm } from "node:fs/promises";
-import path from "node:path";
+import type { FileHandle } from "node:fs/promises";
 import type { ByteStream } from "@varve/bytes";
-import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { type RandomAccess, readRange } from "./file-access.ts";
+import { asideError, openNameless } from "./piece-queue.ts";
 
 /**
  * Bytes put aside to be read later, at any place, any number of times: in memory while they are few, then in a file that has no name,
- * so that nothing is left behind when the process is killed. One writer; `end` or `fail` comes after the last `write`.
+ * so that nothing is left behind when the process is killed. One writer; `end` comes after the last `write`.
  */
 export interface Spool extends RandomAccess {
   write(piece: Uint8Array): Promise<void>;
   /** Nothing more comes. `read` may be used from here on. */
   end(): Promise<void>;
-  /** Makes followers throw. */
-  fail(error: unknown): void;
-  /** All bytes from the start, while they are still being written. */
-  follow(options?: IOOptions): ByteStream;
 }
 
 /** Layers of most steps fit; ten steps at once hold 40 MiB at most. */
@@ -54,8 +48,6 @@ class DiskSpool implements Spool {
   /** Of the file, for errors. */
   #folder = "";
   #size = 0;
-  #state: { readonly ended: boolean; readonly failure?: { readonly error: unknown } } = { ended: false };
-  #waiting: (() => void)[] = [];
   #readers = 0;
   #disposed = false;
 
@@ -79,42 +71,16 @@ class DiskSpool implements Spool {
       }
       if (this.#buffered >= GATHER) await this.#flush();
     }
-    this.#wake();
   }
 
-  async end(): Promise<void> {
-    await this.#flush();
-    this.#state = { ended: true };
-    this.#wake();
-  }
-
-  fail(error: unknown): void {
-    this.#state = { ended: true, failure: { error } };
-    this.#wake();
+  end(): Promise<void> {
+    return this.#flush();
   }
 
   async *read(offset = 0, length: number = this.#size - offset, options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     this.#readers += 1;
     try {
       yield* this.#range(offset, length, options);
-    } finally {
-      await this.#leave();
-    }
-  }
-
-  async *follow(options: IOOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
-    this.#readers += 1;
-    try {
-      for (let at = 0; ;) {
-        options.signal?.throwIfAborted();
-        if (this.#state.failure !== undefined) throw this.#state.failure.error;
-        const available = this.#size - (this.#handle === undefined ? 0 : this.#buffered);
-        if (available > at) {
-          yield* this.#range(at, available - at, options);
-          at = available;
-        } else if (this.#state.ended) return;
-        else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      }
     } finally {
       await this.#leave();
     }
@@ -148,27 +114,11 @@ class DiskSpool implements Spool {
     if (handle === undefined || this.#buffered === 0) return;
     const joined = Buffer.concat(this.#pieces);
     await handle.writeFile(joined).catch((cause: unknown) => {
-      const { message, code } = cause as NodeJS.ErrnoException;
-      const full = code === "ENOSPC" || code === "EDQUOT";
-      throw new VarveError("IMAGE_OUTPUT", `cannot put a layer aside in ${this.#folder}: ${full ? "no space left" : message}`, {
-        hint: full ? "free some space there, or set VARVE_HOME to a larger disk" : undefined,
-        cause,
-      });
+      throw asideError(this.#folder, cause);
     });
     this.#pieces = [];
     this.#buffered = 0;
   }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-}
-
-async function openNameless(directory: string): Promise<FileHandle> {
-  const file = path.join(directory, randomUUID());
-  const handle = await open(file, "wx+", 0o600);
-  await rm(file);
-  return handle;
 }
 
 function sliceOf(pieces: readonly Uint8Array[], offset: number, length: number): readonly Uint8Array[] {

@@ -20,9 +20,31 @@ export interface DiskStat {
   readonly ctimeNs: string;
 }
 
+/** A content and where its first byte goes in a buffer. */
+export interface PlacedContent {
+  readonly ref: ContentRef;
+  readonly offset: number;
+}
+
+/** Reads many small contents at once, which costs less than opening each. */
+export interface ContentBatches {
+  /** Whether {@link readInto} reads this one. */
+  takes(ref: ContentRef): boolean;
+  /**
+   * Puts contents into a buffer, each at its offset, and gives it back with the sha256 of each: the buffer itself, or another one where it was given to
+   * a thread meanwhile; `bytes` must not be used any more.
+   */
+  readInto(
+    bytes: Uint8Array<ArrayBuffer>,
+    contents: readonly PlacedContent[],
+    options?: IOOptions,
+  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly digests: readonly Digest[] }>;
+}
+
 /** Opens contents. The stream gives exactly `ref.size` bytes or throws. */
 export interface ContentReader {
   open(ref: ContentRef, options?: IOOptions): Promise<ByteStream>;
   /** sha256 of the content; from an index or stat cache where one has it. */
   digest(ref: ContentRef, options?: IOOptions): Promise<Digest>;
+  readonly batches?: ContentBatches;
 }

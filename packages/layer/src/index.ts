@@ -1,6 +1,6 @@
 export { chainIDs } from "./chain-id.ts";
 export type { Change, ChangeSet } from "./change-set.ts";
-export type { ContentReader, ContentRef, DiskStat } from "./content-ref.ts";
+export type { ContentBatches, ContentReader, ContentRef, DiskStat, PlacedContent } from "./content-ref.ts";
 export type { Entry, EntryType } from "./entry.ts";
 export { type SameContent, sameEntry, sameMetadata } from "./entry-comparison.ts";
 export type { FileTree } from "./file-tree.ts";

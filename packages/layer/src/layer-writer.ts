@@ -1,16 +1,15 @@
-import { createSizedSha256, encodeTarHeader, sha256Hex, TAR_END, tarPadding } from "@varve/archive";
+import { createSha256, createSizedSha256, encodeTarHeader, sha256Hex, TAR_END, tarPadding } from "@varve/archive";
 import { type BytePath, type ByteStream, comparePaths, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type Digest, type DiffID, digestFromHex, type IOOptions } from "@varve/oci";
+import { type Digest, type DiffID, digestFromHex, type IOOptions, parseDiffID } from "@varve/oci";
 import type { Change, ChangeSet } from "./change-set.ts";
 import type { ContentReader } from "./content-ref.ts";
 import type { Entry } from "./entry.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { describeDeletion, describeEntry } from "./layer-header.ts";
 import { createLayerIndexBuilder, type LayerIndex, type Segment } from "./layer-index.ts";
-import { createPieceGatherer, type PieceGatherer } from "./piece-gatherer.ts";
 import { createSegmentCutter, type SegmentCuts, type SegmentCutter } from "./segment-cuts.ts";
-import { createTarDigest } from "./tar-digest.ts";
+import { type CompleteSegment, completeSegment, SegmentAssembly, type SegmentDraft } from "./segment-draft.ts";
 
 /** How a layer is written. */
 export interface LayerWriteOptions extends IOOptions {
@@ -20,7 +19,7 @@ export interface LayerWriteOptions extends IOOptions {
 
 /** A layer's tar, made while it is read. */
 export interface LayerTar {
-  /** The bytes, once; equal changes and contents give equal bytes. */
+  /** The bytes, once, a segment a piece; equal changes and contents give equal bytes. */
   readonly stream: ByteStream;
   /** Where {@link stream} is to be cut for compression. */
   readonly cuts: SegmentCuts;
@@ -40,25 +39,32 @@ const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
  */
 export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, options: LayerWriteOptions = {}): LayerTar {
   const cuts = createSegmentCutter();
-  const digest = createTarDigest(cuts);
+  const segments: Segment[] = [];
   const { promise, resolve, reject } = deferred<Awaited<LayerTar["finished"]>>();
   // whoever reads the stream learns of a failure from it
   promise.catch(() => {});
   async function* write(): AsyncGenerator<Uint8Array, void, undefined> {
     const index = createLayerIndexBuilder();
+    const whole = createSha256();
+    let size = 0;
     let complete = false;
     try {
-      for await (const piece of writeEntries(
+      const assembly = new SegmentAssembly(cuts);
+      const drafts = draftSegments(
         { changes: sorted(changeSet.changes), isLinked: (node) => changeSet.isLinked?.(node) ?? true },
-        { reader, options, cuts, add: index.add },
-      )) {
-        digest.push(piece);
-        digest.settle(Number.POSITIVE_INFINITY);
-        yield piece;
+        { reader, options, cuts, assembly },
+      );
+      for await (const { segment, records } of completeSegments(drafts, reader, options)) {
+        for (const record of records) index.add(record);
+        if (segment.bytes.length === 0) continue;
+        whole.update(segment.bytes);
+        size += segment.bytes.length;
+        segments.push({ offset: segment.offset, size: segment.bytes.length, digest: segment.digest });
+        yield segment.bytes;
       }
-      const summary = digest.finish();
+      const diffID = parseDiffID(`sha256:${whole.hex()}`);
       complete = true;
-      resolve({ diffID: summary.diffID, size: summary.size, index: index.finish(summary) });
+      resolve({ diffID, size, index: index.finish({ diffID, size, segments }) });
     } catch (error) {
       complete = true;
       reject(error);
@@ -67,61 +73,95 @@ export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, optio
       if (!complete) reject(new Error("the layer's stream was left before its end"));
     }
   }
-  return { stream: write(), cuts, segments: digest.segments, finished: promise };
+  return { stream: write(), cuts, segments, finished: promise };
+}
+
+/** Segments that are being read and hashed while the one before them is given: up to 5 MiB each. */
+const AHEAD = 3;
+
+async function* completeSegments(
+  drafts: AsyncIterable<SegmentDraft>,
+  reader: ContentReader,
+  options: IOOptions,
+): AsyncGenerator<CompleteSegment, void, undefined> {
+  const underway: Promise<CompleteSegment>[] = [];
+  try {
+    for await (const draft of drafts) {
+      const complete = completeSegment(draft, reader.batches, options);
+      // its turn to be awaited comes later
+      complete.catch(() => {});
+      underway.push(complete);
+      const next = underway.length > AHEAD ? underway.shift() : undefined;
+      if (next !== undefined) yield await next;
+    }
+    for (let next = underway.shift(); next !== undefined; next = underway.shift()) yield await next;
+  } finally {
+    await Promise.allSettled(underway);
+  }
 }
 
 interface Output {
   readonly reader: ContentReader;
   readonly options: LayerWriteOptions;
   readonly cuts: SegmentCutter;
-  readonly add: (entry: LayerEntry) => void;
+  readonly assembly: SegmentAssembly;
 }
 
-async function* writeEntries({ changes, isLinked }: Required<ChangeSet>, output: Output): AsyncGenerator<Uint8Array, void, undefined> {
-  const pieces = createPieceGatherer();
-  const latestTime = output.options.latestTime ?? Number.POSITIVE_INFINITY;
-  let position = 0;
+async function* draftSegments({ changes, isLinked }: Required<ChangeSet>, output: Output): AsyncGenerator<SegmentDraft, void, undefined> {
+  const { assembly, options, cuts } = output;
+  const latestTime = options.latestTime ?? Number.POSITIVE_INFINITY;
   /** The first path of each node that may have others. */
   const written = new Map<number, BytePath>();
   for (const change of changes) {
-    output.options.signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const entry = change.kind === "deleted" ? undefined : change.entry;
     const first = entry === undefined ? undefined : written.get(entry.node);
     const { header, record } = entry === undefined ? describeDeletion(change.path) : describeEntry(entry, first, latestTime);
     const bytes = encodeTarHeader(header);
     const padding = tarPadding(header.size);
-    const offset = position + bytes.length;
-    output.cuts.entry(position, offset + header.size + padding.length, header.name);
-    position = offset + header.size + padding.length;
-    pieces.add(bytes);
-    if (entry === undefined || record.kind !== "file") output.add(record);
+    const start = assembly.position;
+    const offset = start + bytes.length;
+    cuts.entry(start, offset + header.size + padding.length, header.name);
+    // a large entry may have a cut in front of it
+    assembly.settle();
+    assembly.add(bytes);
+    if (entry === undefined || record.kind !== "file") assembly.record(record);
+    else if (entry.size === 0) assembly.record({ ...record, offset, digest: EMPTY });
     else {
-      const digest = entry.size === 0 ? EMPTY : yield* writeContent(entry, pieces, output);
-      pieces.add(padding);
-      output.add({ ...record, offset, digest });
+      yield* writeContent(entry, { ...record, offset }, output);
+      assembly.add(padding);
     }
+    assembly.settle();
     if (entry !== undefined && entry.type !== "directory" && first === undefined && isLinked(entry.node)) written.set(entry.node, change.path);
-    for (let piece = pieces.take(); piece !== undefined; piece = pieces.take()) yield piece;
+    for (let draft = assembly.take(); draft !== undefined; draft = assembly.take()) yield draft;
   }
-  pieces.add(TAR_END);
-  pieces.flush();
-  for (let piece = pieces.take(); piece !== undefined; piece = pieces.take()) yield piece;
+  assembly.add(TAR_END);
+  assembly.end();
+  for (let draft = assembly.take(); draft !== undefined; draft = assembly.take()) yield draft;
 }
 
-async function* writeContent(entry: Entry, pieces: PieceGatherer, { reader, options }: Output): AsyncGenerator<Uint8Array, Digest, undefined> {
-  if (entry.content === undefined) throw new TypeError(`file ${JSON.stringify(entry.path)} has no content`);
-  const hash = createSizedSha256(entry.size);
-  let left = entry.size;
-  for await (const bytes of await reader.open(entry.content, options)) {
+/** Contents up to this size lie within one segment with their entry, so that a whole segment's can be read at once. */
+const BATCHED = 128 * 1024;
+
+async function* writeContent(entry: Entry, record: LayerEntry, { reader, options, assembly }: Output): AsyncGenerator<SegmentDraft, void, undefined> {
+  const { content, size } = entry;
+  if (content === undefined) throw new TypeError(`file ${JSON.stringify(entry.path)} has no content`);
+  if (size <= BATCHED && content.size === size && reader.batches?.takes(content) === true) {
+    assembly.record(record, assembly.leave(content));
+    return;
+  }
+  const hash = createSizedSha256(size);
+  let left = size;
+  for await (const bytes of await reader.open(content, options)) {
     options.signal?.throwIfAborted();
     left -= bytes.length;
     if (left < 0) break;
     hash.update(bytes);
-    pieces.add(bytes);
-    for (let piece = pieces.take(); piece !== undefined; piece = pieces.take()) yield piece;
+    assembly.add(bytes);
+    for (let draft = assembly.take(); draft !== undefined; draft = assembly.take()) yield draft;
   }
   if (left !== 0) throw wrongSize(entry, left < 0 ? "more" : "fewer");
-  return digestFromHex(hash.hex());
+  assembly.record({ ...record, digest: digestFromHex(hash.hex()) });
 }
 
 function wrongSize(entry: Entry, how: string): VarveError {

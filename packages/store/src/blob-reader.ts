@@ -7,7 +7,7 @@ import { type Descriptor, digestFromHex, type IOOptions } from "@varve/oci";
 import { verifyBlob } from "./blob-writer.ts";
 import { diskError, errnoOf } from "./disk-error.ts";
 
-const PIECE = 256 * 1024;
+const PIECE = 1024 * 1024;
 
 /** Where a blob lies, and what to do when its bytes turn out to be others. */
 export interface StoredBlob {

@@ -19,6 +19,10 @@ export function sha256OfBytes(bytes: Uint8Array): string {
   return sha256(bytes);
 }
 
+export async function sha256OfBytesAside(bytes: Uint8Array): Promise<string> {
+  return sha256(bytes);
+}
+
 /** One gzip member, made on this thread. */
 export async function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Array> {
   return compressGzipPortably(bytes, level);

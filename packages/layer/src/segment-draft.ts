@@ -1,0 +1,116 @@
+import { sha256HexAside } from "@varve/archive";
+import { digestFromHex, type IOOptions } from "@varve/oci";
+import type { ContentBatches, ContentRef } from "./content-ref.ts";
+import type { LayerEntry } from "./layer-entry.ts";
+import type { TarSegment } from "./segment-compression.ts";
+import type { SegmentCuts } from "./segment-cuts.ts";
+
+/** A content that is read when its segment is complete. */
+interface Gap {
+  readonly ref: ContentRef;
+  /** From the segment's start. */
+  readonly offset: number;
+}
+
+/** A segment of a tar whose bytes are being gathered. */
+export interface SegmentDraft {
+  /** Of its first byte in the tar. */
+  readonly offset: number;
+  size: number;
+  readonly pieces: { readonly bytes: Uint8Array; readonly offset: number }[];
+  readonly gaps: Gap[];
+  /** Of the entries that end here; with the number of a gap when that gives the digest. */
+  readonly records: { readonly record: LayerEntry; readonly gap?: number }[];
+}
+
+/** A segment with all its bytes, and what the index says of the entries that end in it. */
+export interface CompleteSegment {
+  readonly segment: TarSegment;
+  readonly records: readonly LayerEntry[];
+}
+
+/** Gathers a tar into drafts of its segments. */
+export class SegmentAssembly {
+  readonly #cuts: SegmentCuts;
+  readonly #complete: SegmentDraft[] = [];
+  #draft: SegmentDraft = draftAt(0);
+
+  constructor(cuts: SegmentCuts) {
+    this.#cuts = cuts;
+  }
+
+  /** Bytes of the tar so far. */
+  get position(): number {
+    return this.#draft.offset + this.#draft.size;
+  }
+
+  /** Adds bytes, which must not change any more. */
+  add(bytes: Uint8Array): void {
+    for (let rest = bytes; rest.length > 0;) {
+      const room = this.#cuts.after(this.#draft.offset) - this.position;
+      const now = rest.length <= room ? rest : rest.subarray(0, room);
+      this.#draft.pieces.push({ bytes: now, offset: this.#draft.size });
+      this.#grow(now.length);
+      rest = rest.subarray(now.length);
+    }
+  }
+
+  /** Leaves room for a content, which no cut may divide; gives its number in {@link record}. */
+  leave(ref: ContentRef): number {
+    const gap = this.#draft.gaps.push({ ref, offset: this.#draft.size }) - 1;
+    this.#draft.size += ref.size;
+    return gap;
+  }
+
+  /** An entry for the index; it belongs to the draft that is being gathered. */
+  record(record: LayerEntry, gap?: number): void {
+    this.#draft.records.push(gap === undefined ? { record } : { record, gap });
+  }
+
+  /** Ends the draft when there is a cut here. */
+  settle(): void {
+    this.#grow(0);
+  }
+
+  /** Ends the last draft. */
+  end(): void {
+    if (this.#draft.size > 0 || this.#draft.records.length > 0) this.#complete.push(this.#draft);
+  }
+
+  take(): SegmentDraft | undefined {
+    return this.#complete.shift();
+  }
+
+  #grow(by: number): void {
+    this.#draft.size += by;
+    if (this.#cuts.after(this.#draft.offset) > this.position) return;
+    this.#complete.push(this.#draft);
+    this.#draft = draftAt(this.position);
+  }
+}
+
+function draftAt(offset: number): SegmentDraft {
+  return { offset, size: 0, pieces: [], gaps: [], records: [] };
+}
+
+/** Brings the bytes of a draft together, reads what is missing, and hashes it. */
+export async function completeSegment(draft: SegmentDraft, batches: ContentBatches | undefined, options: IOOptions): Promise<CompleteSegment> {
+  const [only] = draft.pieces;
+  let bytes: Uint8Array;
+  let digests: readonly LayerEntry["digest"][] = [];
+  if (only !== undefined && only.bytes.length === draft.size) bytes = only.bytes;
+  else {
+    const own = new Uint8Array(draft.size);
+    for (const piece of draft.pieces) own.set(piece.bytes, piece.offset);
+    if (draft.gaps.length === 0) bytes = own;
+    else {
+      if (batches === undefined) throw new TypeError("a content was left to a reader that reads none at once");
+      ({ bytes, digests } = await batches.readInto(own, draft.gaps, options));
+    }
+  }
+  const records = draft.records.map(({ record, gap }) => {
+    const digest = gap === undefined ? undefined : digests[gap];
+    return digest === undefined ? record : { ...record, digest };
+  });
+  return { segment: { offset: draft.offset, bytes, digest: digestFromHex(await sha256HexAside(bytes)) }, records };
+}
