@@ -1,6 +1,9 @@
-// A registry on loopback for the length of a run: varve's own, in a process of its own.
+// A registry on loopback for the length of a run: docker-registry where it is installed, else varve's own; a process of its own.
 import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
+import { has, VARVE } from "./peers.mjs";
 
 async function freePort() {
   const server = createServer();
@@ -19,11 +22,19 @@ async function answers(host) {
   throw new Error(`no registry answers on ${host}`);
 }
 
+function start(folder, port) {
+  if (!has("docker-registry")) return spawn(process.execPath, [VARVE, "serve", "--port", String(port)], { env: { ...process.env, VARVE_HOME: folder }, stdio: "ignore" });
+  const config = join(folder, "config.yml");
+  writeFileSync(config, `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: 127.0.0.1:${port} }\n`);
+  return spawn("docker-registry", ["serve", config], { stdio: "ignore" });
+}
+
 /** Starts it over an empty store in `folder`; `host` is what image names begin with. */
-export async function startRegistry(folder, varve) {
+export async function startRegistry(folder) {
+  mkdirSync(folder);
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
-  const child = spawn(process.execPath, [varve, "serve", "--port", String(port)], { env: { ...process.env, VARVE_HOME: folder }, stdio: "ignore" });
+  const child = start(folder, port);
   const ended = new Promise((resolve) => child.once("close", resolve));
   // nothing is left behind when the run fails
   process.on("exit", () => child.kill());

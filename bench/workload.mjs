@@ -35,3 +35,12 @@ export function makeTree(root, { files, meanSize, seed }) {
     utimesSync(path, 1_700_000_000, 1_700_000_000);
   }
 }
+
+/** Fills `root` with empty files, 100 a folder, 100 folders a folder. */
+export function makeEmptyFiles(root, count) {
+  for (let i = 0; i < count; i++) {
+    const folder = join(root, `d${Math.floor(i / 10_000)}/e${Math.floor(i / 100)}`);
+    if (i % 100 === 0) mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `file-number-${i}.js`), "");
+  }
+}
