@@ -43,7 +43,11 @@ export async function measure(program, args, options = {}) {
   let peak = 0;
   const sample = () => {
     const pids = family(child.pid).slice(1);
-    peak = Math.max(peak, ...pids.map((pid) => kilobytes(pid, "VmHWM")), pids.reduce((sum, pid) => sum + kilobytes(pid, "VmRSS"), 0));
+    peak = Math.max(
+      peak,
+      ...pids.map((pid) => kilobytes(pid, "VmHWM")),
+      pids.reduce((sum, pid) => sum + kilobytes(pid, "VmRSS"), 0),
+    );
   };
   const timer = setInterval(sample, 50);
   const code = await new Promise((resolve, reject) => {

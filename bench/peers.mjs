@@ -27,7 +27,8 @@ export function fresh(folder) {
 /** `reset` empties a peer's storage; `build` builds `folder` as `name`, with more arguments, and pushes it when `push` is set. */
 export function findPeers(work) {
   const peers = [varvePeer(join(work, "varve"))];
-  if (has("buildah")) peers.push(buildahPeer("buildah --layers", join(work, "buildah-layers"), ["--layers"]), buildahPeer("buildah", join(work, "buildah"), []));
+  if (has("buildah"))
+    peers.push(buildahPeer("buildah --layers", join(work, "buildah-layers"), ["--layers"]), buildahPeer("buildah", join(work, "buildah"), []));
   return peers;
 }
 

@@ -23,7 +23,8 @@ async function answers(host) {
 }
 
 function start(folder, port) {
-  if (!has("docker-registry")) return spawn(process.execPath, [VARVE, "serve", "--port", String(port)], { env: { ...process.env, VARVE_HOME: folder }, stdio: "ignore" });
+  if (!has("docker-registry"))
+    return spawn(process.execPath, [VARVE, "serve", "--port", String(port)], { env: { ...process.env, VARVE_HOME: folder }, stdio: "ignore" });
   const config = join(folder, "config.yml");
   writeFileSync(config, `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: 127.0.0.1:${port} }\n`);
   return spawn("docker-registry", ["serve", config], { stdio: "ignore" });

@@ -34,7 +34,9 @@ await buildProgram();
 makeContext(context, files);
 const registry = await startRegistry(join(work, "registry"));
 const peers = findPeers(work).filter((peer) => peer.name === "varve" || chosen(peer.name, options.peers));
-const workloads = workloadsOf({ work, context, host: registry.host, files }).filter((workload) => chosen(workload.name, options.only) && !(options.quick && workload.slow));
+const workloads = workloadsOf({ work, context, host: registry.host, files }).filter(
+  (workload) => chosen(workload.name, options.only) && !(options.quick && workload.slow),
+);
 for (const workload of workloads) workload.make();
 
 const results = new Map();
