@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { appendFileSync } from "node:fs";
@@ -282,8 +283,19 @@ describe("registries", () => {
 describe("ADD of URLs", () => {
   let server: Server;
   let url: string;
+  /** Of `/kept`, and how often it was asked for and sent. */
+  let kept = { text: "one", validator: {} as Readonly<Record<string, string>>, asked: 0, sent: 0 };
   beforeAll(async () => {
     server = createServer((request, response) => {
+      if (request.url === "/kept") {
+        kept.asked++;
+        const { etag, "last-modified": modified } = kept.validator;
+        const isSame =
+          (etag !== undefined && request.headers["if-none-match"] === etag) || (modified !== undefined && request.headers["if-modified-since"] === modified);
+        if (isSame) return void response.writeHead(304, kept.validator).end();
+        kept.sent++;
+        return void response.writeHead(200, kept.validator).end(kept.text);
+      }
       if (request.url === "/moved") response.writeHead(302, { location: "/dir/file.txt" }).end();
       else if (request.url?.startsWith("/dir/file.txt") === true) response.writeHead(200, { "last-modified": "Sat, 01 Jan 2000 00:00:00 GMT" }).end("hello");
       else response.writeHead(404).end();
@@ -301,6 +313,41 @@ describe("ADD of URLs", () => {
     expect(tree.lookup("d/moved" as never)).toMatchObject({ size: 5 });
     expect(tree.lookup("n" as never)).toMatchObject({ mode: 0o644 });
     expect((await run(`FROM scratch\nADD ${url}/dir/file.txt?x=1 ${url}/moved /d/`)).steps.cached).toBe(1);
+  });
+
+  test.each([[{ etag: '"1"' }], [{ etag: 'W/"1"' }], [{ "last-modified": "Sat, 01 Jan 2000 00:00:00 GMT" }]])(
+    "of what the server says is unchanged (%j) are not downloaded, unless they must be read",
+    async (validator: Readonly<Record<string, string>>) => {
+      kept = { text: "one", validator, asked: 0, sent: 0 };
+      const first = await run(`FROM scratch\nADD ${url}/kept /a`);
+      const again = await run(`FROM scratch\nADD ${url}/kept /a`);
+      expect(again.descriptor).toEqual(first.descriptor);
+      expect(again.steps.cached).toBe(1);
+      expect(kept).toMatchObject({ asked: 2, sent: 1 });
+      expect((await inspect(await run(`FROM scratch\nADD ${url}/kept /b`))).files).toEqual(["b"]);
+      expect(kept).toMatchObject({ asked: 4, sent: 2 });
+      kept = { ...kept, text: "two", validator: { etag: '"2"' } };
+      expect((await run(`FROM scratch\nADD ${url}/kept /a`)).steps.cached).toBe(0);
+    },
+  );
+
+  test("of which nothing says whether they changed, or that are pinned by a checksum", async () => {
+    kept = { text: "one", validator: {}, asked: 0, sent: 0 };
+    await run(`FROM scratch\nADD ${url}/kept /a`);
+    expect((await run(`FROM scratch\nADD ${url}/kept /a`)).steps.cached).toBe(1);
+    expect(kept).toMatchObject({ asked: 2, sent: 2 });
+    const pinned = `FROM scratch\nADD --checksum=sha256:${createHash("sha256").update("one").digest("hex")} ${url}/kept /a`;
+    expect((await run(pinned)).steps.cached).toBe(1);
+    expect(kept).toMatchObject({ asked: 2 });
+  });
+
+  test("that change between the question and the download are CONTEXT_CHANGED, once", async () => {
+    kept = { text: "one", validator: { etag: '"1"' }, asked: 0, sent: 0 };
+    await run(`FROM scratch\nADD ${url}/kept /a`);
+    // the server lies
+    kept = { ...kept, text: "two" };
+    expect(await failureOf(run(`FROM scratch\nADD ${url}/kept /b`))).toMatchObject({ code: "CONTEXT_CHANGED" });
+    expect((await run(`FROM scratch\nADD ${url}/kept /b`)).steps).toEqual({ total: 1, cached: 0 });
   });
 
   test("checks checksums and statuses", async () => {

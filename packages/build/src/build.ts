@@ -1,5 +1,5 @@
 import { type CacheBackend, createLocalCache } from "@varve/cache";
-import type { BuildContext } from "@varve/context";
+import { type BuildContext, createRemoteMemory } from "@varve/context";
 import { VarveError } from "@varve/errors";
 import { createLayerReader } from "@varve/image";
 import { type DiffID, formatPlatform, parseReference } from "@varve/oci";
@@ -185,6 +185,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     toldLosses: new Set(),
     background: [],
     spool: folders.spool,
+    remotes: createRemoteMemory(await store.directory("cache", "remotes")),
     codec: stepCodec(mainForm(outputsOf(options), epoch)),
     now: epoch === undefined ? Date.now() : epoch * 1000,
     platform: hostPlatform(),

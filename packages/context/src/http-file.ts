@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { type ByteStream, toBytePath } from "@varve/bytes";
+import { toBytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import type { Entry } from "@varve/layer";
-import type { IOOptions } from "@varve/oci";
+import type { ContentRef, Entry } from "@varve/layer";
+import { type DiffID, digestHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
-import { createSpool } from "./spool.ts";
+import { type Download, download, recallDownload, type RemoteFile, shownURL } from "./http-download.ts";
+import type { RemoteMemory } from "./remote-memory.ts";
 
 /** A downloaded file. */
 export interface HttpFile extends AsyncDisposable {
@@ -20,53 +21,64 @@ export interface HttpFileOptions extends IOOptions {
   readonly checksum?: string | undefined;
   /** Where the file is kept meanwhile. */
   readonly directory: string;
+  /** Knows what was fetched by earlier builds. */
+  readonly memory?: RemoteMemory | undefined;
 }
 
-/** Downloads a URL, redirects followed. Throws CONTEXT_DOWNLOAD_FAILED and CONTEXT_CHECKSUM_MISMATCH. */
+/**
+ * The file of a URL, redirects followed. With a memory, one that is still what it was is not fetched before it is read: the server is asked
+ * whether it is, or nobody where a checksum says what it must be. Throws CONTEXT_DOWNLOAD_FAILED and CONTEXT_CHECKSUM_MISMATCH.
+ */
 export async function httpFile(url: string, options: HttpFileOptions): Promise<HttpFile> {
   const checksum = parseChecksum(options.checksum);
-  // loaded when needed only: most builds download nothing
-  const { EnvHttpProxyAgent, fetch } = await import("./http-client.ts");
-  const dispatcher = new EnvHttpProxyAgent();
-  const spool = await createSpool(options.directory);
-  try {
-    const response = await fetch(url, {
-      dispatcher,
-      redirect: "follow",
-      headers: { "accept-encoding": "identity", "user-agent": "varve" },
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `${shown(url)} answered ${response.status} ${response.statusText}`.trimEnd());
-    }
-    const hash = checksum === undefined ? undefined : createHash(checksum.algorithm);
-    for await (const piece of spool.keep((response.body ?? emptyBody()) as ByteStream)) hash?.update(piece);
-    const found = hash?.digest("hex");
-    if (checksum !== undefined && found !== checksum.hex) {
-      throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${shown(url)} has the checksum ${checksum.algorithm}:${found ?? ""}`, {
-        hint: `expected ${options.checksum ?? ""}`,
-      });
-    }
-    const modified = Date.parse(response.headers.get("last-modified") ?? "");
-    const entry: Omit<Entry, "node"> = {
-      path: toBytePath(fileName(url)),
-      type: "file",
-      mode: 0o600,
-      uid: 0,
-      gid: 0,
-      mtime: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
-      size: spool.size,
-      content: spool.ref(0, spool.size),
-    };
-    return { entry, contentType: response.headers.get("content-type") ?? "", reader: spool.reader, [Symbol.asyncDispose]: () => spool[Symbol.asyncDispose]() };
-  } catch (cause) {
-    await spool[Symbol.asyncDispose]();
-    if (cause instanceof VarveError || options.signal?.aborted === true) throw cause;
-    throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `cannot download ${shown(url)}`, { cause, hint: innermost(cause) });
-  } finally {
-    await dispatcher.close();
+  const known = await recallDownload(url, options.memory);
+  if (known !== undefined && checksum?.algorithm === "sha256" && digestHex(known.digest) === checksum.hex) return knownFile(url, known, options);
+  const hash = checksum === undefined ? undefined : createHash(checksum.algorithm);
+  const { directory, memory, signal } = options;
+  const unless = checksum === undefined ? known : undefined;
+  const fetched = await download(url, { directory, memory, signal, unless, onBytes: (piece) => hash?.update(piece) });
+  if (fetched === undefined) {
+    if (known === undefined) throw new TypeError("nothing is known to be unchanged");
+    return knownFile(url, known, options);
   }
+  const { file, spool } = fetched;
+  const found = hash?.digest("hex");
+  if (checksum !== undefined && found !== checksum.hex) {
+    await fetched[Symbol.asyncDispose]();
+    throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${shownURL(url)} has the checksum ${checksum.algorithm}:${found ?? ""}`, {
+      hint: `expected ${options.checksum ?? ""}`,
+    });
+  }
+  const entry = entryOf(url, file, spool.ref(0, spool.size));
+  return { entry, contentType: file.contentType, reader: spool.reader, [Symbol.asyncDispose]: async () => fetched[Symbol.asyncDispose]() };
+}
+
+/** A file by what is remembered of it; fetched when it is read. Reading is CONTEXT_CHANGED when it is another one by then. */
+function knownFile(url: string, known: RemoteFile, { directory, memory, signal }: HttpFileOptions): HttpFile {
+  let fetching: Promise<Download> | undefined;
+  const fetchKnown = async (): Promise<Download> => {
+    const fetched = await download(url, { directory, memory, signal });
+    if (fetched?.file.digest === known.digest) return fetched;
+    await fetched?.[Symbol.asyncDispose]();
+    throw new VarveError("CONTEXT_CHANGED", `${shownURL(url)} changed while the build was reading it`, { hint: "build again" });
+  };
+  const fetched = (): Promise<Download> => (fetching ??= fetchKnown());
+  // as a spool's: a stretch of a stream known by its digest
+  const content: ContentRef = { kind: "layer", diffID: known.digest as string as DiffID, offset: 0, size: known.size };
+  const reader: OwningReader = {
+    owns: (ref) => ref.kind === "layer" && (ref.diffID as string) === known.digest,
+    open: async (ref, io) => (await fetched()).spool.reader.open(ref, io),
+    digest: () => Promise.resolve(known.digest),
+  };
+  const dispose = async (): Promise<void> => {
+    const done = await fetching?.catch(() => undefined);
+    await done?.[Symbol.asyncDispose]();
+  };
+  return { entry: entryOf(url, known, content), contentType: known.contentType, reader, [Symbol.asyncDispose]: dispose };
+}
+
+function entryOf(url: string, file: RemoteFile, content: ContentRef): Omit<Entry, "node"> {
+  return { path: toBytePath(fileName(url)), type: "file", mode: 0o600, uid: 0, gid: 0, mtime: file.mtime, size: file.size, content };
 }
 
 /** BuildKit's name for what a URL without a path is saved as. */
@@ -88,22 +100,4 @@ function parseChecksum(text: string | undefined): { readonly algorithm: string; 
     throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `invalid checksum ${JSON.stringify(text)}`, { hint: "a checksum is sha256: followed by 64 hex digits" });
   }
   return { algorithm, hex };
-}
-
-/** Without the user and password a URL may hold. */
-function shown(url: string): string {
-  const parsed = new URL(url);
-  parsed.username = "";
-  parsed.password = "";
-  return parsed.href;
-}
-
-function innermost(cause: unknown): string | undefined {
-  let at = cause;
-  while (at instanceof Error && at.cause instanceof Error) at = at.cause;
-  return at instanceof Error ? at.message : undefined;
-}
-
-async function* emptyBody(): AsyncGenerator<Uint8Array, void, undefined> {
-  // a response without a body is an empty file
 }

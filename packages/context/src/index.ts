@@ -7,6 +7,7 @@ export { walkDirectory, type WalkOptions } from "./directory-walk.ts";
 export { createDiskReader } from "./disk-reader.ts";
 export { type GitReference, parseGitReference } from "./git-reference.ts";
 export { type GitTree, gitTree, type GitTreeOptions } from "./git-tree.ts";
+export { createRemoteMemory, type RemoteMemory } from "./remote-memory.ts";
 export { type HttpFile, httpFile, type HttpFileOptions } from "./http-file.ts";
 export { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
 export { type ContextSpec, isContextURL, openContext, type OpenedContext } from "./open-context.ts";

@@ -1,6 +1,6 @@
 import type { Codec } from "@varve/archive";
 import type { CacheBackend } from "@varve/cache";
-import type { BuildContext } from "@varve/context";
+import type { BuildContext, RemoteMemory } from "@varve/context";
 import type { ContentReader, FileTree } from "@varve/layer";
 import type { Digest, DiffID, IOOptions, Platform } from "@varve/oci";
 import type { Runner } from "@varve/snapshot";
@@ -35,6 +35,8 @@ export interface Execution {
   readonly toldLosses: Set<string>;
   /** Compression, cache records: awaited before the build ends. */
   readonly background: Promise<unknown>[];
+  /** What earlier builds found out about URLs and repositories. */
+  readonly remotes: RemoteMemory;
   /** Folder for what must be on disk during the build. */
   readonly spool: string;
   /** What layers are compressed with. */

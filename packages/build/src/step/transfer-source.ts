@@ -68,8 +68,8 @@ function inlineInput(scope: StepScope, name: string, content: string): TransferI
 }
 
 async function httpInput(scope: StepScope, vertex: TransferVertex, source: Extract<TransferSource, { kind: "http" }>): Promise<TransferInput> {
-  const { spool, signal } = scope.execution;
-  const file = await httpFile(source.url, { directory: spool, signal, checksum: source.checksum ?? vertex.checksum });
+  const { spool, signal, remotes } = scope.execution;
+  const file = await httpFile(source.url, { directory: spool, signal, memory: remotes, checksum: source.checksum ?? vertex.checksum });
   const selected = [single(file.entry.path, { ...file.entry, node: 0 })];
   const unpack = vertex.unpack ?? false;
   const digest = await digestSelection(selected, file.reader, { owner: isUnset(vertex.chown), signal });
