@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import { createServer as createSocketServer, type AddressInfo } from "node:net";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -166,7 +166,16 @@ describeWithTools(["git"], "git repositories", () => {
     expect(listed).toMatch(/-rwxr-xr-x 0\/0 .* 2020-09-13 12:26 r\/run\.sh/);
     expect(listed).toMatch(/-rw-r--r-- 0\/0 .* 2020-09-13 12:26 r\/second/);
     expect(listed).not.toContain("r/.git");
-    expect((await space.ok(["build", "--progress", "plain", context])).stderr.match(/CACHED/g)).toHaveLength(2);
+    const trace = join(space.root, "git.trace");
+    const again = await space.ok(["build", "--progress", "plain", context], { env: { GIT_TRACE: trace } });
+    expect(again.stderr.match(/CACHED/g)).toHaveLength(2);
+    // nothing was fetched to find that out
+    expect(await readFile(trace, "utf8")).toMatch(/built-in: git ls-remote/);
+    expect(await readFile(trace, "utf8")).not.toMatch(/built-in: git (?:fetch|init)/);
+    const elsewhere = await space.files("adds2", { Dockerfile: `FROM scratch\nADD ${url}#main /r2\nADD ${url}#${first} /first\nADD ${url}#v1 /v1\n` });
+    const files = await filesOf([elsewhere]);
+    expect(files).toEqual(expect.arrayContaining(["r2/second", "first/run.sh", "v1/run.sh"]));
+    expect(files).not.toContain("v1/second");
   });
 
   it("that aren't what they should be are told", async () => {

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { cleanPath, displayPath, toBytePath } from "@varve/bytes";
@@ -8,6 +7,7 @@ import type { IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
 import { createDiskReader } from "./disk-reader.ts";
 import { walkDirectory } from "./directory-walk.ts";
+import { runGit } from "./git-command.ts";
 import type { GitReference } from "./git-reference.ts";
 
 /** A checkout, until it is disposed. */
@@ -26,6 +26,8 @@ export interface GitTreeOptions extends IOOptions {
   readonly keepGitDir?: boolean;
   /** The commit the reference must stand for, in full or shortened. */
   readonly checksum?: string | undefined;
+  /** The commit that {@link resolveGitCommit} gave: CONTEXT_CHANGED when it is another by now. */
+  readonly expected?: string | undefined;
   /** Where the checkout is kept meanwhile. */
   readonly directory: string;
 }
@@ -34,7 +36,7 @@ const PREFIX = "git-";
 /** A day, in milliseconds. */
 const STALE = 24 * 60 * 60 * 1000;
 
-/** Fetches one commit, and its submodules, with the `git` program. Throws CONTEXT_GIT_FAILED and CONTEXT_CHECKSUM_MISMATCH. */
+/** Fetches one commit, and its submodules, with the `git` program. Throws CONTEXT_GIT_FAILED, CONTEXT_CHECKSUM_MISMATCH and CONTEXT_CHANGED. */
 export async function gitTree(reference: GitReference, options: GitTreeOptions): Promise<GitTree> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   await sweep(options.directory);
@@ -45,6 +47,8 @@ export async function gitTree(reference: GitReference, options: GitTreeOptions):
     if (options.checksum !== undefined && options.checksum !== "" && !commit.startsWith(options.checksum)) {
       throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${reference.remote} is at commit ${commit}`, { hint: `expected ${options.checksum}` });
     }
+    if (options.expected !== undefined && commit !== options.expected)
+      throw new VarveError("CONTEXT_CHANGED", `${reference.remote} changed while the build was reading it`, { hint: "build again" });
     const seconds = Number(await git(checkout, ["show", "-s", "--format=%ct", "HEAD"], options.signal));
     if (options.keepGitDir !== true) await rm(join(checkout, ".git"), { recursive: true, force: true });
     const path = join(checkout, displayPath(cleanPath(toBytePath(reference.subdirectory ?? ""))));
@@ -99,31 +103,5 @@ async function resolveRef(checkout: string, ref: string, signal: AbortSignal | u
 }
 
 function git(directory: string, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("git", ["-C", directory, ...args], {
-      // a build asks nothing: what needs a password fails
-      env: { ...process.env, GIT_TERMINAL_PROMPT: "0", GIT_DIR: join(directory, ".git"), GIT_WORK_TREE: directory, LC_ALL: "C" },
-      stdio: ["ignore", "pipe", "pipe"],
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const out: Buffer[] = [];
-    const errors: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
-    child.once("error", (cause: NodeJS.ErrnoException) => {
-      if (signal?.aborted === true) reject(cause);
-      else
-        reject(
-          new VarveError("CONTEXT_GIT_FAILED", "cannot start git", {
-            cause,
-            hint: cause.code === "ENOENT" ? "install git, it fetches repositories" : cause.message,
-          }),
-        );
-    });
-    child.once("close", (code) => {
-      if (code === 0) resolve(Buffer.concat(out).toString().trim());
-      else
-        reject(new VarveError("CONTEXT_GIT_FAILED", `git ${args[0] ?? ""} failed`, { details: Buffer.concat(errors).toString().trim().split("\n").slice(-5) }));
-    });
-  });
+  return runGit(["-C", directory, ...args], { env: { GIT_DIR: join(directory, ".git"), GIT_WORK_TREE: directory }, signal });
 }

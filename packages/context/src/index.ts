@@ -6,6 +6,7 @@ export { type DirectoryContextOptions, emptyContext, openDirectoryContext } from
 export { walkDirectory, type WalkOptions } from "./directory-walk.ts";
 export { createDiskReader } from "./disk-reader.ts";
 export { type GitReference, parseGitReference } from "./git-reference.ts";
+export { resolveGitCommit } from "./git-commit.ts";
 export { type GitTree, gitTree, type GitTreeOptions } from "./git-tree.ts";
 export { createRemoteMemory, type RemoteMemory } from "./remote-memory.ts";
 export { type HttpFile, httpFile, type HttpFileOptions } from "./http-file.ts";

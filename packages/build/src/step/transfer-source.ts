@@ -1,25 +1,13 @@
-import { createHash } from "node:crypto";
 import { type BytePath, ROOT, toBytePath } from "@varve/bytes";
-import { gitTree, httpFile, type OwningReader, parseGitReference } from "@varve/context";
-import { VarveError } from "@varve/errors";
-import type { Entry, FileTree } from "@varve/layer";
-import { type Digest, digestFromHex } from "@varve/oci";
+import { httpFile } from "@varve/context";
+import type { Entry } from "@varve/layer";
 import type { TransferSource, TransferVertex } from "@varve/plan";
 import { digestSelection } from "../copy/selection-digest.ts";
-import { type Selected, selectSource } from "../copy/selection.ts";
+import type { Selected } from "../copy/selection.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
+import { combined, isUnset, type TransferInput } from "./transfer-input.ts";
+import { gitInput } from "./git-source.ts";
 import { selectContent } from "./selected-content.ts";
-
-/** One source of a COPY or ADD, selected and digested. */
-export interface TransferInput extends AsyncDisposable {
-  selected(): Promise<readonly Selected[]>;
-  /** Whether files of it are extracted when they are archives. */
-  readonly unpack: boolean;
-  /** Readers of contents that no layer holds. */
-  readonly readers: readonly OwningReader[];
-  /** Of all that is read of it. */
-  readonly digest: Digest;
-}
 
 const NOTHING = (): Promise<void> => Promise.resolve();
 
@@ -82,28 +70,6 @@ async function httpInput(scope: StepScope, vertex: TransferVertex, source: Extra
   };
 }
 
-async function gitInput(scope: StepScope, vertex: TransferVertex, source: Extract<TransferSource, { kind: "git" }>): Promise<TransferInput> {
-  const reference = parseGitReference(source.url);
-  if (reference === undefined) throw new VarveError("BUILD_UNSUPPORTED", `git source ${JSON.stringify(source.url)} is not understood`);
-  const { spool, signal } = scope.execution;
-  const checkout = await gitTree(reference, { directory: spool, signal, keepGitDir: source.keepGitDir, checksum: source.checksum ?? vertex.checksum });
-  const selected = selectAll(checkout.tree, vertex);
-  const digest = source.keepGitDir
-    ? combined("git", source.url, checkout.commit)
-    : await digestSelection(selected, checkout.reader, { owner: isUnset(vertex.chown), signal });
-  return {
-    selected: () => Promise.resolve(selected),
-    unpack: false,
-    readers: [checkout.reader],
-    digest,
-    [Symbol.asyncDispose]: async () => checkout[Symbol.asyncDispose](),
-  };
-}
-
-function selectAll(tree: FileTree, vertex: TransferVertex): readonly Selected[] {
-  return selectSource(tree, "/", { parents: false, exclude: vertex.exclude });
-}
-
 function single(name: BytePath, entry: Entry): Selected {
   return {
     name,
@@ -113,15 +79,4 @@ function single(name: BytePath, entry: Entry): Selected {
     },
     isLinked: () => false,
   };
-}
-
-function isUnset(value: string | undefined): boolean {
-  return value === undefined || value === "";
-}
-
-/** sha256 of texts, each with its length before it. */
-function combined(...texts: readonly string[]): Digest {
-  const hash = createHash("sha256");
-  for (const text of texts) hash.update(`${Buffer.byteLength(text)}:${text}`);
-  return digestFromHex(hash.digest("hex"));
 }

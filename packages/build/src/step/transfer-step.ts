@@ -12,7 +12,8 @@ import { type LinkNumbers, type PlacementOptions, placeSelected } from "../copy/
 import type { LayerStack } from "../layer-stack.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
 import type { LayerStep, ProducedChanges } from "./layer-step.ts";
-import { openTransferSource, type TransferInput } from "./transfer-source.ts";
+import type { TransferInput } from "./transfer-input.ts";
+import { openTransferSource } from "./transfer-source.ts";
 
 /**
  * COPY or ADD as a step. Sources are selected and their contents digested here (that is the key); placing them, extracting
