@@ -43,7 +43,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     await requireSecrets(options);
     await requireNamedContexts(options);
     const planned = await session.plan();
-    const executed = await execute(session, planned);
+    const executed = await executePlans(session, planned);
     const io = { signal: session.signal };
     const scope = { execution: session.execution, registries: session.registries, events: session.events };
     const results = createResults({ store: session.store, conversions: await openConversions(session.store) }, executed, epochOf(options), io);
@@ -84,7 +84,8 @@ export async function targetsFor(options: BuildOptions): Promise<TargetsResult> 
   return withSession(options, async ({ definition }) => targetsOfDefinition(definition));
 }
 
-interface Session {
+/** What a build works with. */
+export interface Session {
   readonly options: BuildOptions;
   readonly store: Store;
   readonly registries: RegistryClient;
@@ -98,7 +99,8 @@ interface Session {
   readonly abort: (reason: unknown) => void;
 }
 
-async function withSession<T>(options: BuildOptions, use: (session: Session) => Promise<T>): Promise<T> {
+/** Opens what a build works with for the length of `use`; all of it is ended and freed after. */
+export async function withSession<T>(options: BuildOptions, use: (session: Session) => Promise<T>): Promise<T> {
   requireOptions(options);
   const controller = new AbortController();
   const signal = options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
@@ -204,7 +206,7 @@ async function openCache(options: BuildOptions, { store, registries, events }: E
 }
 
 /** Carries out all plans at once; the first failure stops the others, and is the one that is thrown. */
-async function execute(session: Session, { dockerfile, plans }: Planned): Promise<readonly ExecutedPlan[]> {
+export async function executePlans(session: Pick<Session, "execution" | "events" | "abort">, { dockerfile, plans }: Planned): Promise<readonly ExecutedPlan[]> {
   const { execution, events } = session;
   let failure: { readonly error: unknown } | undefined;
   const onFailure = (error: unknown): void => {

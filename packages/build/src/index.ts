@@ -11,3 +11,4 @@ export { commitContainer, type CommitOptions, type CommitResult } from "./contai
 export type { Container, ContainerEnd, ContainerState } from "./container/container.ts";
 export { type ContainerShelf, openContainers } from "./container/container-shelf.ts";
 export { runImage, type RunImageOptions, type RunImageResult, type RunVolume } from "./run-image.ts";
+export { type Verification, type VerifiedImage, verifyImage, type VerifyOptions } from "./verify/verify-image.ts";

@@ -7,6 +7,8 @@ export const EXIT = {
   failed: 1,
   /** The command line or the Dockerfile can't be understood; trying again changes nothing. */
   usage: 2,
+  /** `varve verify`: the image is not what a build gives. */
+  different: 3,
   /** `varve run`: varve itself failed, not the image's command (as docker run, also the next two). */
   runFailed: 125,
   /** `varve run`: the command is there but can't be executed. */

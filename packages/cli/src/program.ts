@@ -24,6 +24,27 @@ A push is an image of the store that is named after the server:
 127.0.0.1:5000/app:1. Other names never move.
 `;
 
+/** All that a build's result depends on. */
+function withBuildInputs(command: Command): Command {
+  return command
+    .option("-f, --file <path>", "the Dockerfile (default: CONTEXT/Dockerfile; - is stdin)")
+    .addOption(list("--build-arg <NAME=value>", "set an ARG (repeatable)"))
+    .addOption(list("--label <NAME=value>", "set a label (repeatable)"))
+    .option("--target <stage>", "build this stage")
+    .option("--pull", "ask the registry for base images even when the store has them")
+    .addOption(new Option("--progress <how>", "auto, plain, tty, rawjson or quiet").choices(["auto", "plain", "tty", "rawjson", "quiet"]).default("auto"))
+    .addOption(new Option("--network <mode>", "network of RUN").choices(["default", "none", "host"]).default("default"))
+    .addOption(list("--secret <id=…,src=…>", "a secret for RUN --mount=type=secret (repeatable)"))
+    .addOption(list("--ssh <default|id=socket>", "an ssh agent for RUN --mount=type=ssh (repeatable)"))
+    .addOption(list("--build-context <name=source>", "a named context (repeatable)"))
+    .addOption(list("--add-host <host:ip>", "a line for RUN's /etc/hosts (repeatable)"))
+    .option("--shm-size <bytes>", "size of RUN's /dev/shm")
+    .addOption(list("--ulimit <name=soft:hard>", "a limit for RUN (repeatable)"))
+    .option("--sandbox <rung>", "how RUN is isolated (default: $VARVE_SANDBOX, else the strongest that works)")
+    .option("--require-isolation", "fail where RUN could not be isolated from this machine")
+    .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"));
+}
+
 /** Declares every command and option; a command's code is loaded when it runs. */
 export function createProgram(session: Session): Program {
   let exitCode = 0;
@@ -40,39 +61,31 @@ export function createProgram(session: Session): Program {
   const command = (usage: string, description: string): Command =>
     program.command(usage).description(description).option("--debug", "print stack traces with errors").exitOverride().showSuggestionAfterError();
 
-  command("build [context]", "build an image from a Dockerfile")
-    .option("-f, --file <path>", "the Dockerfile (default: CONTEXT/Dockerfile; - is stdin)")
+  withBuildInputs(command("build [context]", "build an image from a Dockerfile"))
     .addOption(list("-t, --tag <name>", "name the image (repeatable)"))
     .option("--push", "push the image under its names")
-    .addOption(list("--build-arg <NAME=value>", "set an ARG (repeatable)"))
-    .addOption(list("--label <NAME=value>", "set a label (repeatable)"))
-    .option("--target <stage>", "build this stage")
     .addOption(list("--platform <os/arch>", "build for these platforms (repeatable, or separated by commas)"))
     .addOption(
       list("-o, --output <spec>", "where the result goes: type=image, registry, oci, docker, tar or local, with dest=…, name=…, push=…, compression=…"),
     )
     .option("--no-cache", "run every step")
-    .option("--pull", "ask the registry for base images even when the store has them")
-    .addOption(new Option("--progress <how>", "auto, plain, tty, rawjson or quiet").choices(["auto", "plain", "tty", "rawjson", "quiet"]).default("auto"))
     .option("-q, --quiet", "print only the image ID")
     .option("--iidfile <path>", "write the image ID to a file")
     .option("--metadata-file <path>", "write the result's digests to a file as JSON")
     .option("--print", "print the plan as JSON instead of building")
     .option("--check", "run BuildKit's checks instead of building")
     .option("--call <method>", "instead of building: check, outline or targets; with ,format=json as JSON")
-    .addOption(new Option("--network <mode>", "network of RUN").choices(["default", "none", "host"]).default("default"))
-    .addOption(list("--secret <id=…,src=…>", "a secret for RUN --mount=type=secret (repeatable)"))
-    .addOption(list("--ssh <default|id=socket>", "an ssh agent for RUN --mount=type=ssh (repeatable)"))
-    .addOption(list("--build-context <name=source>", "a named context (repeatable)"))
-    .addOption(list("--add-host <host:ip>", "a line for RUN's /etc/hosts (repeatable)"))
-    .option("--shm-size <bytes>", "size of RUN's /dev/shm")
-    .addOption(list("--ulimit <name=soft:hard>", "a limit for RUN (repeatable)"))
-    .option("--sandbox <rung>", "how RUN is isolated (default: $VARVE_SANDBOX, else the strongest that works)")
-    .option("--require-isolation", "fail where RUN could not be isolated from this machine")
-    .addOption(list("--insecure-registry <host>", "speak plain http or skip certificate checks (repeatable)"))
     .action(async (context: string | undefined, options: Flags) => {
       const { buildCommand } = await import("./commands/build.ts");
       exitCode = await buildCommand(session, context, options);
+    });
+
+  withBuildInputs(command("verify <image> [context]", "build again without cache, and tell whether that is the image or what differs first"))
+    .option("--platform <os/arch>", "the platform to build and compare (default: this machine's)")
+    .option("--json", "print JSON")
+    .action(async (image: string, context: string | undefined, options: Flags) => {
+      const { verifyCommand } = await import("./commands/verify.ts");
+      exitCode = await verifyCommand(session, image, context ?? ".", options);
     });
 
   command("lint [context]", "run BuildKit's checks on a Dockerfile, without asking for base images")

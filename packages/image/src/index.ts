@@ -2,6 +2,8 @@ export { loadArchive, type LoadOptions } from "./archive-loader.ts";
 export { type ArchiveOptions, writeDockerArchive, writeOciArchive } from "./archive-writer.ts";
 export { type ByteSink, requireWritable, writeSink } from "./byte-sink.ts";
 export { createEstargzLayer, isEstargzLayer } from "./estargz/estargz-layer.ts";
+export type { FieldDifference } from "./comparison/field-difference.ts";
+export { compareImages, type ImageDifference } from "./comparison/image-comparison.ts";
 export { copyGraph, type CopyEvent, type CopyOptions, type CopyTarget } from "./graph-copier.ts";
 export type { Image, ImageLayer } from "./image.ts";
 export { openImage, type OpenImageOptions } from "./image-opener.ts";

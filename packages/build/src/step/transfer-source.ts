@@ -17,7 +17,7 @@ export async function openTransferSource(scope: StepScope, vertex: TransferVerte
     case "path":
       return pathInput(scope, vertex, source.pattern, from);
     case "inline":
-      return inlineInput(scope, source.name, source.content);
+      return inlineInput(source.name, source.content);
     case "http":
       return httpInput(scope, vertex, source);
     case "git":
@@ -32,7 +32,7 @@ async function pathInput(scope: StepScope, vertex: TransferVertex, pattern: stri
   return { selected, unpack, readers, digest: unpack ? combined("unpack", digest) : digest, [Symbol.asyncDispose]: NOTHING };
 }
 
-function inlineInput(scope: StepScope, name: string, content: string): TransferInput {
+function inlineInput(name: string, content: string): TransferInput {
   const bytes = new TextEncoder().encode(content);
   const entry: Entry = {
     path: toBytePath(name),
@@ -40,7 +40,8 @@ function inlineInput(scope: StepScope, name: string, content: string): TransferI
     mode: 0o644,
     uid: 0,
     gid: 0,
-    mtime: Math.floor(scope.execution.now / 1000),
+    // not the epoch: the layer may be found by a build with another, and rewrite-timestamp makes it that anyway
+    mtime: Math.floor(Date.now() / 1000),
     size: bytes.length,
     node: 0,
     content: { kind: "bytes", bytes, size: bytes.length },

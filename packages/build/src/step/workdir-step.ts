@@ -6,7 +6,10 @@ import type { LayerStack } from "../layer-stack.ts";
 import type { StepScope } from "./execution.ts";
 import type { LayerStep } from "./layer-step.ts";
 
-/** Of directories nobody gave a time, in seconds since the epoch: 2000-01-01, so that equal Dockerfiles give equal layers whenever they are built. */
+/**
+ * Of directories nobody gave a time, in seconds since the epoch: 2000-01-01, so that equal Dockerfiles give equal layers whenever they are built. Not
+ * SOURCE_DATE_EPOCH, since the layer may be found by a build with another.
+ */
 const MADE_TIME = 946_684_800;
 
 /** WORKDIR as a step: what is missing of the path is made, 0755, owned by the current user (fact 36). */
@@ -25,7 +28,7 @@ export function workdirStep(scope: StepScope, vertex: WorkdirVertex, parent: Lay
       const accounts = isNumericOwner(vertex.user) ? { users: [], groups: [] } : await readAccounts(base, execution.layerReader, io);
       const destination = createDestination(base);
       const path = destination.resolve(cleanPath(toBytePath(vertex.path)));
-      destination.makeDirectories(path, { ...resolveOwner(vertex.user, accounts), mode: 0o755, mtime: execution.options.sourceDateEpoch ?? MADE_TIME });
+      destination.makeDirectories(path, { ...resolveOwner(vertex.user, accounts), mode: 0o755, mtime: MADE_TIME });
       return { changes: destination.finish(), reader: execution.layerReader, base, [Symbol.asyncDispose]: () => Promise.resolve() };
     },
   };
