@@ -9,6 +9,8 @@ export interface SandboxEntry {
   readonly description: string;
   /** A launcher's program that executes `argv` in the namespaces, as the first process of a pid namespace. */
   program(argv: readonly string[], env: readonly string[]): Program;
+  /** What helps when a program of the host that the launcher executes ends with no more than a message. */
+  readonly remedy?: string;
   /** Gives ids to the process that the program made and that waits for them; called in the main process. Throws SANDBOX_UNAVAILABLE. */
   admit?(pid: number, signal?: AbortSignal): Promise<void>;
 }

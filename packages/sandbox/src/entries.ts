@@ -4,7 +4,8 @@ import type { SandboxEntry } from "./driver.ts";
 import { type EnterOptions, enterProgram } from "./enter-program.ts";
 import { requireHostTool } from "./host-tool.ts";
 import { launcherArch } from "./launcher/system-call.ts";
-import { createSubIdMapper, type SubIdMapper } from "./sub-ids.ts";
+import { namespacePolicy, namespaceRemedy } from "./remedy.ts";
+import { createSubIdMapper } from "./sub-ids.ts";
 
 /** Into namespaces without one for users: needs CAP_SYS_ADMIN, and leaves all ids what they are. */
 export function privilegedEntry(): SandboxEntry {
@@ -19,17 +20,13 @@ export function ownIdEntry(): SandboxEntry {
   return { description: "in a user namespace with one id", program: (argv, env) => enterProgram({ arch, argv, env, mapped: { uid, gid } }) };
 }
 
-/** Into a user namespace with the ids of /etc/subuid and /etc/subgid; `program` throws SANDBOX_UNAVAILABLE when they, or the programs that give them, are missing. */
+/** Into a user namespace with the ids of /etc/subuid and /etc/subgid. That they, or the programs that give them, are missing shows once it is made. */
 export function subIdEntry(): SandboxEntry {
   const arch = launcherArch();
-  let mapper: SubIdMapper | undefined;
   return {
     description: "in a user namespace with the ids of /etc/subuid",
-    program(argv, env) {
-      mapper = createSubIdMapper();
-      return enterProgram({ arch, argv, env, mapped: "from outside" });
-    },
-    admit: async (pid, signal) => mapper?.give(pid, signal),
+    program: (argv, env) => enterProgram({ arch, argv, env, mapped: "from outside" }),
+    admit: async (pid, signal) => createSubIdMapper().give(pid, signal),
   };
 }
 
@@ -41,6 +38,7 @@ export function bubblewrapEntry(as?: EnterOptions["as"]): SandboxEntry {
   const arch = launcherArch();
   return {
     description: "by bubblewrap",
+    remedy: namespaceRemedy(namespacePolicy()),
     program: (argv, env) => enterProgram({ arch, argv, env, by: [requireHostTool("bwrap", "bubblewrap"), ...BUBBLEWRAP], ...(as === undefined ? {} : { as }) }),
   };
 }

@@ -108,7 +108,12 @@ function mountProc(program: ProgramBuilder, process: SandboxProcess): void {
   for (const name of MASKED_PROC_FILES) optional(`mask /proc/${name}`, "/dev/null", `${proc}/${name}`, 0);
 }
 
-function mountDev(program: ProgramBuilder, process: SandboxProcess, features: WorldFeatures): void {
+/** Mounts the devices of a step, and memory to share, on `dev` of its root. */
+export function mountDev(
+  program: ProgramBuilder,
+  process: Pick<SandboxProcess, "root" | "insecure" | "shmSize">,
+  features: Pick<WorldFeatures, "ttyGroup" | "mqueue">,
+): void {
   const dev = `${process.root}/dev`;
   // a step keeps CAP_MKNOD and there is no devices cgroup: what it makes here must not open; the devices below are mounts of their own
   mountFilesystem(program, "tmpfs", dev, MOUNT.nosuid | MOUNT.noexec | (process.insecure ? 0 : MOUNT.nodev), "mode=755,size=65536k", "mount /dev");

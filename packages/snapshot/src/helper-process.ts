@@ -141,7 +141,7 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
       throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${failure.label}: ${failure.code}`, { cause: error, hint: namespaceRemedy(namespacePolicy()) });
     }
     const said = words();
-    throw said === "" ? error : new VarveError("SANDBOX_HELPER_FAILED", said, { cause: error });
+    throw said === "" ? error : new VarveError("SANDBOX_HELPER_FAILED", said, { cause: error, hint: entry.remedy });
   }
 }
 

@@ -54,16 +54,14 @@ function startProgram(
   { directory, inside }: { readonly directory: string; readonly inside: Program },
 ): Program {
   const arch = launcherArch();
-  const isDevice = ({ target }: { readonly target: string }): boolean => target.startsWith("dev/");
   const args = [`/proc/self/fd/${LAUNCHER_INSIDE}`];
   return containerProgram({
     arch,
     runtime: features.runtime ?? "",
     directory,
-    config: containerConfig({ step, features, arch, args, mounts: step.mounts.filter((mount) => isDevice(mount)) }),
+    config: containerConfig({ step, features, arch, args }),
     inside,
-    mounts: step.mounts.filter((mount) => !isDevice(mount)),
-    root: step.root,
+    step,
     features,
   });
 }

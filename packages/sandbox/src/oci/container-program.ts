@@ -2,10 +2,10 @@ import { awaitChild } from "../enter-program.ts";
 import { createProgram, type Program, type ProgramBuilder } from "../launcher/program.ts";
 import { REPORT, reportData, reportWord } from "../launcher/report.ts";
 import type { LauncherArch } from "../launcher/system-call.ts";
-import { AT_FDCWD, MOUNT, type MountFeatures } from "../mounting.ts";
-import type { SandboxMount } from "../sandbox-process.ts";
+import { AT_FDCWD, MOUNT } from "../mounting.ts";
+import type { SandboxProcess } from "../sandbox-process.ts";
 import { closeInherited, FREE, SIGCHLD } from "../step-program.ts";
-import { mountInto } from "../world.ts";
+import { mountDev, mountInto, type WorldFeatures } from "../world.ts";
 
 /** A container runtime's call. */
 export interface ContainerStart {
@@ -17,10 +17,9 @@ export interface ContainerStart {
   readonly config: string;
   /** What the launcher does inside, as the container's first program: it is its descriptor 4. */
   readonly inside: Program;
-  /** Mounted in the root before the runtime starts, which would follow symlinks on the way to them. */
-  readonly mounts: readonly SandboxMount[];
-  readonly root: string;
-  readonly features: MountFeatures;
+  /** Its devices and mounts are in the root before the runtime starts, which would follow symlinks on the way to them. */
+  readonly step: Pick<SandboxProcess, "root" | "insecure" | "shmSize" | "mounts">;
+  readonly features: WorldFeatures;
 }
 
 /** The report, the program and the launcher itself. */
@@ -71,8 +70,9 @@ export function containerProgram(start: ContainerStart): Program {
   );
   writeFile(program, `${start.directory}/config.json`, Buffer.from(start.config));
   writeFile(program, `${start.directory}/program`, start.inside.bytes);
-  for (const mount of start.mounts)
-    mountInto(program, mount, { process: { root: start.root as SandboxMount["target"] }, features: start.features, descriptor: FREE });
+  // message queues are of the container's own namespace: the runtime mounts them
+  mountDev(program, start.step, { ...start.features, mqueue: false });
+  for (const mount of start.step.mounts) mountInto(program, mount, { process: start.step, features: start.features, descriptor: FREE });
   const waits = program.branch();
   program.call({ label: "start the runtime", onPositive: waits }, "clone", SIGCHLD, 0, 0, 0, 0);
   program.call("open the program", "openat", AT_FDCWD, path("program"), O_RDONLY);

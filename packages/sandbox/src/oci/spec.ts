@@ -2,19 +2,17 @@ import { boundingSet, CAP_SYS_ADMIN, capabilityNames, DEFAULT_CAPABILITIES } fro
 import { CLONE, CLONE3, DENIED_CALLS, NAMESPACE_FLAGS } from "../denied-call.ts";
 import type { LauncherArch } from "../launcher/system-call.ts";
 import { resourceLimitNumber } from "../resource-limit.ts";
-import type { SandboxMount, SandboxProcess } from "../sandbox-process.ts";
+import type { SandboxProcess } from "../sandbox-process.ts";
 import type { ProcessFeatures } from "../step-program.ts";
 import { MASKED_DIRECTORIES, MASKED_PROC_FILES, READONLY_PROC } from "../world.ts";
 
 /** What a container executes, and for whom. */
 export interface ContainerSpec {
-  readonly step: Pick<SandboxProcess, "root" | "cwd" | "user" | "network" | "insecure" | "hostname" | "shmSize" | "ulimits">;
+  readonly step: Pick<SandboxProcess, "root" | "cwd" | "user" | "network" | "insecure" | "hostname" | "ulimits">;
   readonly features: ProcessFeatures;
   readonly arch: LauncherArch;
   /** The container's first program. */
   readonly args: readonly string[];
-  /** Mounts below /dev, which the runtime makes anew; others are in the root already. */
-  readonly mounts: readonly SandboxMount[];
 }
 
 const HARMLESS = ["nosuid", "noexec", "nodev"];
@@ -46,7 +44,7 @@ export function containerConfig(spec: ContainerSpec): string {
     },
     root: { path: textOf(step.root), readonly: false },
     hostname: step.hostname,
-    mounts: [...ownMounts(spec), ...spec.mounts.map((mount) => mountOf(mount))],
+    mounts: ownMounts(spec),
     linux: {
       namespaces: ["pid", "ipc", "uts", "mount", ...(step.network === "none" ? ["network"] : [])].map((type) => ({ type })),
       ...(step.insecure || one || !features.filters ? {} : { seccomp: seccompOf(spec.arch) }),
@@ -77,23 +75,13 @@ function ownMounts({ step, features }: ContainerSpec): object[] {
   const readonly = step.insecure ? [] : ["ro"];
   return [
     mount("/proc", "proc", HARMLESS),
-    mount("/dev", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
-    mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...(features.ttyGroup ? ["gid=5"] : [])]),
-    mount("/dev/shm", "tmpfs", [...HARMLESS, "mode=1777", `size=${step.shmSize}`]),
+    // as it is: a runtime would make it of nodes, on which a step could make its own, since there are no control groups to forbid them
+    { destination: "/dev", type: "bind", source: textOf(`${step.root}/dev`), options: ["rbind", "rw"] },
     ...(features.mqueue ? [mount("/dev/mqueue", "mqueue", HARMLESS)] : []),
     features.sysfs || step.network === "none"
       ? mount("/sys", "sysfs", [...HARMLESS, ...readonly])
       : { destination: "/sys", type: "none", source: "/sys", options: ["rbind", ...HARMLESS, "ro"] },
   ];
-}
-
-function mountOf(mount: SandboxMount): object {
-  const destination = `/${textOf(mount.target)}`;
-  if (mount.kind === "tmpfs") {
-    const size = mount.size === undefined ? [] : [`size=${mount.size}`];
-    return { destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777", ...size] };
-  }
-  return { destination, type: "none", source: textOf(mount.source), options: ["rbind", "nodev", mount.readonly ? "ro" : "rw"] };
 }
 
 /** Docker's rules as a list of what is forbidden; names a kernel or a runtime does not know have no effect. */
