@@ -19,7 +19,7 @@ export interface Outcome {
 export async function describeOutcome(store: Store, image: Image, base: Image): Promise<Outcome> {
   const onBase = image.layers[0]?.diffID === base.layers[0]?.diffID;
   const layers = [...image.layers, ...base.layers];
-  const reader = createLayerReader(store, (diffID) => {
+  await using reader = createLayerReader(store, (diffID) => {
     const layer = layers.find((candidate) => candidate.diffID === diffID);
     if (layer === undefined) throw new Error(`no layer ${diffID}`);
     return Promise.resolve(layer.descriptor);

@@ -26,8 +26,12 @@ export function compileIgnorePattern(pattern: string): IgnorePattern | undefined
   };
 }
 
-/** What `filepath.Match` calls a bad pattern: an unclosed or empty class, a range without an end, a trailing backslash. */
+/** minimatch takes twice this; writing a pattern for it can double its length. */
+const LIMIT = 32 * 1024;
+
+/** What `filepath.Match` calls a bad pattern, and one that is too long: an unclosed or empty class, a range without an end, a trailing backslash. */
 function isValid(pattern: string): boolean {
+  if (pattern.length > LIMIT) return false;
   for (let at = 0; at < pattern.length; at++) {
     if (pattern[at] === "\\" && ++at === pattern.length) return false;
     if (pattern[at] !== "[" || pattern[at - 1] === "\\") continue;

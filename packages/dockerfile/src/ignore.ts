@@ -32,7 +32,7 @@ export interface IgnoreOptions {
 
 /** Largest ignore file, in UTF-16 units. */
 const LIMIT = 4 * 1024 * 1024;
-const PATTERN_HINT = "brackets need a ] and at least one character; a pattern cannot end in a backslash";
+const PATTERN_HINT = "brackets need a ] and at least one character; a pattern cannot end in a backslash, nor be longer than 32 KiB";
 
 interface CompiledRule extends IgnoreRule {
   readonly pattern: IgnorePattern;

@@ -48,6 +48,10 @@ describe("nameMatcher", () => {
     expect(nameMatcher(pattern)(toBytePath(name))).toBe(matches);
   });
 
+  test("a pattern longer than any name matches nothing", () => {
+    expect(nameMatcher(`*${"a".repeat(70_000)}`)(toBytePath("a"))).toBe(false);
+  });
+
   test("many stars on a long name end soon", () => {
     expect(nameMatcher("*a".repeat(12))(toBytePath(`${"a".repeat(60)}b`))).toBe(false);
   });

@@ -15,6 +15,8 @@ export function hasWildcard(component: string): boolean {
 export type NameMatcher = (name: BytePath) => boolean;
 
 const decoder = new TextDecoder();
+/** What minimatch takes, with each character escaped; no name is near as long. */
+const LIMIT = 16 * 1024;
 
 /**
  * One path component of Go's `filepath.Match` as a matcher: `*`, `?`, `[a-z]`, `[^a]`, backslash escapes, and nothing else (no
@@ -37,6 +39,7 @@ export function nameMatcher(pattern: string): NameMatcher {
 }
 
 function toMinimatch(pattern: string): string | undefined {
+  if (pattern.length > LIMIT) return undefined;
   let out = "";
   let star = false;
   for (let i = 0; i < pattern.length; i++) {
