@@ -108,6 +108,7 @@ export async function withSession<T>(options: BuildOptions, use: (session: Sessi
   try {
     signal.throwIfAborted();
     const store = resources.use(await openStore({ root: homeOf(options), signal }));
+    resources.use(await store.lease({ signal }));
     const registries = resources.use(
       createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: options.insecureRegistries ?? [] }),
     );

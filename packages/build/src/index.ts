@@ -10,5 +10,7 @@ export type { RungChoice } from "./run/start-runner.ts";
 export { commitContainer, type CommitOptions, type CommitResult } from "./container/commit.ts";
 export type { Container, ContainerEnd, ContainerState } from "./container/container.ts";
 export { type ContainerShelf, openContainers } from "./container/container-shelf.ts";
+export { type PruneOptions, type PruneResult, type PruneRule, pruneStore, type StoredAmount, storeUsage, type UsageRow } from "./prune/prune.ts";
+export type { StoredThing } from "./prune/inventory.ts";
 export { runImage, type RunImageOptions, type RunImageResult, type RunVolume } from "./run-image.ts";
 export { type Verification, type VerifiedImage, verifyImage, type VerifyOptions } from "./verify/verify-image.ts";

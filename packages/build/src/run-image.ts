@@ -74,6 +74,7 @@ interface OpenedImage {
 /** Runs a command on a fresh copy of an image, with this process's streams; what it changes is thrown away, or kept as a container. */
 export async function runImage(options: RunImageOptions): Promise<RunImageResult> {
   await using store = await openStore({ root: options.home, ...io(options) });
+  await using _lease = await store.lease(io(options));
   const opened = await openForRun(store, options);
   const container = options.keep === undefined ? undefined : await newContainer(opened, options, options.keep);
   if (container === undefined) return await runOn(opened, options);

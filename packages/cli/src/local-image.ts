@@ -14,6 +14,14 @@ export async function withStore<T>(session: Session, use: (store: Store) => Prom
   }
 }
 
+/** As {@link withStore}, and nothing is pruned meanwhile: for what reads or makes more than one thing. */
+export async function withLeasedStore<T>(session: Session, use: (store: Store) => Promise<T>): Promise<T> {
+  return withStore(session, async (store) => {
+    await using _lease = await store.lease({ signal: session.signal });
+    return await use(store);
+  });
+}
+
 /** An image of the store and the name it was found by. */
 export interface LocalImage {
   /** As stored, in full. */

@@ -160,6 +160,22 @@ export function createProgram(session: Session): Program {
     exitCode = await removeCommand(session, images);
   });
 
+  command("prune", "free what no image and no container needs: garbage, and what of the cache was not used for a week")
+    .option("-a, --all", "all of the cache, cache mounts too")
+    .addOption(list("--filter <until=duration>", "take what was not used for so long, as in until=24h"))
+    .option("--dry-run", "tell what would be freed")
+    .action(async (options: Flags) => {
+      const { pruneCommand } = await import("./commands/prune.ts");
+      exitCode = await pruneCommand(session, options);
+    });
+
+  command("du", "tell what the store takes of the disk, and what prune would free")
+    .option("--json", "print JSON")
+    .action(async (options: Flags) => {
+      const { duCommand } = await import("./commands/du.ts");
+      exitCode = await duCommand(session, options);
+    });
+
   command("inspect <image>", "print an image's manifest and config as JSON").action(async (image: string) => {
     const { inspectCommand } = await import("./commands/inspect.ts");
     exitCode = await inspectCommand(session, image);

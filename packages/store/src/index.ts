@@ -1,3 +1,4 @@
 export { openStore, type OpenStoreOptions } from "./open-store.ts";
 export { type ProcessIdentity, processIdentity, processState } from "./process-identity.ts";
-export type { Lock, Ref, Store } from "./store.ts";
+export type { UnleasedOptions } from "./lease.ts";
+export type { Lock, Ref, Store, StoredFile, StoredKind } from "./store.ts";

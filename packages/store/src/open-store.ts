@@ -1,20 +1,33 @@
 import { createHash } from "node:crypto";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type BlobWriter, type Descriptor, type Digest, digestHex, type DiffID, type Index, type IOOptions, isDigest } from "@varve/oci";
+import {
+  type BlobWriter,
+  type Descriptor,
+  type Digest,
+  digestHex,
+  type DiffID,
+  type Index,
+  type IOOptions,
+  isDigest,
+  parseDiffID,
+  parseDigest,
+} from "@varve/oci";
 import { blobNotFound, readBlob, readBlobRange, type StoredBlob } from "./blob-reader.ts";
 import { blobFileSize, BlobFileWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
 import { onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
 import { acquireLock, tryLock } from "./file-lock.ts";
 import { type IngestSession, openIngestSession } from "./ingest-session.ts";
+import { takeLease, type UnleasedOptions, whileUnleased } from "./lease.ts";
 import { readLayerIndexFile, writeLayerIndexFile } from "./layer-index-file.ts";
 import { prepareLayout } from "./layout-folder.ts";
 import { manifestDescriptor } from "./manifest-descriptor.ts";
 import { encodeRefIndex, readRefIndex, refsOf, withoutRef, withRef } from "./ref-index.ts";
-import type { Lock, Ref, Store } from "./store.ts";
+import type { Lock, Ref, Store, StoredFile, StoredKind } from "./store.ts";
+import { listStored } from "./stored-files.ts";
 
 /** Where the store is. */
 export interface OpenStoreOptions extends IOOptions {
@@ -116,6 +129,29 @@ class DiskStore implements Store {
   async refs(options?: IOOptions): Promise<readonly Ref[]> {
     options?.signal?.throwIfAborted();
     return refsOf(await readRefIndex(this.#indexPath()));
+  }
+
+  async entries(options?: IOOptions): Promise<readonly Descriptor[]> {
+    options?.signal?.throwIfAborted();
+    return (await readRefIndex(this.#indexPath())).manifests;
+  }
+
+  stored(kind: StoredKind): Promise<readonly StoredFile[]> {
+    return listStored(kind, kind === "blob" ? join(this.root, "blobs", "sha256") : join(this.root, "layers"));
+  }
+
+  async discard(kind: StoredKind, digest: Digest | DiffID): Promise<void> {
+    const path = kind === "blob" ? this.#blobPath(parseDigest(digest)) : this.#layerIndexPath(parseDiffID(digest));
+    await onDisk(`remove a ${kind}`, () => rm(path, { force: true }));
+  }
+
+  async lease(options?: IOOptions): Promise<AsyncDisposable> {
+    const held = await onDisk("lease the store", () => takeLease(join(this.root, "leases"), options?.signal));
+    return { [Symbol.asyncDispose]: () => held.release() };
+  }
+
+  whileUnleased<T>(work: () => Promise<T>, options: UnleasedOptions = {}): Promise<T> {
+    return whileUnleased(join(this.root, "leases"), work, options);
   }
 
   async readLayerIndex(diffID: DiffID, options?: IOOptions): Promise<Uint8Array | undefined> {

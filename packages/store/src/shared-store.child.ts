@@ -1,4 +1,4 @@
-// A process that uses a store together with others; started by shared-store.test.ts. Arguments: ROOT ACTION [NAME]
+// A process that uses a store together with others; started by shared-store.test.ts and lease.test.ts. Arguments: ROOT ACTION [NAME]
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeBlob, inPieces } from "@varve/testkit/blob";
@@ -48,7 +48,20 @@ async function fillDisk(store: Store): Promise<void> {
   }
 }
 
-const actions: Readonly<Record<string, (store: Store) => Promise<void>>> = { pushForever, unfinished, holdLock, tagMany, fillDisk };
+async function holdLease(store: Store): Promise<void> {
+  await using _lease = await store.lease();
+  process.stdout.write("leased\n");
+  await sleep(1e8);
+}
+
+async function holdGate(store: Store): Promise<void> {
+  await store.whileUnleased(async () => {
+    process.stdout.write("alone\n");
+    await sleep(1e8);
+  });
+}
+
+const actions: Readonly<Record<string, (store: Store) => Promise<void>>> = { holdLease, holdGate, pushForever, unfinished, holdLock, tagMany, fillDisk };
 const store = await openStore({ root });
 await actions[action]?.(store);
 await store[Symbol.asyncDispose]();

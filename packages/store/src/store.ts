@@ -1,8 +1,20 @@
 import type { BlobIngester, Descriptor, DiffID, Digest, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
+import type { UnleasedOptions } from "./lease.ts";
 
 /** A lock that the kernel frees when its process dies. */
 export interface Lock extends AsyncDisposable {
   readonly name: string;
+}
+
+/** What the store keeps by digest. */
+export type StoredKind = "blob" | "layer index";
+
+/** A file that the store keeps by digest. */
+export interface StoredFile {
+  readonly digest: Digest | DiffID;
+  readonly bytes: number;
+  /** Milliseconds since the epoch. */
+  readonly written: number;
 }
 
 /** A named descriptor of `index.json`. */
@@ -30,6 +42,16 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   /** The stored layer index, as `@varve/layer` encoded it. */
   readLayerIndex(diffID: DiffID, options?: IOOptions): Promise<Uint8Array | undefined>;
   writeLayerIndex(diffID: DiffID, bytes: Uint8Array, options?: IOOptions): Promise<void>;
+  /** Every entry of `index.json`, also those without a name that other programs made. */
+  entries(options?: IOOptions): Promise<readonly Descriptor[]>;
+  /** All blobs, or all layer indexes (by the layer's diffID). */
+  stored(kind: StoredKind): Promise<readonly StoredFile[]>;
+  /** Removes a blob or layer index, whoever needs it; see {@link Store.whileUnleased}. */
+  discard(kind: StoredKind, digest: Digest | DiffID): Promise<void>;
+  /** Keeps everything from being pruned until it is disposed. Whoever relies on what the store has, or makes what no name stands for yet, holds one. */
+  lease(options?: IOOptions): Promise<AsyncDisposable>;
+  /** Waits until nobody holds a lease, then does `work` while nobody gets one. */
+  whileUnleased<T>(work: () => Promise<T>, options?: UnleasedOptions): Promise<T>;
   /** Waits for a lock (`flock(2)`); names are hashed before they name a file. */
   lock(name: string, mode: "shared" | "exclusive", options?: IOOptions): Promise<Lock>;
   /** As `lock`, without waiting: `undefined` when another holds it. */

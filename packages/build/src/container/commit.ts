@@ -39,6 +39,7 @@ const CHANGES = ["CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "
 export async function commitContainer(options: CommitOptions): Promise<CommitResult> {
   const io: IOOptions = options.signal === undefined ? {} : { signal: options.signal };
   await using store = await openStore({ root: options.home, ...io });
+  await using _lease = await store.lease(io);
   const name = options.tag === undefined ? undefined : formatReference(parseReference(options.tag));
   const containers = await openContainers(store);
   const container = await containers.find(options.container);

@@ -3,7 +3,7 @@ import { copyGraph, type Image, openImage } from "@varve/image";
 import { VarveError } from "@varve/errors";
 import { type Descriptor, formatPlatform, formatReference, matchesPlatform, parsePlatform, parseReference } from "@varve/oci";
 import { EXIT } from "../exit-code.ts";
-import { shownName, withStore } from "../local-image.ts";
+import { shownName, withLeasedStore } from "../local-image.ts";
 import { openRegistries } from "../registry-access.ts";
 import type { Session } from "../session.ts";
 import { createTransferLog } from "../transfer-log.ts";
@@ -23,7 +23,7 @@ export async function pullCommand(session: Session, text: string, flags: PullFla
   const platform = flags.platform === undefined ? hostPlatform() : parsePlatform(flags.platform);
   const log = createTransferLog(flags.quiet === true ? () => {} : session.say);
   await using registries = openRegistries(session, flags.insecureRegistry);
-  await withStore(session, async (store) => {
+  await withLeasedStore(session, async (store) => {
     const repository = registries.repository(reference);
     const resolved = await repository.resolve(reference.digest ?? reference.tag ?? "latest", { signal });
     const root = flags.allPlatforms === true ? resolved : descriptorFor(await openImage(repository, resolved, { platform, signal }), flags.platform);

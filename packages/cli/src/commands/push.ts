@@ -2,7 +2,7 @@ import { VarveError } from "@varve/errors";
 import { copyGraph } from "@varve/image";
 import { parseReference } from "@varve/oci";
 import { EXIT } from "../exit-code.ts";
-import { findLocalImage, shownName, withStore } from "../local-image.ts";
+import { findLocalImage, shownName, withLeasedStore } from "../local-image.ts";
 import { openRegistries } from "../registry-access.ts";
 import type { Session } from "../session.ts";
 import { createTransferLog } from "../transfer-log.ts";
@@ -16,7 +16,7 @@ export async function pushCommand(
   const { signal } = session;
   const log = createTransferLog(flags.quiet === true ? () => {} : session.say);
   await using registries = openRegistries(session, flags.insecureRegistry);
-  await withStore(session, async (store) => {
+  await withLeasedStore(session, async (store) => {
     const { name, descriptor } = await findLocalImage(store, text, signal);
     const reference = parseReference(name);
     if (reference.tag === undefined) throw new VarveError("CLI_USAGE", `${text} has no tag to push`, { hint: `varve tag ${text} NAME:TAG gives it one` });

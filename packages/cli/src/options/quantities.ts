@@ -24,6 +24,16 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : Number(value.toPrecision(3))}${units[unit] ?? ""}`;
 }
 
+/** Milliseconds from Go's durations, and days: `24h`, `1h30m`, `7d`. Throws CLI_USAGE. */
+export function parseDuration(option: string, text: string): number {
+  const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)([smhd])/g)];
+  if (text === "" || parts.map(([part]) => part).join("") !== text) {
+    throw new VarveError("CLI_USAGE", `${option}: ${JSON.stringify(text)} is no duration`, { hint: "for example 24h or 7d" });
+  }
+  return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (units[unit] ?? 0), 0);
+}
+
 /** `3 hours ago` for people; `now` and `then` in milliseconds since the epoch. */
 export function formatAge(then: number, now: number): string {
   const seconds = Math.max(0, Math.round((now - then) / 1000));

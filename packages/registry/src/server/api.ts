@@ -5,6 +5,7 @@ import { type Exchange, replyError, replyJson } from "./exchange.ts";
 import { listRepositories, listTags } from "./list-routes.ts";
 import { removeManifest, serveManifest, storeManifest } from "./manifest-routes.ts";
 import { listReferrers } from "./referrer-routes.ts";
+import type { PushLease } from "./push-lease.ts";
 import type { RegistryStore } from "./registry-store.ts";
 import { parseRoute, type Route } from "./route.ts";
 import { beginUpload, continueUpload } from "./upload-routes.ts";
@@ -17,6 +18,8 @@ export interface Api {
   readonly images: ServedImages;
   readonly sessions: UploadSessions;
   readonly readOnly: boolean;
+  /** Held while somebody pushes. */
+  readonly lease: PushLease;
 }
 
 /** Answers one request of the distribution API. Never rejects: what goes wrong is the answer. */
@@ -48,6 +51,8 @@ async function dispatch(api: Api, route: Route, exchange: Exchange): Promise<voi
   const method = exchange.request.method ?? "GET";
   const isRead = method === "GET" || method === "HEAD";
   const isUpload = route.kind === "upload" || route.kind === "uploads";
+  // a HEAD of a blob asks whether it must be uploaded
+  if (!api.readOnly && (isUpload || method === "PUT" || (method === "HEAD" && route.kind === "blob"))) await api.lease.touch();
   if (api.readOnly && (!isRead || isUpload)) throw new ApiError("UNSUPPORTED", "this registry is read-only");
   const allow = (...methods: readonly string[]): void => {
     if (!methods.includes(method)) throw new ApiError("UNSUPPORTED", `${method} is not supported here`, { headers: { allow: methods.join(", ") } });

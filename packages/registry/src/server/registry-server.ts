@@ -5,6 +5,7 @@ import { VarveError } from "@varve/errors";
 import { answer, type Api } from "./api.ts";
 import type { RegistryStore } from "./registry-store.ts";
 import { createServedImages } from "./served-images.ts";
+import { createPushLease } from "./push-lease.ts";
 import { createUploadSessions } from "./upload-sessions.ts";
 
 /** What is served, and where. */
@@ -35,6 +36,7 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   const { store, host = "127.0.0.1", readOnly = false, signal } = options;
   signal?.throwIfAborted();
   const sessions = createUploadSessions(store);
+  const lease = createPushLease(store);
   const server = createServer();
   // an upload takes as long as it takes
   server.requestTimeout = 0;
@@ -43,11 +45,13 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   const port = await listen(server, host, options.port ?? 0);
   const bracketed = isIPv6(host) ? `[${host}]` : host;
   const own = `${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : bracketed}:${port}`;
-  const api: Api = { store, sessions, readOnly, images: createServedImages(store, own) };
+  const api: Api = { store, sessions, readOnly, images: createServedImages(store, own), lease };
   server.on("request", (request, response) => void answer(api, request, response));
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closing ??= closeServer(server).then(() => sessions[Symbol.asyncDispose]());
+    closing ??= closeServer(server)
+      .then(() => sessions[Symbol.asyncDispose]())
+      .then(() => lease[Symbol.asyncDispose]());
     return closing;
   };
   const onAbort = (): void => void close().catch(() => {});

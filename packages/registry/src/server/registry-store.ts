@@ -6,6 +6,8 @@ export interface RegistryStore extends Fetcher, RangeFetcher, Existence, Pusher,
   blobSize(digest: Digest, options?: IOOptions): Promise<number | undefined>;
   /** Every name. */
   refs(options?: IOOptions): Promise<readonly { readonly name: string; readonly descriptor: Descriptor }[]>;
+  /** Keeps everything from being pruned until it is disposed, in a store that is pruned. */
+  lease?(options?: IOOptions): Promise<AsyncDisposable>;
   /** Removes a name; `false` when there was none. */
   untag(name: string, options?: IOOptions): Promise<boolean>;
 }
