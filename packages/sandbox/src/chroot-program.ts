@@ -3,7 +3,7 @@ import { REPORT } from "./launcher/report.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
 import { closeInherited, dropBounds, enterDirectory, execute, setCapabilities, setLimits, setUser, takeTerminal } from "./step-program.ts";
-import { beginSupervised } from "./supervise.ts";
+import { beginKept, beginReported } from "./supervise.ts";
 
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
 const PR_SET_PDEATHSIG = 1;
@@ -17,7 +17,8 @@ const F_SETFD = 2;
 export function chrootProgram(step: SandboxProcess, capabilities: readonly number[], arch: LauncherArch): Program {
   const program = createProgram(arch);
   closeInherited(program);
-  const end = beginSupervised(program);
+  const endKept = beginKept(program);
+  const endReported = beginReported(program);
   if (step.terminal) takeTerminal(program);
   program.call({ label: "new keyring", onError: "ignore" }, "keyctl", KEYCTL_JOIN_SESSION_KEYRING, 0);
   setLimits(program, step);
@@ -31,6 +32,7 @@ export function chrootProgram(step: SandboxProcess, capabilities: readonly numbe
   // changed ids forget it, so it comes last
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
   execute(program, step);
-  end();
+  endReported();
+  endKept();
   return program.finish();
 }

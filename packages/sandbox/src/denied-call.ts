@@ -111,6 +111,25 @@ export const MKNOD_CALLS: readonly (readonly [call: Numbered, mode: number])[] =
   [["mknodat", 259, 33, 297], 2],
 ];
 
+/**
+ * Calls that take paths or make them moot, and that proot (5.1) does not translate: programs would see the host's files. Told that there
+ * are none, they make older ones.
+ */
+export const UNTRANSLATED_CALLS: readonly Numbered[] = [
+  ["statx", 332, 291, 383],
+  ["execveat", 322, 281, 358],
+  ["name_to_handle_at", 303, 264, 341],
+  ["io_uring_setup", 425, 425, 425],
+  ["open_tree", 428, 428, 428],
+  ["openat2", 437, 437, 437],
+  ["faccessat2", 439, 439, 439],
+  ["fchmodat2", 452, 452, 452],
+  ["setxattrat", 463, 463, 463],
+  ["getxattrat", 464, 464, 464],
+  ["listxattrat", 465, 465, 465],
+  ["removexattrat", 466, 466, 466],
+];
+
 /** The tables of numbers a filter knows. */
 export type CallTable = "x64" | "arm64" | "i386";
 

@@ -42,8 +42,8 @@ export interface SandboxDriver {
   readonly placed?: boolean;
   /** Ways in, strongest first; throws SANDBOX_UNAVAILABLE when something they all need is missing. */
   entries(): readonly SandboxEntry[];
-  /** Tries what steps need, in the place of the helper. Throws SANDBOX_UNAVAILABLE with what failed. */
-  probe(launcher: string): Promise<ProcessFeatures>;
+  /** Tries what steps need, in the place of the helper; `directory` is the helper's own. Throws SANDBOX_UNAVAILABLE with what failed. */
+  probe(launcher: string, directory: string): Promise<ProcessFeatures>;
   /** Starts a step. All its processes are dead when the launched one has ended. */
   start(step: SandboxProcess, options: StartOptions): Launched;
   /** What this place cannot do as Docker would, one sentence each. */

@@ -92,7 +92,8 @@ export function awaitChild(program: ProgramBuilder, { silent = false }: { readon
   if (!silent) status.send();
 }
 
-function takeIds(program: ProgramBuilder, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+/** Gives up root. */
+export function takeIds(program: ProgramBuilder, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
   program.call("give up groups", "setgroups", 0, 0);
   program.call("set the group", "setresgid", gid, gid, gid);
   program.call("set the user", "setresuid", uid, uid, uid);

@@ -57,6 +57,22 @@ describe("the filter for one id", () => {
   });
 });
 
+describe("the filter for translated paths", () => {
+  it.each([
+    ["statx", X64, 332, [], ENOSYS],
+    ["openat2", X64, 437, [], ENOSYS],
+    ["statx", ARM64, 291, [], ENOSYS],
+    ["statx of a 32-bit program", I386, 383, [], ENOSYS],
+    ["mknod of a char device", X64, 133, [0, 0o020644], SUCCESS],
+    ["chown", X64, 92, [], ALLOW],
+    ["ptrace", X64, 101, [], ALLOW],
+    ["openat", X64, 257, [], ALLOW],
+  ])("answers %s", (_name, arch, number, args, action) => {
+    const filter = stepFilter(arch === ARM64 ? "arm64" : "x64", { deny: false, oneId: false, translated: true });
+    expect(evaluate(filter, { arch, number, args })).toBe(action);
+  });
+});
+
 describe("the filter of a step", () => {
   it.each([
     ["mount", X64, 165, [], EPERM],

@@ -1,4 +1,4 @@
-import { ANSWERED_CALLS, CLONE, CLONE3, callNumber, type CallTable, DENIED_CALLS, MKNOD_CALLS, NAMESPACE_FLAGS } from "./denied-call.ts";
+import { ANSWERED_CALLS, CLONE, CLONE3, callNumber, type CallTable, DENIED_CALLS, MKNOD_CALLS, NAMESPACE_FLAGS, UNTRANSLATED_CALLS } from "./denied-call.ts";
 import type { ProgramBuilder } from "./launcher/program.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
 
@@ -8,6 +8,8 @@ export interface StepFilter {
   readonly deny: boolean;
   /** Answers chown, the setuid family and mknod of devices with success, where there is a single id. */
   readonly oneId: boolean;
+  /** For programs whose paths proot translates: calls it does not know do not exist, mknod of devices succeeds. */
+  readonly translated?: boolean;
 }
 
 const AUDIT_ARCH: Readonly<Record<CallTable, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7, i386: 0x4000_0003 };
@@ -49,19 +51,20 @@ export function stepFilter(arch: LauncherArch, what: StepFilter): Uint8Array {
   return assemble(filter);
 }
 
-function tableFilter(table: CallTable, { deny, oneId }: StepFilter): Instruction[] {
+function tableFilter(table: CallTable, { deny, oneId, translated = false }: StepFilter): Instruction[] {
   const filter: Instruction[] = [load(NUMBER)];
   const answer = (number: number, action: number): void => {
     if (number >= 0) filter.push(ifEqual(number, 0, 1), give(action));
   };
-  if (oneId) {
+  if (translated) for (const call of UNTRANSLATED_CALLS) answer(callNumber(call, table), errno(ENOSYS));
+  if (oneId || translated) {
     for (const [call, mode] of MKNOD_CALLS) {
       const number = callNumber(call, table);
       if (number < 0) continue;
       filter.push(ifEqual(number, 0, 6), load(argument(mode)), and(S_IFMT), ifEqual(S_IFCHR, 1, 0), ifEqual(S_IFBLK, 0, 1), give(SUCCESS), give(ALLOW));
     }
-    for (const call of ANSWERED_CALLS) answer(callNumber(call, table), SUCCESS);
   }
+  if (oneId) for (const call of ANSWERED_CALLS) answer(callNumber(call, table), SUCCESS);
   if (deny) {
     for (const call of DENIED_CALLS) answer(callNumber(call, table), errno(EPERM));
     answer(callNumber(CLONE3, table), errno(ENOSYS));

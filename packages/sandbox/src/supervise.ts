@@ -1,7 +1,7 @@
 import { createProgram, type Program, type ProgramBuilder } from "./launcher/program.ts";
 import { REPORT, reportExecutions, reportWord } from "./launcher/report.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
-import { awaitChild } from "./enter-program.ts";
+import { awaitChild, takeIds } from "./enter-program.ts";
 import type { Launched } from "./launcher/launcher.ts";
 import { killDescendants } from "./process-tree.ts";
 
@@ -16,10 +16,16 @@ const INTERVAL = 5;
 
 /**
  * The program by which a helper process starts where there is no pid namespace: below a launcher that inherits every orphan and ends only
- * when there is none left, so that whoever started the launcher finds all of them below it.
+ * when there is none left, so that whoever started the launcher finds all of them below it. `as`: gives up root for other ids first.
  */
-export function superviseProgram(arch: LauncherArch, argv: readonly string[], env: readonly string[]): Program {
+export function superviseProgram(
+  arch: LauncherArch,
+  argv: readonly string[],
+  env: readonly string[],
+  as?: { readonly uid: number; readonly gid: number },
+): Program {
   const program = createProgram(arch);
+  if (as !== undefined) takeIds(program, as);
   const parent = program.branch();
   program.call("inherit orphans", "prctl", PR_SET_CHILD_SUBREAPER, 1);
   program.call({ label: "start the helper", onPositive: parent }, "clone", SIGCHLD, 0, 0, 0, 0);
@@ -38,26 +44,32 @@ export function superviseProgram(arch: LauncherArch, argv: readonly string[], en
 }
 
 /**
- * Makes two processes of the calling one: a keeper that inherits every orphan and ends when all are dead, below it one that waits for the
- * third and reports how that ended. What is added to the program next is done by the third, until the function it gives is called.
+ * Leaves the calling process to inherit every orphan of what comes next, which another does, and to end when all are dead. What is added
+ * to the program is done by that other, until the function it gives is called.
  */
-export function beginSupervised(program: ProgramBuilder): () => void {
+export function beginKept(program: ProgramBuilder): () => void {
   const keeper = program.branch();
-  const parent = program.branch();
-  const child = reportWord(program, "child");
   program.call("inherit orphans", "prctl", PR_SET_CHILD_SUBREAPER, 1);
   program.call("die with the helper", "prctl", PR_SET_PDEATHSIG, SIGKILL);
   program.call({ label: "start a process", onPositive: keeper }, "clone", SIGCHLD, 0, 0, 0, 0);
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
+  return () => {
+    program.call("leave", "exit_group", 0);
+    program.mark(keeper);
+    reapAll(program);
+  };
+}
+
+/** As {@link beginKept}, but the calling process waits for the other alone, and reports how it ended. */
+export function beginReported(program: ProgramBuilder): () => void {
+  const parent = program.branch();
+  const child = reportWord(program, "child");
   program.call({ label: "start a process", onPositive: parent, result: child.result }, "clone", SIGCHLD, 0, 0, 0, 0);
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
   return () => {
     program.mark(parent);
     child.send();
     awaitChild(program);
-    program.call("leave", "exit_group", 0);
-    program.mark(keeper);
-    reapAll(program);
   };
 }
 
@@ -71,7 +83,7 @@ function reapAll(program: ProgramBuilder): void {
   program.call({ label: "wait", onPositive: again }, "wait4", -1, 0, 0, 0);
 }
 
-/** Kills what a launcher of {@link beginSupervised} still has below it once its process has ended; `ended` waits for that. */
+/** Kills what a launcher of {@link beginKept} still has below it once its process has ended; `ended` waits for that. */
 export function endWithProcess(launched: Launched): Launched {
   const { pid } = launched.child;
   if (pid === undefined) return launched;

@@ -14,8 +14,10 @@ import {
   namespaceDriver,
   ociDriver,
   privilegedEntry,
+  prootDriver,
   type SandboxDriver,
   type SandboxEntry,
+  superviseProgram,
   usernsDriver,
 } from "@varve/sandbox";
 import { afterAll, beforeAll, describe, expect } from "vitest";
@@ -61,6 +63,11 @@ function tested(driver: SandboxDriver, ids_: Ids, title: string, tools: readonly
   return { title, driver: { ...driver, entries: () => [entry] }, ids: ids_, missing: tools.filter((tool) => findHostTool(tool) === undefined) };
 }
 
+/** A rung that needs nothing, entered as an ordinary user. */
+function asOrdinary(driver: SandboxDriver): SandboxDriver {
+  return { ...driver, entries: () => [{ description: "as an ordinary user", program: (argv, env) => superviseProgram(arch, argv, env, ids) }] };
+}
+
 /** Every rung in every place it differs in. */
 const RUNGS: readonly TestedRung[] = [
   tested(namespaceDriver, "real", "on namespace, as root"),
@@ -70,6 +77,7 @@ const RUNGS: readonly TestedRung[] = [
   tested(ociDriver, "one", "on oci, as an ordinary user", ["runc"]),
   tested(bwrapDriver, "one", "on bwrap", ["bwrap"]),
   { title: "on chroot", driver: chrootDriver, ids: "real", missing: [] },
+  { title: "on proot", driver: asOrdinary(prootDriver), ids: "one", missing: findHostTool("proot") === undefined ? ["proot"] : [] },
 ];
 /** The rung with CAP_SYS_ADMIN. */
 export const asRoot: SandboxDriver = { ...namespaceDriver, entries: () => [privilegedEntry()] };

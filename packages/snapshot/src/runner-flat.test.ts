@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectBytes, streamOf } from "@varve/bytes";
-import { type FileTree, indexLayer, mergeLayer, withParents, writeLayerTar } from "@varve/layer";
-import { chrootDriver } from "@varve/sandbox";
+import { EMPTY_TREE, type FileTree, indexLayer, mergeLayer, withParents, writeLayerTar } from "@varve/layer";
+import { chrootDriver, noneDriver } from "@varve/sandbox";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createRunnerWith } from "./create-runner.ts";
 import { busyboxEntries, fixtureRoot, type FixtureRoot, shellStep } from "./runner.fixture.ts";
@@ -99,6 +99,14 @@ async function indexed(
   });
   return { tree: root.tree, layers: await Promise.all(layers) };
 }
+
+describe("the sandbox none", () => {
+  it("runs nothing, and says what would", async () => {
+    await using runner = createRunnerWith([noneDriver], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "none" });
+    const step = shellStep({ tree: EMPTY_TREE, layers: [] }, "true");
+    await expect(runner.run(step)).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", hint: expect.stringContaining("doctor") as string });
+  });
+});
 
 /** The same with the last layer's tar counted when it is opened. */
 function counted(state: FixtureRoot, name: string, opened: string[]): FixtureRoot {

@@ -62,7 +62,7 @@ describeRungs("a step's world", (rung) => {
     const { stdout } = await rung.run(
       "mkdir /x; chroot /x /bin/true 2>/dev/null; ls / | grep -c varve; echo 1 > /proc/sys/kernel/hostname; echo b > /proc/sysrq-trigger; mount -t tmpfs none /mnt; umount /proc/sys; ps | wc -l; mkdir /sys/fs/cgroup/x; true",
     );
-    expect(stdout).toMatch(/^0\n\d\n$/);
+    expect(stdout).toMatch(isolated ? /^0\n\d\n$/ : /^0\n\d+\n$/);
   });
 
   it.runIf(isolated)("cannot climb out of its root by chroot, nor mount, unmount or join a namespace", async () => {

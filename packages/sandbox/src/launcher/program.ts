@@ -68,8 +68,11 @@ const ON_ERROR = 7;
 /** Exit code of a launcher that could not make a call. */
 export const LAUNCHER_FAILED = 125;
 
-/** Creates an empty {@link ProgramBuilder}. */
-export function createProgram(arch: LauncherArch): ProgramBuilder {
+/**
+ * Creates an empty {@link ProgramBuilder}. `before`: labels of a program that reports to the same descriptor and starts this one; they come
+ * first in this one's.
+ */
+export function createProgram(arch: LauncherArch, before: readonly string[] = []): ProgramBuilder {
   const memory = createGrowingBytes();
   // where the first record is; the launcher wants nothing of the other word
   memory.appendWords([0, 0]);
@@ -90,7 +93,7 @@ export function createProgram(arch: LauncherArch): ProgramBuilder {
       if (onPositive !== undefined) jumps.set(labels.length, onPositive.branch);
       const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
       const head = [systemCallNumber(name, arch), word(a), word(b), word(c), word(d), word(e), word(f)];
-      records.appendWords([...head, onError === "fail" ? 0 : 1, result?.address ?? scratch, labels.length]);
+      records.appendWords([...head, onError === "fail" ? 0 : 1, result?.address ?? scratch, before.length + labels.length]);
       labels.push(label);
     },
     string(text) {
@@ -118,7 +121,7 @@ export function createProgram(arch: LauncherArch): ProgramBuilder {
       memory.append(records.bytes());
       memory.setWord(0, start);
       if (PROGRAM_BASE + memory.length > BUFFERS || buffers > PROGRAM_BASE + PROGRAM_SIZE) throw new RangeError("a launcher program is larger than its memory");
-      return { bytes: memory.bytes(), labels };
+      return { bytes: memory.bytes(), labels: [...before, ...labels] };
     },
   };
   return builder;

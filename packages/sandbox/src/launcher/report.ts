@@ -23,7 +23,7 @@ export interface LauncherReport {
   readonly failure?: LauncherFailure;
   /** The process it made, as this process's pid namespace numbers it. */
   readonly child?: number;
-  /** How that ended, as wait(2) tells it. */
+  /** How that ended, as wait(2) tells it; the first that is told. */
   readonly status?: number;
   /** How the container runtime that should have made the process ended, as wait(2) tells it. */
   readonly runtime?: number;
@@ -67,7 +67,8 @@ export function parseReport(bytes: Uint8Array, program: Pick<Program, "labels">)
       report.failure = { label, errno: -tag, code: errorName(-tag) };
       at += 8 * RECORD_WORDS;
     } else if (tag === TAG.child || tag === TAG.status || tag === TAG.runtime) {
-      report[tag === TAG.child ? "child" : tag === TAG.status ? "status" : "runtime"] = value;
+      if (tag === TAG.status) report.status ??= value;
+      else report[tag === TAG.child ? "child" : "runtime"] = value;
       at += 16;
     } else if (tag === TAG.execute) {
       if (left < 16 + 8 * value) break;

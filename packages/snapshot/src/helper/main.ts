@@ -47,7 +47,7 @@ interface Opening {
 type Opened = Omit<WorkbenchParts, "workspace"> & OpenResult;
 
 async function openOverlay({ workspace, driver, form, params }: Opening): Promise<Opened> {
-  const features = await driver.probe(workspace.launcher);
+  const features = await driver.probe(workspace.launcher, workspace.work);
   const { ids } = features;
   const overlay = await probeOverlay(workspace, !userNamespace().initial);
   const extras = await createExtraMaker({ workspace, cacheMounts: `${params.cacheMounts}/${form}`, ids, mounts: true });
@@ -58,7 +58,7 @@ async function openOverlay({ workspace, driver, form, params }: Opening): Promis
 }
 
 async function openFlat({ workspace, driver, params }: Opening): Promise<Opened> {
-  const features = await driver.probe(workspace.launcher);
+  const features = await driver.probe(workspace.launcher, workspace.work);
   const { ids } = features;
   // caches of rungs that give files the same owners are the same
   const cacheMounts = `${params.cacheMounts}/${ids}`;

@@ -43,6 +43,8 @@ export async function runStep(step: StepProcess, options: RunStepOptions): Promi
   try {
     for (const pipe of pipes) pipe.closeWriter();
     const outputs = pipes.map(async (pipe, index) => deliver(launched, index + 1, pipe.output, options));
+    // one may fail long before the process has ended, which is waited for first
+    for (const output of outputs) output.catch(() => {});
     const end = await launched.ended;
     await Promise.all(outputs);
     options.signal.throwIfAborted();

@@ -9,8 +9,9 @@ import { awaitClockAfter } from "./clock.ts";
 import { makeDeviceDirectory } from "./device-directory.ts";
 import type { FileRecord } from "./file-record.ts";
 import { recordRoot } from "./flat-walk.ts";
+import { makeTargets } from "./mount-targets.ts";
 import type { Placements } from "./placements.ts";
-import { statBelow } from "./real-path.ts";
+import { below, statBelow } from "./real-path.ts";
 import { guardSecrets } from "./secret-guard.ts";
 import type { Unlocked } from "./unlocked.ts";
 
@@ -40,13 +41,15 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
     if (!options.isKnown) await recordRoot({ root, after: record, unlocked, signal: io.signal });
     unlocked.relock(record);
     await makeDeviceDirectory(launcher, dev, driver.placed !== true);
-    const mounts = [...ownMounts(directory, dev, driver), ...bindsOf(step.mounts, options)];
+    const own = ownMounts(directory, dev, driver);
+    const mounts = bindsOf(step.mounts, options);
     const guard = guardSecrets(
       launcher,
       mounts.map(({ source }) => hostPath(source)).filter((path) => lstatSync(path).isFile()),
     );
     try {
-      if (driver.placed === true) for (const mount of mounts) placements.place(mount);
+      for (const mount of driver.placed === true ? [...own, ...mounts] : own) placements.place(mount);
+      if (driver.placed !== true) makeTargets([...own.map((mount) => ({ ...mount, source: below(root, mount.target) })), ...mounts]);
       refresh(record, root, placements.touched);
       record.forgetSince(await awaitClockAfter(record.newest(), directory));
       return await runStep(
@@ -70,7 +73,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
   }
 }
 
-/** /dev; and, where a driver shows nothing, /proc and /sys, so that what is written there is no change. */
+/** What is placed whatever the driver can: /dev; and, where that shows nothing, /proc and /sys, so that what is written there is no change. */
 function ownMounts(directory: string, dev: string, driver: SandboxDriver): Bind[] {
   const mount = (target: string, source: string): Bind => ({
     kind: "bind",

@@ -5,6 +5,7 @@ import type { Ids } from "@varve/sandbox";
 import { hostPath } from "../../host-path.ts";
 import type { WriteEntry } from "../../unpack/write-entry.ts";
 import type { CacheLoans } from "./cache-loans.ts";
+import { misplaced } from "./mount-targets.ts";
 import { below, isRealDirectory, statBelow } from "./real-path.ts";
 
 /** Something to be seen at a place of the root while a step runs. */
@@ -168,8 +169,4 @@ export function createPlacements({ root, aside, ids, loans }: PlacementOptions):
       if (lost.size > 0) findLost();
     },
   };
-}
-
-function misplaced(target: BytePath, code: string): VarveError {
-  return new VarveError("SANDBOX_SETUP_FAILED", `cannot mount on /${displayPath(target)} for the step: ${code}`);
 }

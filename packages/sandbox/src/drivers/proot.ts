@@ -1,0 +1,85 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import type { BytePath } from "@varve/bytes";
+import { VarveError } from "@varve/errors";
+import type { SandboxDriver } from "../driver.ts";
+import { requireHostTool } from "../host-tool.ts";
+import { launcherExecutable } from "../launcher/executable.ts";
+import { launch, type LaunchStdio, type Launched } from "../launcher/launcher.ts";
+import { LAUNCHER_FAILED } from "../launcher/program.ts";
+import { launcherArch } from "../launcher/system-call.ts";
+import { INNER_LAUNCHER, INNER_PROGRAM, lentPlaces, prootPrograms } from "../proot-program.ts";
+import type { SandboxProcess } from "../sandbox-process.ts";
+import { endWithProcess, superviseProgram } from "../supervise.ts";
+import { refuseNamespaces } from "../unsupported.ts";
+import { NO_WORLD } from "../world.ts";
+
+/**
+ * The rung `proot`: no privilege at all, only ptrace and the program proot. Its guests see another root directory, and ids that are not
+ * theirs, by having their system calls rewritten.
+ */
+export const prootDriver: SandboxDriver = {
+  name: "proot",
+  snapshot: "flat",
+  isolation: "none",
+  entries() {
+    prootPath();
+    return [{ description: "with ptrace", program: (argv, env) => superviseProgram(launcherArch(), argv, env) }];
+  },
+  async probe(launcher, directory) {
+    const trial = `${directory}/proot`;
+    for (const path of [trial, `${trial}/root`, `${trial}/root/dev`]) mkdirSync(path);
+    try {
+      // the first guest, and what it executes, have names that are nowhere but inside; nothing to read makes a launcher fail
+      writeFileSync(`${trial}/root/guest`, launcherExecutable(launcherArch()), { mode: 0o755 });
+      const step = { ...TRIAL, root: Buffer.from(`${trial}/root`, "utf8").toString("latin1") as BytePath };
+      const { report } = await startProot(launcher, step, ["ignore", "ignore", "ignore"], true).ended;
+      if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label} (${report.failure.code})`);
+      if (report.status !== LAUNCHER_FAILED << 8) {
+        throw new VarveError("SANDBOX_UNAVAILABLE", "proot cannot run programs", { hint: "it needs ptrace, and a data directory that is not mounted noexec" });
+      }
+    } finally {
+      rmSync(trial, { recursive: true, force: true });
+    }
+    return { ...NO_WORLD, proc: true, sysfs: true, filters: true, ids: "one" };
+  },
+  start(step, { place, stdio, foreground }) {
+    refuseNamespaces(step, "proot");
+    return startProot(place.launcher, step, stdio, !foreground);
+  },
+  losses: () => [
+    "all files belong to one user while the step runs: owners and file capabilities it sets are not kept, devices are not made, supplementary groups are missing",
+    "nothing but translated paths keeps the step from the container it runs in: read-only mounts can be written to, sizes of tmpfs and /dev/shm are not limited",
+  ],
+};
+
+function prootPath(): string {
+  return requireHostTool("proot", "proot");
+}
+
+function startProot(launcher: string, step: SandboxProcess, stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio], detached: boolean): Launched {
+  writeFileSync(Buffer.from(`${step.root}/dev/${INNER_LAUNCHER}`, "latin1"), launcherExecutable(launcherArch()), { mode: 0o755, flag: "wx" });
+  const temporary = step.root.slice(0, step.root.lastIndexOf("/"));
+  const { outer, inner } = prootPrograms(step, { proot: prootPath(), hostPlaces: lentPlaces(existsSync), temporary, arch: launcherArch() });
+  const launched = launch({ command: [launcher], program: outer, stdio, descriptors: ["pipe"], detached });
+  const input = (launched.child.stdio as readonly unknown[])[INNER_PROGRAM] as Socket;
+  // what could not be started has not read it: the report tells
+  input.on("error", () => {});
+  input.end(inner.bytes);
+  return endWithProcess(launched);
+}
+
+/** Runs the launcher as a guest. */
+const TRIAL = {
+  args: ["/guest"],
+  env: [],
+  cwd: "/",
+  user: { uid: 0, gid: 0, groups: [] },
+  network: "host",
+  insecure: false,
+  hostname: "",
+  terminal: false,
+  shmSize: 0,
+  ulimits: [],
+  mounts: [],
+} as const;
