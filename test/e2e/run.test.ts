@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -48,6 +48,15 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
       Dockerfile: `FROM bb:1\nRUN ${open("/dev/n")} && ${open("/tmp/n")} && ${open("/dev/shm/n")} && echo y > /dev/null && head -c 4 /dev/urandom | wc -c\n`,
     });
     await space.ok(["build", "devices"]);
+  });
+
+  it("runs a step once that several stages, or several builds at the same time, have", async () => {
+    const stages = ["a", "b"].map((name) => `FROM bb:1 AS ${name}\nRUN echo ran once && sleep 2 && head -c 8 /dev/urandom > /random\n`).join("");
+    await space.files("equal", { Dockerfile: `${stages}FROM scratch\nCOPY --from=a /random /a\nCOPY --from=b /random /b\n` });
+    const builds = await Promise.all(["one", "two"].map((out) => space.ok(["build", "--progress", "plain", "-o", out, "equal"])));
+    expect(builds.flatMap(({ stderr }) => stderr.match(/^#\d+ [\d.]+ ran once$/gm) ?? [])).toHaveLength(1);
+    const contents = await Promise.all(["one/a", "one/b", "two/a", "two/b"].map((path) => readFile(join(space.root, path), "hex")));
+    expect(new Set(contents).size).toBe(1);
   });
 
   it("says how a step ended, with its last lines, and keeps nothing of it", async () => {

@@ -3,8 +3,10 @@ import { createLayer, type StoredLayer } from "@varve/image";
 import { type ChangeSet, type ContentReader, type FileTree, withParents } from "@varve/layer";
 import type { DiffID } from "@varve/oci";
 import type { Vertex } from "@varve/plan";
+import type { Lock } from "@varve/store";
 import { type LayerStack, storedLayer } from "../layer-stack.ts";
 import { rfc3339 } from "../rfc3339.ts";
+import { lockStep } from "./step-lock.ts";
 import type { Execution, LayerOutcome, StepScope } from "./execution.ts";
 
 /** Changes when equal components would give another layer than before, so that records of older versions are not used. */
@@ -48,11 +50,36 @@ export async function layerOf(scope: StepScope, step: LayerStep): Promise<LayerO
 }
 
 async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): Promise<LayerOutcome> {
-  const { execution, io } = scope;
-  if (execution.options.noCache !== true) {
-    const found = await lookup(execution, key);
-    if (found !== undefined) return found;
+  const { execution } = scope;
+  if (execution.options.noCache === true) return (await make(scope, step, key)).outcome;
+  const found = await lookup(execution, key);
+  if (found !== undefined) return found;
+  // what takes long is made by one of several builds; placing files again costs less than asking
+  const lock = step.vertex.kind === "run" ? await lockStep(scope, key) : undefined;
+  try {
+    const meanwhile = lock === undefined ? undefined : await lookup(execution, key);
+    if (meanwhile !== undefined) {
+      await lock?.[Symbol.asyncDispose]();
+      return meanwhile;
+    }
+    const { outcome, recorded } = await make(scope, step, key);
+    if (lock !== undefined) execution.background.push(releaseAfter(recorded, lock));
+    return outcome;
+  } catch (error) {
+    await lock?.[Symbol.asyncDispose]();
+    throw error;
   }
+}
+
+async function releaseAfter(recorded: Promise<void>, lock: Lock): Promise<void> {
+  // whether it failed is told by the record's own promise
+  await recorded.catch(() => {});
+  await lock[Symbol.asyncDispose]();
+}
+
+/** Makes a step's layer; `recorded` settles when the layer is stored and other builds can find it. */
+async function make(scope: StepScope, step: LayerStep, key: CacheKey): Promise<{ readonly outcome: LayerOutcome; readonly recorded: Promise<void> }> {
+  const { execution, io } = scope;
   const produced = await step.produce();
   try {
     const changes = withParents(produced.base, produced.changes);
@@ -66,7 +93,7 @@ async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): P
     // awaited at the end; until then a failure has somebody who will see it
     recorded.catch(() => {});
     execution.background.push(recorded);
-    return { layer: storedLayer(execution.store, made.diffID, made.blob, made.index), created, cached: false };
+    return { outcome: { layer: storedLayer(execution.store, made.diffID, made.blob, made.index), created, cached: false }, recorded };
   } finally {
     await produced[Symbol.asyncDispose]();
   }
