@@ -73,7 +73,7 @@ export function encodingFits(encoding: string, codec: Codec): boolean {
 export async function compressPiece(codec: Codec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec.type === "none") return bytes;
   if (codec.type === "zstd") return compressZstd(bytes, codec.level);
-  const member = codec.portable ? compressGzipPortably(bytes, codec.level) : await compressGzip(bytes, codec.level);
+  const member = await (codec.portable ? compressGzipPortably(bytes, codec.level) : compressGzip(bytes, codec.level));
   // "unknown", as Go writes it; zlib's own value differs between systems
   member[9] = 0xff;
   return member;
