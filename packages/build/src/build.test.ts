@@ -280,6 +280,49 @@ describe("registries", () => {
   });
 });
 
+describe("early uploads", () => {
+  test("a layer is in the registry before the next step is done; a stage's that is only copied from never is", async () => {
+    await using served = await openStore({ root: join(root, "served") });
+    await using registry = await serveRegistry({ store: served });
+    const blobs = async (): Promise<number> => (await readdir(join(root, "served/blobs/sha256"))).length;
+    // answers once the first layer was uploaded
+    const waiting = createServer((_, response) => {
+      const poll = setInterval(() => {
+        void blobs().then((count) => {
+          if (count === 0) return;
+          clearInterval(poll);
+          response.writeHead(200).end("late");
+        });
+      }, 5);
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => waiting.once("listening", resolve));
+    const url = `http://127.0.0.1:${(waiting.address() as AddressInfo).port}/late`;
+    await put({ a: "A", b: "B" });
+    const tags = [`127.0.0.1:${registry.port}/app:1`];
+    const pushed = await run(`FROM scratch AS side\nCOPY b /b\nFROM scratch\nCOPY a /a\nADD ${url} /\nCOPY --from=side /b /c`, { tags, push: true });
+    await new Promise((resolve) => waiting.close(resolve));
+    expect(pushed.steps.total).toBe(4);
+    // three layers, config and manifest
+    expect(await blobs()).toBe(5);
+    await expect(run("FROM scratch\nCOPY a /other\nCOPY none /", { tags, push: true })).rejects.toMatchObject({ code: "BUILD_COPY_SOURCE_NOT_FOUND" });
+    expect((await run("FROM scratch\nCOPY a /other", { tags, push: true })).pushed).toBe(true);
+  });
+
+  test("what only goes into a directory is not compressed, and can be pushed later", async () => {
+    await put({ a: "A".repeat(5000) });
+    const outputs = [{ type: "local", dest: join(root, "out") }] as const;
+    await run("FROM scratch\nCOPY a /", { outputs });
+    const magic = async (): Promise<boolean[]> => {
+      const folder = join(home, "blobs/sha256");
+      const found = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name))));
+      return found.map((bytes) => bytes[0] === 0x1f && bytes[1] === 0x8b);
+    };
+    expect(await magic()).not.toContain(true);
+    expect(await run("FROM scratch\nCOPY a /")).toMatchObject({ steps: { cached: 1 } });
+    expect(await magic()).toContain(true);
+  });
+});
+
 describe("ADD of URLs", () => {
   let server: Server;
   let url: string;

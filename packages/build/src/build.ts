@@ -22,6 +22,7 @@ import { requireOptions } from "./option-check.ts";
 import { openConversions } from "./output/conversions.ts";
 import { requireDestinations } from "./output/destination.ts";
 import { mainForm, stepCodec } from "./output/form.ts";
+import { createEarlyUploads } from "./output/early-uploads.ts";
 import { deliver, outputsOf } from "./output/outputs.ts";
 import { createResults, imageIDOf } from "./output/results.ts";
 import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
@@ -128,6 +129,7 @@ export async function withSession<T>(options: BuildOptions, use: (session: Sessi
     } finally {
       // nothing may still be writing when the store is closed
       await Promise.allSettled(execution.background);
+      await execution.uploads.settled();
     }
   } catch (error) {
     if (options.signal?.aborted === true) throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
@@ -186,6 +188,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     runner: () => (runner ??= startRunner(store, options).then((started) => resources.use(started))),
     running: new Map(),
     toldLosses: new Set(),
+    uploads: createEarlyUploads(outputsOf(options), { store, registries: parts.registries, epoch }, { signal }),
     background: [],
     spool: folders.spool,
     remotes: createRemoteMemory(await store.directory("cache", "remotes")),

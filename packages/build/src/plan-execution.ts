@@ -35,12 +35,24 @@ export async function executePlan(scope: PlanScope, plan: Plan): Promise<Execute
   for (const vertex of plan.vertices) {
     const result = startVertex(scope, vertex, running);
     result.catch(scope.onFailure);
+    if (plan.layers.includes(vertex.id)) uploadEarly(scope.execution, result);
     running.set(vertex.id, result);
   }
   await Promise.allSettled(running.values());
   const results = new Map<VertexID, VertexResult>();
   for (const [id, result] of running) results.set(id, await result);
   return { plan, results };
+}
+
+/** Of stages that are only copied from nothing is uploaded. */
+function uploadEarly({ uploads }: Execution, result: Promise<VertexResult>): void {
+  const begin = async (): Promise<void> => {
+    const made = await result;
+    const blob = made.kind === "stack" ? await made.stack.layers.at(-1)?.blob() : undefined;
+    if (blob !== undefined) uploads.begin(blob);
+  };
+  // a failure is the step's own, and told there
+  begin().catch(() => {});
 }
 
 async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMap<VertexID, Promise<VertexResult>>): Promise<VertexResult> {

@@ -8,6 +8,9 @@ import { hostName } from "./host.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
 import { createTunnelConnector } from "./proxy-tunnel.ts";
 
+/** Requests of one signal at once, before Node warns of a leak. Not 0, which is no limit: undici's fetch then refuses the signal on Node 20. */
+const MAX_LISTENERS = 100_000;
+
 type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent" | "buildConnector">;
 
 /** One HTTP request; nothing is followed, retried or added but what undici must. */
@@ -79,7 +82,7 @@ class UndiciTransport implements Transport {
 
   async send(request: HttpRequest, options: SendOptions = {}): Promise<HttpResponse> {
     // one signal serves a whole build: many requests listen to it at a time, and that is no leak
-    if (request.signal !== undefined) setMaxListeners(0, request.signal);
+    if (request.signal !== undefined) setMaxListeners(MAX_LISTENERS, request.signal);
     const undici = await import("./undici-module.ts");
     // the import may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");

@@ -33,10 +33,13 @@ export function formOf(output: Output, epoch: number | undefined): CheckedForm {
   return { codec, estargz: compression === "estargz", force: form.forceCompression === true, mediaTypes, latestTime };
 }
 
-/** The form a build's result is told in, and its layers are made for: the first output's that holds an image. */
+/**
+ * The form a build's result is told in, and its layers are made for: the first output's that holds an image. What only goes into a directory or a tar
+ * of files is not compressed.
+ */
 export function mainForm(outputs: readonly Output[], epoch: number | undefined): CheckedForm {
   const first = outputs.find((output) => output.type === "image" || output.type === "oci" || output.type === "docker");
-  return formOf(first ?? { type: "image", names: [], push: false }, epoch);
+  return formOf(first ?? { type: "image", names: [], push: false, form: { compression: "uncompressed" } }, epoch);
 }
 
 /** What layers are compressed with while they are made: not at all when the form makes others of them. */

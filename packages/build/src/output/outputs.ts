@@ -8,7 +8,7 @@ import type { BuildOptions, Output } from "../build-options.ts";
 import type { EventSink, StepEvents } from "../events.ts";
 import { epochOf } from "../settings.ts";
 import type { Execution } from "../step/execution.ts";
-import { formOf } from "./form.ts";
+import { formOf, mainForm } from "./form.ts";
 import { imageIDOf, type Result, type Results } from "./results.ts";
 
 /** What a build's result goes out with. */
@@ -63,7 +63,8 @@ export async function deliver(scope: OutputScope, results: Results, outputs: rea
   for (const [at, output] of outputs.entries()) {
     const events = scope.events.step(`output ${at + 1}`, titleOf(output));
     try {
-      const form = formOf(output, scope.execution.options.sourceDateEpoch);
+      const epoch = scope.execution.options.sourceDateEpoch;
+      const form = output.type === "local" || output.type === "tar" ? mainForm(outputs, epoch) : formOf(output, epoch);
       const result = await events.part("exporting layers", () => results(form));
       await deliverOne(scope, result, output, events, io);
       events.done();
@@ -118,6 +119,7 @@ async function nameImage(scope: OutputScope, result: Result, names: readonly str
 async function push(scope: OutputScope, result: Result, names: readonly string[], events: StepEvents, io: IOOptions): Promise<void> {
   const bases = await scope.execution.images.resolved();
   const source = lazySource(scope);
+  await scope.execution.uploads.settled();
   for (const name of names) {
     const reference = parseReference(name);
     const repository = scope.registries.repository(reference);

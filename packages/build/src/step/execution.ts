@@ -7,6 +7,7 @@ import type { Runner } from "@varve/snapshot";
 import type { Store } from "@varve/store";
 import type { BaseImages } from "../base/base-images.ts";
 import type { BuildOptions } from "../build-options.ts";
+import type { EarlyUploads } from "../output/early-uploads.ts";
 import type { StepEvents } from "../events.ts";
 import type { LayerStack, StackLayer, StackTrees } from "../layer-stack.ts";
 
@@ -33,6 +34,8 @@ export interface Execution {
   readonly running: Map<Digest, Promise<LayerOutcome>>;
   /** What the sandbox could not do as Docker would, and was told of a step already. */
   readonly toldLosses: Set<string>;
+  /** Layers on their way to a registry already. */
+  readonly uploads: EarlyUploads;
   /** Compression, cache records: awaited before the build ends. */
   readonly background: Promise<unknown>[];
   /** What earlier builds found out about URLs and repositories. */

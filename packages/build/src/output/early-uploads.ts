@@ -1,0 +1,49 @@
+import type { Descriptor, IOOptions } from "@varve/oci";
+import { parseReference } from "@varve/oci";
+import type { RegistryClient } from "@varve/registry";
+import type { Store } from "@varve/store";
+import type { Output } from "../build-options.ts";
+import { formOf, mainForm, stepCodec } from "./form.ts";
+
+/** Uploads of layers to where the result will be pushed, each begun when it is compressed, while later steps are carried out. */
+export interface EarlyUploads {
+  /** Begins an upload of a blob that is in the store. What fails is tried again, and told, when the image is pushed. */
+  begin(blob: Descriptor): void;
+  /** Resolves when none is under way. */
+  settled(): Promise<void>;
+}
+
+/**
+ * Early uploads for the outputs that push layers as steps make them; for none when there is no such output. A build that fails leaves blobs in the
+ * registry that nothing refers to. `epoch` in seconds.
+ */
+export function createEarlyUploads(
+  outputs: readonly Output[],
+  { store, registries, epoch }: { readonly store: Store; readonly registries: RegistryClient; readonly epoch: number | undefined },
+  io: IOOptions,
+): EarlyUploads {
+  const made = stepCodec(mainForm(outputs, epoch));
+  const names = outputs.flatMap((output) => {
+    if (output.type !== "image" || !output.push) return [];
+    const form = formOf(output, epoch);
+    return !form.estargz && form.latestTime === undefined && form.codec.encoding === made.encoding ? output.names : [];
+  });
+  // several tags of one repository are one
+  const repositories = new Map(
+    names.map(parseReference).map((reference) => [`${reference.registry}/${reference.repository}`, registries.repository(reference)]),
+  );
+  const uploads: Promise<void>[] = [];
+  return {
+    begin(blob) {
+      for (const repository of repositories.values()) {
+        const upload = async (): Promise<void> => {
+          if (!(await repository.has(blob, io))) await repository.push(blob, () => store.fetch(blob, io), io);
+        };
+        uploads.push(upload().catch(() => {}));
+      }
+    },
+    async settled() {
+      await Promise.all(uploads);
+    },
+  };
+}
