@@ -2,12 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { VarveError } from "@varve/errors";
 import type { SandboxDriver } from "../driver.ts";
-import { ownIdEntry, privilegedEntry, subIdEntry } from "../entries.ts";
+import { ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "../entries.ts";
 import { findHostTool } from "../host-tool.ts";
 import { launch, type Launched, type LaunchEnd } from "../launcher/launcher.ts";
-import type { Program } from "../launcher/program.ts";
-import { createProgram } from "../launcher/program.ts";
+import { createProgram, type Program, type ProgramCall } from "../launcher/program.ts";
+import { reportExecutions } from "../launcher/report.ts";
 import { launcherArch } from "../launcher/system-call.ts";
+import { AT_FDCWD } from "../mounting.ts";
 import { probeNamespaces } from "../namespace-probe.ts";
 import { containerProgram } from "../oci/container-program.ts";
 import { containerConfig } from "../oci/spec.ts";
@@ -24,7 +25,7 @@ export const ociDriver: SandboxDriver = {
   ...namespaceDriver,
   name: "oci",
   passedOver: () => "userns and namespace isolate as much, and start faster",
-  entries: () => [...(process.geteuid?.() === 0 ? [privilegedEntry()] : []), subIdEntry(), ownIdEntry()],
+  entries: () => (process.geteuid?.() === 0 ? [privilegedEntry(), subIdEntry(), sameIdsEntry()] : [subIdEntry(), ownIdEntry()]),
   async probe(launcher) {
     const features = await probeNamespaces(launcher);
     if (!features.proc) throw new VarveError("SANDBOX_UNAVAILABLE", "/proc cannot be mounted here, which a runtime needs");
@@ -81,21 +82,37 @@ const NOTHING: Omit<SandboxProcess, "root"> = {
   mounts: [],
 };
 
-/** Runs a container in which the launcher does nothing; tells what goes wrong. */
+/** Runs a container in which the launcher makes a device and opens it, which must fail; tells what goes wrong. */
 async function tryRuntime(launcher: string, features: ProcessFeatures): Promise<string | undefined> {
   const directory = mkdtempSync(`${tmpdir()}/varve-oci-`);
   try {
     for (const name of ["bundle", "root", "root/dev", "root/proc", "root/sys"]) mkdirSync(`${directory}/${name}`, { mode: 0o755 });
     const root = Buffer.from(`${directory}/root`).toString("latin1") as SandboxProcess["root"];
     const step: SandboxProcess = { ...NOTHING, root };
-    const program = startProgram(step, features, { directory: `${directory}/bundle`, inside: createProgram(launcherArch()).finish() });
+    const program = startProgram(step, features, { directory: `${directory}/bundle`, inside: openDevice() });
     const { report } = await explained(launch({ command: [launcher], program, stdio: ["ignore", "ignore", "ignore"] }), features.runtime ?? "").ended;
     if (report.failure !== undefined) return `cannot ${report.failure.label}: ${report.failure.code}`;
+    if ((report.execute?.[1] ?? -1) >= 0) return `in a container of ${features.runtime ?? ""} devices can be opened that a step makes`;
     return report.status === 0 ? undefined : `a container of ${features.runtime ?? ""} ended with ${report.status ?? "nothing"}`;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+function openDevice(): Program {
+  const program = createProgram(launcherArch());
+  const { results, send } = reportExecutions(program, 2);
+  const [made, opened] = results;
+  const about = (result: typeof made): ProgramCall => ({ label: "try a device", onError: "ignore", ...(result === undefined ? {} : { result }) });
+  program.call(about(made), "mknodat", AT_FDCWD, program.string("/device"), S_IFCHR | 0o600, DEV_NULL);
+  program.call(about(opened), "openat", AT_FDCWD, program.string("/device"), 0);
+  send();
+  return program.finish();
+}
+
+const S_IFCHR = 0o020000;
+/** 1:3 */
+const DEV_NULL = 0x103;
 
 /** A runtime's failure as that of a call; `what` says which. */
 function explained(launched: Launched, what: string): Launched {

@@ -2,7 +2,7 @@ import { awaitChild } from "../enter-program.ts";
 import { createProgram, type Program, type ProgramBuilder } from "../launcher/program.ts";
 import { REPORT, reportData, reportWord } from "../launcher/report.ts";
 import type { LauncherArch } from "../launcher/system-call.ts";
-import { AT_FDCWD, MOUNT } from "../mounting.ts";
+import { AT_FDCWD, bindMount, MOUNT } from "../mounting.ts";
 import type { SandboxProcess } from "../sandbox-process.ts";
 import { closeInherited, FREE, SIGCHLD } from "../step-program.ts";
 import { mountDev, mountInto, type WorldFeatures } from "../world.ts";
@@ -24,10 +24,13 @@ export interface ContainerStart {
 
 /** The report, the program and the launcher itself. */
 const PASSED = 3;
+/** More than a runtime leaves behind. */
+const ORPHANS = 8;
 /** Bytes read of what a runtime said. */
 const SAID = 4096;
 
 const CLONE_NEWNS = 0x0002_0000;
+const CLONE_NEWCGROUP = 0x0200_0000;
 const CLONE_NEWPID = 0x2000_0000;
 const [PR_SET_PDEATHSIG, SIGKILL] = [1, 9];
 const [O_WRONLY_CREATE, O_RDONLY] = [0o101, 0];
@@ -44,21 +47,20 @@ export function containerProgram(start: ContainerStart): Program {
   closeInherited(program);
   const parent = program.branch();
   const child = reportWord(program, "child");
-  program.call({ label: "make namespaces", onPositive: parent, result: child.result }, "clone", CLONE_NEWNS | CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+  program.call(
+    { label: "make namespaces", onPositive: parent, result: child.result },
+    "clone",
+    CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWCGROUP | SIGCHLD,
+    0,
+    0,
+    0,
+    0,
+  );
   program.call("die with the launcher", "prctl", PR_SET_PDEATHSIG, SIGKILL);
   program.call("keep mounts private", "mount", 0, program.string("/"), 0, MOUNT.recursive | MOUNT.private, 0);
   const harmless = MOUNT.nosuid | MOUNT.nodev | MOUNT.noexec;
   program.call("mount /proc", "mount", program.string("proc"), program.string("/proc"), program.string("proc"), harmless, 0);
-  const attributes = program.words([MOUNT.readonly, 0, 0, 0]);
-  program.call(
-    { label: "protect control groups", onError: "ignore" },
-    "mount_setattr",
-    AT_FDCWD,
-    program.string("/sys/fs/cgroup"),
-    AT_RECURSIVE,
-    attributes,
-    32,
-  );
+  showControlGroups(program, harmless);
   program.call(
     "mount memory",
     "mount",
@@ -70,6 +72,8 @@ export function containerProgram(start: ContainerStart): Program {
   );
   writeFile(program, `${start.directory}/config.json`, Buffer.from(start.config));
   writeFile(program, `${start.directory}/program`, start.inside.bytes);
+  // as in the rung namespace: nodes that a step makes are data for a layer
+  bindMount(program, start.features, start.step.root, start.step.root, start.step.insecure ? 0 : MOUNT.nodev, "mount the root");
   // message queues are of the container's own namespace: the runtime mounts them
   mountDev(program, start.step, { ...start.features, mqueue: false });
   for (const mount of start.step.mounts) mountInto(program, mount, { process: start.step, features: start.features, descriptor: FREE });
@@ -85,8 +89,8 @@ export function containerProgram(start: ContainerStart): Program {
   const runtime = reportWord(program, "runtime");
   const status = reportWord(program, "status");
   program.call("wait for the runtime", "wait4", -1, runtime.result, 0, 0);
-  // there is none when the runtime failed
-  program.call({ label: "wait for the container", onError: "ignore" }, "wait4", -1, status.result, 0, 0);
+  // there is none when the runtime failed; processes a runtime started on the way, and left, come before: what is told is how the last one ended
+  for (let i = 0; i < ORPHANS; i++) program.call({ label: "wait for the container", onError: "ignore" }, "wait4", -1, status.result, 0, 0);
   const said = program.buffer(SAID);
   program.call({ label: "open the log", onError: "ignore" }, "openat", AT_FDCWD, path("log"), O_RDONLY);
   program.call({ label: "read the log", onError: "ignore" }, "read", 0, said, SAID);
@@ -98,6 +102,18 @@ export function containerProgram(start: ContainerStart): Program {
   child.send();
   awaitChild(program, { silent: true });
   return program.finish();
+}
+
+/**
+ * A runtime refuses where it finds no control groups, and some refuse the older kind of them. It is shown the newer kind in a namespace of its own, read-only,
+ * whatever the host has; where that can't be mounted, the host's, read-only.
+ */
+function showControlGroups(program: ProgramBuilder, flags: number): void {
+  const place = program.string("/sys/fs/cgroup");
+  const attributes = program.words([MOUNT.readonly, 0, 0, 0]);
+  program.call({ label: "protect control groups", onError: "ignore" }, "mount_setattr", AT_FDCWD, place, AT_RECURSIVE, attributes, 32);
+  const type = program.string("cgroup2");
+  program.call({ label: "mount control groups", onError: "ignore" }, "mount", type, place, type, flags | MOUNT.readonly, 0);
 }
 
 function runtimeCommand({ runtime, directory }: ContainerStart): string[] {
