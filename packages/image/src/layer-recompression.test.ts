@@ -103,6 +103,18 @@ test("a blob that will do is taken as it is: the layer's own, then any that the 
   expect(await recompressLayer(store, layer, createCodec("none"))).toEqual(plain);
 });
 
+test("segments of another codec or level are not taken over", async () => {
+  const made = await make();
+  await made.blob;
+  for (const codec of [createCodec("none"), createCodec("gzip", { level: 1 }), createCodec("gzip", { portable: true })]) {
+    const other = await openStore({ root: path.join(directory, `other ${codec.encoding}`) });
+    const changes = diffTrees(EMPTY_TREE, files());
+    const alone = await (await createLayer(other, changes, reader, { codec })).blob;
+    expect(await (await createLayer(store, changes, reader, { codec, previous: [made.diffID] })).blob).toEqual(alone);
+    await other[Symbol.asyncDispose]();
+  }
+});
+
 test("a layer another tool made, not in the store yet", async () => {
   const made = await make();
   const tar = await collect(decompress(await store.fetch(await made.blob)));
