@@ -9,7 +9,7 @@ beforeAll(async () => {
     Dockerfile: "FROM scratch AS Base\nWORKDIR /app\n",
     "strict.Dockerfile": "# check=error=true\nFROM scratch\nWORKDIR app\n",
     "clean.Dockerfile": "FROM scratch\nWORKDIR /app\n",
-    "ignored.Dockerfile": "# check=experimental=all\nFROM scratch\nCOPY secret /\n",
+    "ignored.Dockerfile": "FROM scratch\nCOPY secret /\n",
     "wrong.Dockerfile": "FROM scratch\nEXPOSE http\n",
     ".dockerignore": "secret\n",
   });
@@ -49,6 +49,22 @@ it("finds nothing in a clean file", async () => {
 it("knows what .dockerignore leaves out", async () => {
   const { stdout } = await space.varve(["build", "--check", "-f", `${context}/ignored.Dockerfile`, context]);
   expect(stdout).toContain('Attempting to Copy file "secret" that is excluded by .dockerignore');
+});
+
+it("says on stderr what it could not look at without base images", async () => {
+  const folder = await space.files("based", { Dockerfile: "FROM example.com/nowhere\nCOPY $unknown /\n" });
+  const { code, stdout, stderr } = await space.varve(["lint", folder]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "Check complete, no warnings found.\n" });
+  expect(stderr).toContain("not looked at everywhere, since base images aren't asked for: InvalidBaseImagePlatform, UndefinedVar");
+});
+
+it("tells all that is wrong with a text, and what stands before it", async () => {
+  const folder = await space.files("broken", { Dockerfile: "FROM scratch AS Base\nMAINTAINER me\nBADCMD\nCOPY a\nFROM scratch AS Late\n" });
+  const { code, stdout } = await space.varve(["lint", folder]);
+  expect(stdout).toContain("Check complete, 2 warnings have been found!");
+  expect(stdout).toContain(":3:1: unknown instruction");
+  expect(stdout).toContain(":4:1: COPY has no destination");
+  expect(code).toBe(1);
 });
 
 it("tells what would stop the build", async () => {

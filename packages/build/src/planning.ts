@@ -30,7 +30,7 @@ export async function planAll(
   scope: PlanningScope,
 ): Promise<Planned> {
   const dockerfile = parseDockerfile(definition.text, { file: definition.file });
-  const ignores = await ignoresOf(definition, dockerfile, { options, io: scope.io });
+  const ignores = await ignoresOf(definition, options);
   const plans = await Promise.all(
     platforms.map((platform) => planOne(dockerfile, { ...planOptionsOf(options, platform), ...ignores, withPlatform: platforms.length > 1 }, scope)),
   );

@@ -9,6 +9,8 @@ test.each([
   ["# one\n#\n# two\nFROM a AS x\n", ["two"]],
   ["# syntax=docker/dockerfile:1\n# check=skip=all\n# one\nFROM a AS x\n", ["one"]],
   ["# syntax=docker/dockerfile:1\n", []],
+  ["\n# one\nFROM a AS x\n", ["one"]],
+  ["\n\nFROM a AS x\n", []],
   ["ARG A\n# one\nFROM a AS x\n", ["one"]],
   ["ARG A \\\n# inside\n B\n# one\nFROM a AS x\n", ["one"]],
 ])("the comments above the first FROM of %j", (text, expected) => {

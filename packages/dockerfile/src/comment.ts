@@ -9,7 +9,8 @@ export function commentsAbove({ text, directives }: Dockerfile, instruction: { r
   const first = directives.at(-1)?.range.end.offset ?? -1;
   const found: string[] = [];
   for (let end = text.lastIndexOf("\n", instruction.range.start.offset - 1); end > first;) {
-    const start = text.lastIndexOf("\n", end - 1) + 1;
+    // lastIndexOf takes a negative index for 0
+    const start = end === 0 ? 0 : text.lastIndexOf("\n", end - 1) + 1;
     const line = text.slice(start, end).trim();
     if (line !== "" && !line.startsWith("#")) break;
     const comment = line.slice(1).trim();

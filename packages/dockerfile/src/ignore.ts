@@ -20,6 +20,11 @@ export interface IgnoreMatcher {
   matches(path: string): boolean;
   /** Whether something below a directory may be in; false means it needn't be listed. */
   mayDescend(directory: string): boolean;
+  /**
+   * Whether nothing that COPY would take as `source` is in the context: the path is left out, and no rule brings back it or anything below it. `source` is
+   * clean, `""` for the whole context; with wildcards, no rule may bring back anything below the directory in front of the first one.
+   */
+  leavesNothingOf(source: string): boolean;
   /** The last rule that applies to `path`, directly or to a directory above it. */
   decidedBy(path: string): IgnoreRule | undefined;
 }
@@ -37,6 +42,9 @@ const PATTERN_HINT = "brackets need a ] and at least one character; a pattern ca
 interface CompiledRule extends IgnoreRule {
   readonly pattern: IgnorePattern;
 }
+
+/** Patterns that leave out all there is. */
+const EVERYTHING = new Set(["*", "**", "**/*"]);
 
 /** What is known of a path: by rule, whether it applies, and which one decided. */
 interface Verdict {
@@ -90,12 +98,16 @@ function createMatcher(rules: readonly CompiledRule[]): IgnoreMatcher {
       from = slash;
     }
   };
+  const mayBringBackBelow = (directory: string): boolean => negated.some((rule) => rule.pattern.mayMatchBelow(decodePath(directory)));
   return {
     matches: (path) => judge(path).ignored,
-    mayDescend(directory) {
-      if (!judge(directory).ignored) return true;
-      const decoded = decodePath(directory);
-      return negated.some((rule) => rule.pattern.mayMatchBelow(decoded));
+    mayDescend: (directory) => !judge(directory).ignored || mayBringBackBelow(directory),
+    leavesNothingOf(source) {
+      // the context itself has no name a pattern could match
+      if (source === "") return negated.length === 0 && rules.some((rule) => EVERYTHING.has(rule.text));
+      const wildcard = source.search(/[*?[]/);
+      const above = wildcard === -1 ? source : source.slice(0, Math.max(0, source.lastIndexOf("/", wildcard)));
+      return judge(source).ignored && (above === "" ? negated.length === 0 : !mayBringBackBelow(above));
     },
     decidedBy(path) {
       const rule = rules[judge(path).last];

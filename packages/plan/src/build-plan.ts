@@ -83,17 +83,24 @@ export function refuseWarnings(dockerfile: Dockerfile, { buildArgs }: Pick<PlanO
 /** What is known of a file whose stages make no graph. */
 function earlyWarnings(dockerfile: Dockerfile, options: PlanOptions): readonly Warning[] {
   const globals = attempt(() => globalVariables(dockerfile, options));
-  return selected(dockerfile, options, [...checkSyntax(dockerfile), ...(globals === undefined ? [] : checkFroms({ dockerfile, options, globals }))]);
+  // this one looks at what is carried out, and nothing is
+  const ofText = checkSyntax(dockerfile).filter(({ rule }) => rule !== "LegacyKeyValueFormat");
+  return selected(dockerfile, options, [...ofText, ...(globals === undefined ? [] : checkFroms({ dockerfile, options, globals }))]);
 }
 
 function warningsOf({ graph, bases, warnings }: Planning): readonly Warning[] {
   const { dockerfile, options } = graph.naming;
-  return selected(dockerfile, options, [...checkSyntax(dockerfile), ...checkFroms(graph.naming), ...platformWarnings(graph, bases), ...warnings]);
+  const unneeded = new Set(
+    graph.nodes.flatMap((node) => (graph.needed.has(node) ? [] : (node.stage?.instructions ?? []).map(({ range }) => range.start.line))),
+  );
+  // the one check of the text that looks only at what is carried out
+  const ofText = checkSyntax(dockerfile).filter(({ rule, range }) => rule !== "LegacyKeyValueFormat" || !unneeded.has(range.start.line));
+  return selected(dockerfile, options, [...ofText, ...checkFroms(graph.naming), ...platformWarnings(graph, bases), ...warnings]);
 }
 
 /** In the order of the text, and only those the file's `check` directive lets through. */
 function selected(dockerfile: Dockerfile, { buildArgs }: PlanOptions, found: readonly Warning[]): readonly Warning[] {
-  return selectWarnings(found, checkOptionsOf(dockerfile, ownValue(buildArgs, CHECK_ARG))).toSorted((a, b) => a.range.start.line - b.range.start.line);
+  return selectWarnings(dockerfile, found, ownValue(buildArgs, CHECK_ARG)).toSorted((a, b) => a.range.start.line - b.range.start.line);
 }
 
 /** Labels of the command line come last and write no history. */

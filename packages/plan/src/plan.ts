@@ -134,7 +134,7 @@ export interface PlanOptions {
   readonly network: "default" | "none" | "host";
   /** Every stage is planned, not only what the target needs: for checks without a target. */
   readonly allStages?: boolean;
-  /** Whether an ignore file leaves a path out of the main context, for the check CopyIgnoredFile. */
+  /** Whether an ignore file leaves nothing of a source (clean, `""` for all) in the main context, for the check CopyIgnoredFile. */
   readonly ignores?: (path: string) => boolean;
   /** Titles start with the platform: several are built. */
   readonly withPlatform?: boolean;

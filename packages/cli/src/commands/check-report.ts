@@ -6,11 +6,12 @@ import { locationOf } from "./location.ts";
 type Warning = CheckResult["warnings"][number];
 
 /** What `docker buildx build --check` prints. */
-export function checkText({ file, text, warnings, error }: CheckResult): string {
+export function checkText({ file, text, warnings, error, further }: CheckResult): string {
   const count = warnings.length === 1 ? "1 warning has been found!" : `${warnings.length} warnings have been found!`;
   const head = warnings.length === 0 ? (error === undefined ? "Check complete, no warnings found.\n" : "") : `Check complete, ${count}\n`;
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
-  return head + warnings.map((warning) => warningText(file, lines, warning)).join("") + (error === undefined ? "" : `\n${renderDiagnostic(error)}\n`);
+  const errors = error === undefined ? [] : [error, ...further];
+  return head + warnings.map((warning) => warningText(file, lines, warning)).join("") + errors.map((each) => `\n${renderDiagnostic(each)}\n`).join("");
 }
 
 function warningText(file: string, lines: readonly string[], { rule, message, range }: Warning): string {
@@ -42,7 +43,7 @@ function excerpt(file: string, lines: readonly string[], range: { readonly first
 }
 
 /** BuildKit's result of the subrequest `frontend.lint`. */
-export function checkJson({ file, text, warnings, error }: CheckResult): string {
+export function checkJson({ file, text, warnings, error, unchecked }: CheckResult): string {
   return `${JSON.stringify(
     {
       warnings: warnings.map(({ rule, message, range }) => {
@@ -57,6 +58,7 @@ export function checkJson({ file, text, warnings, error }: CheckResult): string 
       }),
       sources: [{ filename: file, language: "Dockerfile", data: Buffer.from(text).toString("base64") }],
       ...(error === undefined ? {} : { buildError: { message: error.message, location: error.source === undefined ? {} : locationOf(error.source.range) } }),
+      ...(unchecked.length === 0 ? {} : { unchecked }),
     },
     undefined,
     2,

@@ -28,5 +28,7 @@ export async function lintCommand(session: Session, context: string, flags: Lint
 /** Prints what was found. The exit code is 1 when there is anything, as buildx has it. */
 export function reportCheck(session: Session, result: CheckResult, format: "text" | "json"): number {
   session.print(format === "json" ? checkJson(result) : checkText(result));
+  if (result.unchecked.length > 0)
+    session.say(`varve: not looked at everywhere, since base images aren't asked for: ${result.unchecked.join(", ")} (varve build --check asks for them)\n`);
   return result.warnings.length > 0 || result.error !== undefined ? EXIT.failed : EXIT.ok;
 }

@@ -1,5 +1,6 @@
 import { VarveError } from "@varve/errors";
-import type { Dockerfile, Warning } from "../ast.ts";
+import type { Dockerfile, Instruction, Warning } from "../ast.ts";
+import { commentsAbove } from "../comment.ts";
 import { createLineMap } from "../line-map.ts";
 import { sourceError } from "../syntax-error.ts";
 import { findRule } from "./rule.ts";
@@ -13,6 +14,9 @@ export interface CheckOptions {
   /** Whether a warning fails the build. */
   readonly error: boolean;
 }
+
+/** A comment that is a check directive for what stands below it. */
+export const CHECK: RegExp = /^check\s*=\s*(\S.*)$/i;
 
 const TRUE = new Set(["1", "t", "T", "true", "TRUE", "True"]);
 const FALSE = new Set(["0", "f", "F", "false", "FALSE", "False"]);
@@ -46,7 +50,7 @@ export function checkOptionsOf(dockerfile: Dockerfile, given?: string): CheckOpt
   const directive = dockerfile.directives.find(({ name }) => name === "check");
   if (given !== undefined || directive === undefined) return parseCheckOptions(given ?? "");
   try {
-    return parseCheckOptions(directive.value);
+    return parseCheckOptions(firstWord(directive.value));
   } catch (cause) {
     if (!(cause instanceof VarveError)) throw cause;
     const source = { file: dockerfile.file, lines: createLineMap(dockerfile.text) };
@@ -54,8 +58,37 @@ export function checkOptionsOf(dockerfile: Dockerfile, given?: string): CheckOpt
   }
 }
 
-/** The warnings the options let through. Names that are no rule of BuildKit's go by `skip`. */
-export function selectWarnings(warnings: readonly Warning[], options: CheckOptions): readonly Warning[] {
-  const names = (list: "all" | readonly string[], rule: string): boolean => list === "all" || list.includes(rule);
-  return warnings.filter(({ rule }) => (findRule(rule)?.experimental === true ? names(options.experimental, rule) : !names(options.skip, rule)));
+/** As BuildKit: what follows a blank is a remark. */
+function firstWord(value: string): string {
+  return value.split(" ", 1)[0] ?? "";
+}
+
+/**
+ * The warnings that the file lets through: by its options (`given` as in {@link checkOptionsOf}) and by comments `# check=…` right above an instruction, which
+ * count for that one. Names that are no rule of BuildKit's go by `skip`.
+ */
+export function selectWarnings(dockerfile: Dockerfile, warnings: readonly Warning[], given?: string): readonly Warning[] {
+  const options = checkOptionsOf(dockerfile, given);
+  const instructions = [...dockerfile.globalArgs, ...dockerfile.stages.flatMap((stage) => [stage.from, ...stage.instructions])];
+  return warnings.filter(({ rule, range }) => {
+    const { line } = range.start;
+    const instruction = instructions.find((each) => each.range.start.line <= line && line <= each.range.end.line);
+    const all = [options, ...(instruction === undefined ? [] : inlineOptions(dockerfile, instruction))];
+    const named = (part: "skip" | "experimental"): boolean => all.some((each) => each[part] === "all" || each[part].includes(rule));
+    return findRule(rule)?.experimental === true ? named("experimental") : !named("skip");
+  });
+}
+
+/** A comment that isn't understood is a comment. */
+function inlineOptions(dockerfile: Dockerfile, instruction: Instruction): readonly CheckOptions[] {
+  return commentsAbove(dockerfile, instruction).flatMap((comment) => {
+    const value = CHECK.exec(comment)?.[1];
+    if (value === undefined) return [];
+    try {
+      return parseCheckOptions(firstWord(value));
+    } catch (error) {
+      if (error instanceof VarveError) return [];
+      throw error;
+    }
+  });
 }

@@ -52,7 +52,7 @@ const DESCRIPTIONS: readonly (readonly [name: string, page: string, description:
   ],
 ];
 
-const EXPERIMENTAL = new Set(["CopyIgnoredFile", "InvalidDefinitionDescription"]);
+const EXPERIMENTAL = new Set(["InvalidDefinitionDescription"]);
 
 /** Every check, in BuildKit's order. */
 export const RULES: readonly Rule[] = DESCRIPTIONS.map(([name, page, description]) => ({

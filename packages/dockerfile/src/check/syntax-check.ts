@@ -1,3 +1,4 @@
+import { CHECK } from "./check-options.ts";
 import type { ArgInstruction, Dockerfile, FromInstruction, Instruction, Warning } from "../ast.ts";
 
 const RESERVED = new Set(["context", "scratch"]);
@@ -72,7 +73,7 @@ function descriptions({ text }: Dockerfile, instructions: readonly Instruction[]
   return instructions.flatMap((instruction): readonly Warning[] => {
     const names = definedNames(instruction);
     const comment = names.length === 0 ? undefined : commentAbove(text, instruction.range.start.offset);
-    if (comment === undefined || names.includes(comment.split(" ", 1)[0] ?? "")) return [];
+    if (comment === undefined || comment === "" || CHECK.test(comment) || names.includes(comment.split(" ", 1)[0] ?? "")) return [];
     const shown = names.length > 1 ? "<arg_key>" : names[0];
     return [
       {

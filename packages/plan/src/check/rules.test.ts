@@ -1,36 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseDockerfile, RULES, type Warning } from "@varve/dockerfile";
+import { parseDockerfile, RULES } from "@varve/dockerfile";
 import { describe, expect, test } from "vitest";
-import { attempt } from "./attempt.ts";
-import { checkBuild, type PlanOptions, refuseWarnings, requiredBases } from "../index.ts";
-import { AMD64, PATH, plan, refusal } from "../plan-case.fixture.ts";
+import { check, shown } from "./check-case.fixture.ts";
+import { checkBuild, refuseWarnings } from "../index.ts";
+import { AMD64, plan, refusal } from "../plan-case.fixture.ts";
 
 const folder = fileURLToPath(new URL("../../../../docs/rules/", import.meta.url));
-
-function check(text: string, given: Partial<PlanOptions> = {}): readonly Warning[] {
-  const dockerfile = parseDockerfile(text);
-  const options: PlanOptions = {
-    buildArgs: {},
-    buildPlatform: AMD64,
-    labels: {},
-    namedContexts: {},
-    network: "default",
-    allStages: true,
-    ignores: (path) => path === "ignored",
-    ...given,
-  };
-  const config = (architecture: string) => ({ os: "linux", architecture, rootfs: { type: "layers" as const, diff_ids: [] }, config: { Env: [PATH] } });
-  const bases = Object.fromEntries(
-    (attempt(() => requiredBases(dockerfile, options)) ?? []).map(({ key, reference }) => [
-      key,
-      { digest: `sha256:${"ab".repeat(32)}`, config: config(reference.includes("arm64v8") ? "arm64" : "amd64") },
-    ]),
-  );
-  return checkBuild(dockerfile, options, bases).warnings;
-}
-
-const shown = (warnings: readonly Warning[]): readonly string[] => warnings.map(({ rule, message, range }) => `${range.start.line} ${rule}: ${message}`);
 
 describe("docs/rules", () => {
   const pages = readdirSync(folder).filter((name) => name !== "README.md");

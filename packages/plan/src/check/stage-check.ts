@@ -4,6 +4,7 @@ import { goQuote } from "../go-format.ts";
 import { expandIn, type InstructionScope } from "../instruction-scope.ts";
 import { splitSpec } from "../port-spec.ts";
 import { runtimeOf } from "../stage-state.ts";
+import { cleanUnixPath } from "../unix-path.ts";
 import { ownValue } from "../variables.ts";
 import { attempt } from "./attempt.ts";
 import { nearName } from "./near-name.ts";
@@ -23,7 +24,7 @@ export interface StageCheck {
 export interface StageCheckOptions {
   /** False when the base's config isn't known: then what depends on it is let pass. */
   readonly baseKnown: boolean;
-  /** Whether an ignore file leaves a path out of the main context. */
+  /** Whether an ignore file leaves nothing of a source in the main context. */
   readonly ignores?: ((path: string) => boolean) | undefined;
 }
 
@@ -99,12 +100,12 @@ function checkPorts(scope: InstructionScope, instruction: Instruction): void {
 function checkIgnored(scope: InstructionScope, instruction: Instruction, { ignores }: StageCheckOptions): void {
   if (ignores === undefined || (instruction.kind !== "copy" && instruction.kind !== "add") || instruction.from !== undefined) return;
   for (const word of instruction.sources) {
-    const source = attempt(() => expandIn(scope, word))
-      ?.replace(/^(\.?\/)+/, "")
-      .replace(/\/+$/, "");
-    if (source === undefined || source === "" || source === "." || source.includes("://") || source.startsWith("<<") || !ignores(source)) continue;
+    const source = attempt(() => expandIn(scope, word));
+    if (source === undefined || source === "" || source.includes("://") || source.startsWith("<<")) continue;
+    const path = cleanUnixPath(`/${source}`).slice(1);
+    if (!ignores(path)) continue;
     const verb = instruction.kind === "copy" ? "Copy" : "Add";
-    scope.warn("CopyIgnoredFile", `Attempting to ${verb} file ${goQuote(source)} that is excluded by .dockerignore`, scope.range);
+    scope.warn("CopyIgnoredFile", `Attempting to ${verb} file ${goQuote(path === "" ? "." : path)} that is excluded by .dockerignore`, scope.range);
   }
 }
 
