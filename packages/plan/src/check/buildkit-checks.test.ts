@@ -7,7 +7,7 @@ import { check, shown } from "./check-case.fixture.ts";
 type Case = readonly [text: string, expected: readonly string[], given?: Partial<PlanOptions>];
 
 const run = (cases: readonly Case[]): void => {
-  test.each(cases)("%j", (text, expected, given = {}) => {
+  test.each(cases.map(([text, expected, given = {}]) => ({ text, expected, given })))("$text", ({ text, expected, given }) => {
     expect(shown(check(text, given))).toEqual(expected);
   });
 };
