@@ -7,7 +7,7 @@ import { remoteKind } from "../remote-source.ts";
 import type { StageNode } from "../stage-node.ts";
 import { addHistory, addLayer } from "../stage-state.ts";
 import { instructionText } from "../step-title.ts";
-import { transferDestination } from "../unix-path.ts";
+import { resolveUnixPath, transferDestination } from "../unix-path.ts";
 
 /** COPY and ADD. `source` is what `--from` names. */
 export function planTransfer(scope: InstructionScope, instruction: TransferInstruction, source: StageNode | undefined): void {
@@ -104,6 +104,12 @@ function pathSource(
 }
 
 function inlineSource(scope: InstructionScope, { name, content, expand, range }: InlineWord): TransferSource {
+  // it is made in an empty directory, then copied
+  if (!/^\/[^/]+$/.test(resolveUnixPath("/", name))) {
+    throw planError("DOCKERFILE_HEREDOC", `a heredoc cannot be the file ${name}`, placeOf(scope, undefined), {
+      hint: "its name is that of a file without directories; the last argument says where it goes",
+    });
+  }
   if (!expand) return { kind: "inline", name, content };
   const { variables } = scope.state;
   return {
