@@ -80,6 +80,13 @@ describe("varve build without RUN", () => {
     expect((await space.ok(["images"])).stdout).toMatch(/registry\.example\/team\/demo +x +[0-9a-f]{12}/);
     expect((await space.ok(["history", "demo:1"])).stdout).toContain("LABEL who=e2e");
     await space.ok(["rmi", "registry.example/team/demo:x"]);
+    // what another program wrote, whose names need not be references
+    const path = join(space.home, "index.json");
+    const index = JSON.parse(await readFile(path, "utf8")) as { manifests: { annotations: object }[] };
+    index.manifests.push({ ...index.manifests[0]!, annotations: { "org.opencontainers.image.ref.name": "Theirs" } });
+    await writeFile(path, JSON.stringify(index));
+    expect((await space.ok(["images"])).stdout).toMatch(/^Theirs +<none> /m);
+    await space.ok(["rmi", "Theirs"]);
     expect((await space.varve(["inspect", "registry.example/team/demo:x"])).code).toBe(1);
   });
 });

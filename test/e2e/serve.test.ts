@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -68,6 +68,19 @@ describe("the embedded registry", () => {
     expect((await space.varve(["pull", `${host}/team/app:1`], client)).stderr).toContain("REGISTRY_NOT_FOUND");
     await space.ok(["pull", `${host}/kept`], client);
     expect((await space.ok(["images"], served)).stdout).not.toMatch(/^127\.0\.0\.1:\d+\/team\/app |^app /m);
+  });
+
+  it("keeps the store from being pruned while somebody pushes", async () => {
+    await space.ok(["push", `${host}/team/app:1`]);
+    expect(await readdir(join(space.root, "served/leases"))).toHaveLength(1);
+    const pruned = await space.varve(["prune"], {
+      env: { VARVE_HOME: join(space.root, "served") },
+      onStart: (child) => {
+        // it waits for as long as pushes go on
+        setTimeout(() => child.kill("SIGINT"), 3000);
+      },
+    });
+    expect([pruned.code, pruned.stderr]).toEqual([130, "waiting for builds that use the store to end\nvarve: stopped by SIGINT\n"]);
   });
 
   it("says what is wrong with a tag that doesn't exist", async () => {

@@ -1,7 +1,7 @@
 import { isVarveError, VarveError } from "@varve/errors";
 import { type Image, openImage } from "@varve/image";
 import { type Descriptor, familiarReference, formatReference, parseReference, type Reference } from "@varve/oci";
-import { openStore, type Store } from "@varve/store";
+import { openStore, type Ref, type Store } from "@varve/store";
 import type { Session } from "./session.ts";
 
 /** Opens the session's store for the length of `use`. */
@@ -34,11 +34,8 @@ export interface LocalImage {
 export async function findLocalImage(store: Store, text: string, signal: AbortSignal): Promise<LocalImage> {
   const refs = await store.refs({ signal });
   const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
-  if (!text.startsWith("sha256:")) {
-    const name = formatReference(parseReference(text));
-    const named = refs.find((ref) => ref.name === name);
-    if (named !== undefined) return named;
-  }
+  const named = text.startsWith("sha256:") ? undefined : findByName(refs, text);
+  if (named !== undefined) return named;
   if (hex !== undefined) {
     for (const ref of refs) {
       if (ref.descriptor.digest.startsWith(`sha256:${hex}`)) return ref;
@@ -49,6 +46,11 @@ export async function findLocalImage(store: Store, text: string, signal: AbortSi
   throw new VarveError("STORE_REF_NOT_FOUND", `no image ${JSON.stringify(text)} in the store`, {
     hint: `varve images lists what is there; varve pull ${text.startsWith("sha256:") ? "NAME" : text} fetches it`,
   });
+}
+
+/** Finds what a name stands for: as another program wrote it, else as a reference. Throws OCI_INVALID_REFERENCE. */
+export function findByName(refs: readonly Ref[], text: string): Ref | undefined {
+  return refs.find((ref) => ref.name === text) ?? refs.find((ref) => ref.name === formatReference(parseReference(text)));
 }
 
 /** Opens an image of the store; of an index, the one for this machine. */

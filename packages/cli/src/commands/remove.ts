@@ -1,8 +1,7 @@
 import { VarveError } from "@varve/errors";
-import { formatReference, parseReference } from "@varve/oci";
 import { releaseServed } from "@varve/registry";
 import { EXIT } from "../exit-code.ts";
-import { shownName, withStore } from "../local-image.ts";
+import { findByName, shownName, withStore } from "../local-image.ts";
 import type { Session } from "../session.ts";
 
 /** `varve rmi NAME…`: names go, blobs stay until they are pruned. Removes all that are there before it reports one that isn't. */
@@ -10,11 +9,10 @@ export async function removeCommand(session: Session, images: readonly string[])
   const missing: string[] = [];
   await withStore(session, async (store) => {
     for (const image of images) {
-      const name = formatReference(parseReference(image));
-      const ref = (await store.refs({ signal: session.signal })).find((candidate) => candidate.name === name);
-      if (ref !== undefined && (await store.untag(name, { signal: session.signal }))) {
-        await releaseServed(store, name, ref.descriptor);
-        session.print(`Untagged: ${shownName(name)}\n`);
+      const ref = findByName(await store.refs({ signal: session.signal }), image);
+      if (ref !== undefined && (await store.untag(ref.name, { signal: session.signal }))) {
+        await releaseServed(store, ref.name, ref.descriptor);
+        session.print(`Untagged: ${shownName(ref.name)}\n`);
       } else missing.push(image);
     }
   });
