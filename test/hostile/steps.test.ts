@@ -20,7 +20,7 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
   "set what the kernel runs on a crash": "cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern",
   "forward packets": "cat /proc/sys/net/ipv4/ip_forward > /proc/sys/net/ipv4/ip_forward",
   "drop the kernel's caches": "echo 1 > /proc/sys/vm/drop_caches",
-  "use the magic key": "echo h > /proc/sysrq-trigger",
+  "use the magic key": "[ -e /proc/sys/kernel ] && echo h > /proc/sysrq-trigger",
   "be spared when memory ends": "echo -1000 > /proc/self/oom_score_adj",
   "read the kernel's memory": "[ $(head -c 10 /proc/kcore | wc -c) -gt 0 ]",
   "read the kernel's keys": "grep -q . /proc/keys",
@@ -52,10 +52,25 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
   "enter another's namespaces": "nsenter -t 1 -m true",
   "rename the machine": "hostname evil",
   "set the clock": '! date -s "$(date +%Y-%m-%d\\ %H:%M:%S)" 2>&1 | grep -q set',
-  "load a module": "insmod /etc/passwd 2>&1 | grep -v permitted",
+  "load a module": "insmod /etc/passwd 2>&1 | grep -i format",
   "add swap": "mkswap /etc/group && swapon /etc/group",
   "raise its priority": "nice -n -5 true 2>&1 | grep -v . && [ $(nice -n -5 nice) = -5 ]",
   "raise a limit": "ulimit -Hn 20000000",
+};
+
+/** What succeeds at most on the rungs that do not isolate; docs/sandboxes.md tells it. `proot` only pretends to rename the machine. */
+const LEAKS: Readonly<Record<string, readonly string[]>> = {
+  chroot: ["open a disk it made a node for", "open a device it made in /dev"],
+  proot: [
+    "read its parent's environment",
+    "find the builder's command line",
+    "see more processes than its own",
+    "see the firmware",
+    "make a user namespace",
+    "make a mount namespace",
+    "make a network namespace",
+    "rename the machine",
+  ],
 };
 
 process.env["VARVE_HOSTILE_TEST"] = "the builder's own";
@@ -75,10 +90,12 @@ describeRungs("a hostile step", (rung) => {
     chmodSync(canary(), 0o666);
   });
 
-  it.runIf(rung.isolated)("gets none of what it tries", async () => {
+  it(rung.isolated ? "gets none of what it tries" : "gets no more of what it tries than is told", async () => {
     const script = Object.entries(ATTEMPTS).map(([name, command]) => `(${command}) > /dev/null 2>&1 && echo "${name}"`);
     const { stdout, exitCode } = await rung.run(`H=${rung.home}; ${script.join("\n")}\necho over`, {}, withImage());
-    expect(stdout).toBe("over\n");
+    const got = stdout.split("\n").slice(0, -2);
+    expect(got.filter((name) => LEAKS[rung.rung]?.includes(name) !== true)).toEqual([]);
+    expect(stdout).toMatch(/over\n$/);
     expect(exitCode).toBe(0);
     expect(readFileSync(canary(), "utf8")).toBe("untouched");
   });

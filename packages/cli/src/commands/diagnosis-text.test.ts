@@ -27,7 +27,7 @@ const chroot = { name: "chroot", works: true, isolation: "root directory", mount
 
 describe("a diagnosis as text", () => {
   it("tells what is taken, what is stronger and what is weaker", () => {
-    const diagnosis: Diagnosis = { host, rungs: [userns, namespace, chroot], chosen: "namespace" };
+    const diagnosis: Diagnosis = { host, rungs: [userns, namespace, chroot, { ...chroot, name: "none", works: false }], chosen: "namespace" };
     expect(diagnosisText(diagnosis)).toBe(`kernel 6.1.0 x64, Node v20.19.0, uid 1000
 
 RUN works here, in the sandbox namespace.

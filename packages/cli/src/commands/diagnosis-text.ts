@@ -17,7 +17,9 @@ const OWNERS: Readonly<Record<string, string>> = {
 };
 
 /** A {@link Diagnosis} for people, at most 80 columns wide. */
-export function diagnosisText({ host, rungs, chosen, dockerfile }: Diagnosis): string {
+export function diagnosisText({ host, rungs: all, chosen, dockerfile }: Diagnosis): string {
+  // it runs nothing by design
+  const rungs = all.filter(({ name }) => name !== "none");
   const at = rungs.findIndex(({ name }) => name === chosen);
   const taken = rungs[at];
   const lines = [`kernel ${host.kernel} ${host.architecture}, Node ${host.node}, uid ${host.uid}`, ""];
