@@ -25,7 +25,7 @@ export interface ListedXattrOptions extends IOOptions {
 /** Nowhere else is there a launcher, nor, on macOS, an attribute that an image could have. */
 const POSSIBLE = process.platform === "linux";
 /** Files one process is asked about. */
-const BATCH = 4000;
+const BATCH = 20_000;
 
 /**
  * Adds the extended attributes that are kept to a listing. Node has no call for them, so the launcher of `@varve/sandbox` asks; one process

@@ -15,7 +15,9 @@ export interface XattrHolder {
 export type Xattrs = ReadonlyMap<string, Uint8Array>;
 
 const ERANGE = 34;
-const CALLS_PER_PROGRAM = 4000;
+/** Starting a process costs as much as asking about a thousand files. */
+const LISTS_PER_PROGRAM = 20_000;
+const VALUES_PER_PROGRAM = 4000;
 /** Most values are shorter than this, capabilities 20 bytes. */
 const USUAL_VALUE = 1024;
 /** The kernel's own limit of a list and of a value. */
@@ -64,8 +66,8 @@ export async function readXattrs(launcher: string, holders: readonly XattrHolder
 /** Bytes of each file's list of names; below zero where there can be none. Nearly all files have none, and this moves 8 bytes for each. */
 async function listSizes(launcher: string, holders: readonly XattrHolder[]): Promise<readonly number[]> {
   const sizes: number[] = [];
-  for (let at = 0; at < holders.length; at += CALLS_PER_PROGRAM) {
-    const part = holders.slice(at, at + CALLS_PER_PROGRAM);
+  for (let at = 0; at < holders.length; at += LISTS_PER_PROGRAM) {
+    const part = holders.slice(at, at + LISTS_PER_PROGRAM);
     const program = createProgram(launcherArch());
     const results = program.buffer(8 * part.length);
     for (const [i, { path }] of part.entries()) {
@@ -85,8 +87,8 @@ async function readAll<T extends { readonly path: BytePath; readonly size: numbe
   args: (program: ProgramBuilder, item: T) => readonly Address[],
 ): Promise<(Buffer | undefined)[]> {
   const out: (Buffer | undefined)[] = [];
-  for (let at = 0; at < items.length; at += CALLS_PER_PROGRAM) {
-    const part = items.slice(at, at + CALLS_PER_PROGRAM);
+  for (let at = 0; at < items.length; at += VALUES_PER_PROGRAM) {
+    const part = items.slice(at, at + VALUES_PER_PROGRAM);
     const size = Math.max(...part.map((item) => item.size));
     const program = createProgram(launcherArch());
     const results = program.buffer(8 * part.length);
