@@ -7,13 +7,13 @@ import { type LinkNumbers, madeDirectory, type PlacementOptions } from "./placem
 
 /**
  * Extracts an archive into the destination directory (fact 30): owners and modes as the archive has them (`--chown` applies, `--chmod` does
- * not), a hardlink's own header counts for the file it names, its `.` entry is not applied, a directory merges with one that is there, anything else replaces what is there. Symlinks
- * met on the way are followed with the destination as their root. Throws CONTEXT_INVALID_ARCHIVE for names with `..`.
+ * not), a hardlink's own header counts for the file it names, its `.` entry is not applied, a directory merges with one that is there,
+ * anything else replaces what is there. Symlinks met on the way are followed with the destination as their root. Throws
+ * CONTEXT_INVALID_ARCHIVE for names with `..`.
  */
 export function extractArchive(destination: Destination, archive: readonly ArchiveEntry[], options: PlacementOptions, mtime: number, links: LinkNumbers): void {
   const top = destination.resolve(cleanPath(options.destination));
-  /** Names of files that hardlinks of the archive were made to, by node. */
-  const names = new Map<number, readonly BytePath[]>();
+  const linked = new Map<number, LinkedFile>();
   destination.makeDirectories(top, madeDirectory({ ...options, mode: undefined }, mtime));
   for (const item of archive) {
     const name = entryName(item.header.name);
@@ -25,29 +25,39 @@ export function extractArchive(destination: Destination, archive: readonly Archi
     const there = destination.lookup(path);
     if (there !== undefined && path !== target && !(there.type === "directory" && item.header.type === "directory")) destination.remove(path);
     if (target === undefined) destination.put(toEntry(item, path, options, links));
-    else if (target !== path) makeLink(destination, { path, target, names }, metadataOf(item, options), links);
+    else if (target !== path) {
+      destination.link(path, target);
+      const { node } = entryAt(destination, target);
+      const known = linked.get(node);
+      if (known === undefined) linked.set(node, { names: [target, path], header: metadataOf(item, options) });
+      else {
+        known.names.push(path);
+        known.header = metadataOf(item, options);
+      }
+    }
   }
-}
-
-interface NewLink {
-  readonly path: BytePath;
-  readonly target: BytePath;
-  readonly names: Map<number, readonly BytePath[]>;
+  applyLinkHeaders(destination, linked, links);
 }
 
 type Metadata = Pick<NewEntry, "mode" | "uid" | "gid" | "mtime">;
 
-/** As on a disk: what the link's own header says of owner, mode and time is set on the file, and so on all its names. */
-function makeLink(destination: Destination, { path, target, names }: NewLink, header: Metadata, links: LinkNumbers): void {
-  destination.link(path, target);
-  const file = entryAt(destination, target);
-  const group = [...(names.get(file.node) ?? [target]), path];
-  const wanted = { ...file, ...header, mode: file.type === "symlink" ? file.mode : header.mode };
-  if (!sameEntry(file, wanted)) {
-    const node = links.next++;
-    for (const name of group) destination.put({ ...wanted, path: name, node });
+/** What the archive linked to one file: its names, and what the last of their headers says. */
+interface LinkedFile {
+  readonly names: BytePath[];
+  header: Metadata;
+}
+
+/** As on a disk, where owner, mode and time of a link's own header are set on the file, and so for all its names; done once, at the end. */
+function applyLinkHeaders(destination: Destination, linked: ReadonlyMap<number, LinkedFile>, links: LinkNumbers): void {
+  for (const [node, { names, header }] of linked) {
+    const there = names.flatMap((name) => destination.lookup(name) ?? []).filter((entry) => entry.node === node);
+    const [file] = there;
+    if (file === undefined) continue;
+    const wanted = { ...file, ...header, mode: file.type === "symlink" ? file.mode : header.mode };
+    if (sameEntry(file, wanted)) continue;
+    const number = links.next++;
+    for (const { path } of there) destination.put({ ...wanted, path, node: number });
   }
-  names.set(entryAt(destination, path).node, group);
 }
 
 function entryAt(destination: Destination, path: BytePath): Entry {
