@@ -1,8 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { createWorkspace, type Outcome, VARVE, type Workspace } from "./varve.ts";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 let space: Workspace;
 let server: ChildProcess;
@@ -89,4 +91,32 @@ it("says what has no meaning, and is silent when asked to be", async () => {
   const flags = [`--context=${context}`, "--no-push", "--single-snapshot"];
   expect((await kaniko(flags)).stderr).toContain("--single-snapshot has no meaning here");
   expect((await kaniko([...flags, "--verbosity=error"])).stderr).toBe("");
+});
+
+/** Puts a command where little is granted; lies beside the repository, not in it. */
+const JAIL = fileURLToPath(new URL("../../../shared/tools/jail.mjs", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+
+// docs/kaniko.md: GitLab's and GitHub's containers are Docker's default ones, Kubernetes' and Tekton's may be restricted
+describe.skipIf(!existsSync(JAIL))(existsSync(JAIL) ? "in a job" : "in a job (needs ../shared/tools/jail.mjs)", () => {
+  it.each(["docker", "restricted"])("under the rules of %s, with a RUN and a cache", async (rules) => {
+    const folder = join(space.root, `job-${rules}`);
+    await makeBusyboxRoot(join(folder, "root"));
+    await chmod(join(folder, "root/root"), 0o755);
+    await space.files(`job-${rules}`, { Dockerfile: "FROM scratch\nCOPY root/ /\nRUN echo built > /out && mkdir /made\n" });
+    if (rules === "restricted") execFileSync("chown", ["-R", "1000:1000", folder]);
+    const job = async (): Promise<Outcome> => {
+      const home = join(folder, `home-${machines++}`);
+      const flags = [`--context=${folder}/`, "--dockerfile=Dockerfile", `--destination=${host}/jobs/${rules}:1`, "--cache", `--digest-file=${folder}/digest`];
+      const program = [process.execPath, VARVE, "kaniko", ...flags];
+      return runProgram(process.execPath, [JAIL, rules, "--rw", folder, "--rw", REPOSITORY, "--env", `VARVE_HOME=${home}`, "--", ...program]);
+    };
+    await writeFile(join(folder, ".dockerignore"), "home-*\ndigest\n");
+    const first = await job();
+    expect(first, first.stderr).toMatchObject({ code: 0 });
+    expect(await readFile(join(folder, "digest"), "utf8")).toMatch(/^sha256:/);
+    const second = await job();
+    expect(second.stderr.match(/CACHED/g)).toHaveLength(2);
+    expect((await space.ok(["run", "--rm", `${host}/jobs/${rules}:1`, "/bin/cat", "/out"])).stdout).toBe("built\n");
+  });
 });
