@@ -4,6 +4,8 @@ export interface RungCase {
   readonly dockerfile: string;
   /** The steps give files to other users, which rungs with one id can't keep. */
   readonly owners?: boolean;
+  /** Paths that tell of supplementary groups, which rungs with one id don't have. */
+  readonly apart?: readonly string[];
   /** Part of the message it must fail with. */
   readonly fails?: string;
   /** What of the result is compared; all when absent. */
