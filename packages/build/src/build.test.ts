@@ -104,6 +104,19 @@ describe("a build without RUN", () => {
     expect((await run("FROM scratch\nCOPY a /a\nCOPY . /x/")).steps).toEqual({ total: 2, cached: 2 });
   });
 
+  test("reads a file once when no such step was made before, and knows it by its content afterwards", async () => {
+    await put({ a: "A", "d/b": "B", c: "A" });
+    const dockerfile = "FROM scratch AS one\nCOPY . /x\nFROM scratch\nCOPY . /x\nCOPY --from=one /x/a /y";
+    const first = await run(dockerfile);
+    expect(first.steps).toEqual({ total: 3, cached: 0 });
+    await utimes(join(context, "a"), 1, 1);
+    const second = await run(dockerfile);
+    expect(second.steps).toEqual({ total: 3, cached: 3 });
+    expect((await inspect(second)).files).toEqual((await inspect(first)).files);
+    await writeFile(join(context, "d/b"), "C");
+    expect((await run(dockerfile)).steps).toEqual({ total: 3, cached: 0 });
+  });
+
   test("again is all from cache, with the same image", async () => {
     await put({ a: "A" });
     const first = await run("FROM scratch\nCOPY a /a\nENV X=1\nWORKDIR /w");

@@ -152,7 +152,7 @@ class CachedDigests {
   }
 
   #put(state: FileState, known: number, mark: number): number {
-    if (2 * (this.#length + 1) > this.#places.length || this.#length === this.#marks.length) this.#resize(Math.ceil(this.#length * 1.5) + 64);
+    if (2 * (this.#length + 1) > this.#places.length || this.#length === this.#marks.length) this.#resize(Math.ceil(this.#length * 1.15) + 64);
     const place = this.#place(signed(state.device), signed(state.inode));
     const row = this.#places[place] === 0 ? this.#length++ : (this.#places[place] ?? 0) - 1;
     this.#places[place] = row + 1;

@@ -41,8 +41,8 @@ function describe(mount: MountOptions): string {
 }
 
 async function contentDigest(scope: StepScope, mount: Extract<MountOptions, { type: "bind" }>, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<string> {
-  const { digest } = await selectContent(scope, inputOf(mount.from, inputs), mount.source, { parents: false, exclude: [], owner: true, literal: true });
-  return digest;
+  const { digest } = selectContent(scope, inputOf(mount.from, inputs), mount.source, { parents: false, exclude: [], owner: true, literal: true });
+  return digest();
 }
 
 async function openMounts(

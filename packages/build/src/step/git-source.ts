@@ -46,7 +46,8 @@ export async function gitInput(scope: StepScope, vertex: TransferVertex, source:
     return digest;
   };
   try {
-    return { selected, unpack: false, readers: [checkout.reader], digest: known ?? (await find()), [Symbol.asyncDispose]: () => checkout.close() };
+    const digest = known ?? (await find());
+    return { selected, unpack: false, readers: [checkout.reader], digest: () => Promise.resolve(digest), [Symbol.asyncDispose]: () => checkout.close() };
   } catch (error) {
     await checkout.close();
     throw error;

@@ -29,7 +29,12 @@ export interface LayerStep {
   /** What it is whatever it reads: the same for the step as it was before a change and after. */
   readonly outline: readonly KeyComponent[];
   /** All that its result depends on, but for the parent. */
-  readonly components: readonly KeyComponent[];
+  components(): Promise<readonly KeyComponent[]>;
+  /**
+   * Set when finding out the components means reading files, which is done once when it is done for the layer first. `from` names what they are read
+   * from: steps of one outline that read from the same are one. `place` are the components that nothing is read for.
+   */
+  readonly unread?: { readonly from: string; readonly place: readonly KeyComponent[] };
   /** What it is laid on; `undefined` when the result doesn't depend on that (`--link`). */
   readonly parent: LayerStack | undefined;
   produce(): Promise<ProducedChanges>;
@@ -37,21 +42,53 @@ export interface LayerStep {
 
 /** Gives a step's layer: one that is being made, one from the cache, or a new one. */
 export async function layerOf(scope: StepScope, step: LayerStep): Promise<LayerOutcome> {
-  const { execution } = scope;
-  const parent = { name: "parent", value: step.parent === undefined ? "any" : (step.parent.chainID ?? "scratch") };
-  const key = createCacheKey([{ name: "semantics", value: SEMANTICS }, { name: "kind", value: step.vertex.kind }, parent, ...step.components]);
+  const outline = createCacheKey([{ name: "kind", value: step.vertex.kind }, ...step.outline]);
+  if (step.unread !== undefined && (await isSurelyNew(scope, placeKey(step, step.unread.place)))) {
+    const name = createCacheKey([...outline.components, parentOf(step), { name: "unread", value: step.unread.from }]);
+    return once(scope, name, async () => (await make(scope, step, outline)).outcome);
+  }
+  const key = await keyOf(step);
+  return once(scope, key, () => lookupOrMake(scope, step, { key, outline }));
+}
+
+/** The part of a step's key that is known before anything is read. */
+function placeKey(step: LayerStep, place: readonly KeyComponent[]): CacheKey {
+  return createCacheKey([{ name: "kind", value: step.vertex.kind }, { name: "place", value: "" }, ...place]);
+}
+
+/** Whether no step was ever recorded whose key has this part: then the key can't be found, and what the step reads need not be read for it first. */
+async function isSurelyNew({ execution, io }: StepScope, place: CacheKey): Promise<boolean> {
+  // steps of several platforms are one by their keys, and another cache may know what this one doesn't
+  if ((execution.options.platforms?.length ?? 0) > 1 || execution.options.cacheRepository !== undefined) return false;
+  return (await execution.latest.lookup(place, io)) === undefined;
+}
+
+async function once({ execution }: StepScope, key: CacheKey, start: () => Promise<LayerOutcome>): Promise<LayerOutcome> {
   const running = execution.running.get(key.digest);
   if (running !== undefined) return running;
-  const work = lookupOrMake(scope, step, key);
+  const work = start();
   execution.running.set(key.digest, work);
   // tried again, it may have the same key
   work.catch(() => execution.running.delete(key.digest));
   return work;
 }
 
-async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): Promise<LayerOutcome> {
+function parentOf(step: LayerStep): KeyComponent {
+  return { name: "parent", value: step.parent === undefined ? "any" : (step.parent.chainID ?? "scratch") };
+}
+
+async function keyOf(step: LayerStep): Promise<CacheKey> {
+  const kind = { name: "kind", value: step.vertex.kind };
+  return createCacheKey([{ name: "semantics", value: SEMANTICS }, kind, parentOf(step), ...(await step.components())]);
+}
+
+async function lookupOrMake(
+  scope: StepScope,
+  step: LayerStep,
+  { key, outline }: { readonly key: CacheKey; readonly outline: CacheKey },
+): Promise<LayerOutcome> {
   const { execution } = scope;
-  if (execution.options.noCache === true) return (await make(scope, step, key)).outcome;
+  if (execution.options.noCache === true) return (await make(scope, step, outline)).outcome;
   const found = await lookup(execution, key);
   if (found !== undefined) return found;
   // what takes long is made by one of several builds; placing files again costs less than asking
@@ -62,7 +99,7 @@ async function lookupOrMake(scope: StepScope, step: LayerStep, key: CacheKey): P
       await lock?.[Symbol.asyncDispose]();
       return meanwhile;
     }
-    const { outcome, recorded } = await make(scope, step, key);
+    const { outcome, recorded } = await make(scope, step, outline);
     if (lock !== undefined) execution.background.push(releaseAfter(recorded, lock));
     return outcome;
   } catch (error) {
@@ -78,17 +115,18 @@ async function releaseAfter(recorded: Promise<void>, lock: Lock): Promise<void> 
 }
 
 /** Makes a step's layer; `recorded` settles when the layer is stored and other builds can find it. */
-async function make(scope: StepScope, step: LayerStep, key: CacheKey): Promise<{ readonly outcome: LayerOutcome; readonly recorded: Promise<void> }> {
+async function make(scope: StepScope, step: LayerStep, outline: CacheKey): Promise<{ readonly outcome: LayerOutcome; readonly recorded: Promise<void> }> {
   const { execution, io } = scope;
   const produced = await step.produce();
   try {
     const changes = withParents(produced.base, produced.changes);
-    const outline = createCacheKey([{ name: "kind", value: step.vertex.kind }, ...step.outline]);
     const before = await execution.latest.lookup(outline, io);
     const previous = before === undefined ? [] : [before.diffID];
     const made = await createLayer(execution.store, changes, produced.reader, { ...io, codec: execution.codec, previous });
     await produced.keep?.(made.diffID);
     const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
+    // what the layer was made of is known by now, and must be told of before it goes
+    const key = await keyOf(step);
     const recorded = record(execution, step, { key, outline }, made, created);
     // awaited at the end; until then a failure has somebody who will see it
     recorded.catch(() => {});
@@ -121,5 +159,8 @@ async function record(
   const io = { signal: execution.signal };
   const common = { version: 1, title: step.vertex.title, diffID: made.diffID, blob, created } as const;
   await execution.cache.record({ ...common, key: keys.key.digest, components: keys.key.components }, io);
-  await execution.latest.record({ ...common, key: keys.outline.digest, components: keys.outline.components }, io);
+  const place = step.unread === undefined ? undefined : placeKey(step, step.unread.place);
+  for (const latest of place === undefined ? [keys.outline] : [keys.outline, place]) {
+    await execution.latest.record({ ...common, key: latest.digest, components: latest.components }, io);
+  }
 }

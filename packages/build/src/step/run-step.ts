@@ -23,18 +23,19 @@ export async function runStep(scope: StepScope, vertex: RunVertex, parent: Layer
     vertex,
     parent,
     outline: [{ name: "args", value: JSON.stringify(vertex.args) }],
-    components: [
-      { name: "args", value: JSON.stringify(vertex.args) },
-      { name: "env", value: JSON.stringify(vertex.env) },
-      { name: "user", value: vertex.user },
-      { name: "workdir", value: vertex.workdir },
-      { name: "network", value: vertex.network },
-      { name: "security", value: vertex.security },
-      ...mounts.components,
-      ...list("hosts", options.addHosts ?? []),
-      ...list("ulimits", options.ulimits ?? []),
-      ...list("shm size", options.shmSize === undefined ? [] : [options.shmSize]),
-    ],
+    components: () =>
+      Promise.resolve([
+        { name: "args", value: JSON.stringify(vertex.args) },
+        { name: "env", value: JSON.stringify(vertex.env) },
+        { name: "user", value: vertex.user },
+        { name: "workdir", value: vertex.workdir },
+        { name: "network", value: vertex.network },
+        { name: "security", value: vertex.security },
+        ...mounts.components,
+        ...list("hosts", options.addHosts ?? []),
+        ...list("ulimits", options.ulimits ?? []),
+        ...list("shm size", options.shmSize === undefined ? [] : [options.shmSize]),
+      ]),
     produce: () => produce(scope, vertex, parent, mounts),
   };
 }

@@ -5,7 +5,8 @@ import { openResult, type StepScope, type VertexResult } from "./execution.ts";
 
 /** What a step reads of a tree, and the digest of it. */
 export interface SelectedContent {
-  readonly digest: Digest;
+  /** Found when first asked for. */
+  readonly digest: () => Promise<Digest>;
   /** Selected when first asked for; a context that remembers the digest needn't be made a tree for it. */
   readonly selected: () => Promise<readonly Selected[]>;
 }
@@ -13,23 +14,22 @@ export interface SelectedContent {
 /** Changes when equal selections would get other digests than before. */
 const DIGEST_FORM = "2";
 
-/** Selects from a result by a COPY source pattern or a path. `owner` false: who owns the files has no effect. Throws BUILD_COPY_SOURCE_NOT_FOUND. */
-export async function selectContent(
-  scope: StepScope,
-  from: VertexResult,
-  pattern: string,
-  options: SelectionOptions & { readonly owner: boolean },
-): Promise<SelectedContent> {
+/** Selects from a result by a COPY source pattern or a path. `owner` false: who owns the files has no effect. What it gives throws BUILD_COPY_SOURCE_NOT_FOUND. */
+export function selectContent(scope: StepScope, from: VertexResult, pattern: string, options: SelectionOptions & { readonly owner: boolean }): SelectedContent {
   const { owner, ...how } = options;
   let selection: Promise<readonly Selected[]> | undefined;
   const selected = (): Promise<readonly Selected[]> =>
     (selection ??= openResult(scope, from).then(({ tree }) => selectSource(tree, pattern, { ...how, isContext: from.kind === "context" })));
   const memory = from.kind === "context" ? from.context.memory : undefined;
   const name = JSON.stringify([DIGEST_FORM, pattern, how.parents, how.exclude, how.literal ?? false, owner]);
-  const remembered = await memory?.recall(name, scope.io);
-  if (remembered !== undefined) return { digest: remembered, selected };
-  const { reader } = await openResult(scope, from);
-  const digest = await digestSelection(await selected(), reader, { owner, signal: scope.execution.signal });
-  await memory?.remember(name, digest, scope.io);
-  return { digest, selected };
+  const find = async (): Promise<Digest> => {
+    const remembered = await memory?.recall(name, scope.io);
+    if (remembered !== undefined) return remembered;
+    const { reader } = await openResult(scope, from);
+    const found = await digestSelection(await selected(), reader, { owner, signal: scope.execution.signal });
+    await memory?.remember(name, found, scope.io);
+    return found;
+  };
+  let digest: Promise<Digest> | undefined;
+  return { digest: () => (digest ??= find()), selected };
 }

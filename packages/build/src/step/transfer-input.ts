@@ -10,8 +10,8 @@ export interface TransferInput extends AsyncDisposable {
   readonly unpack: boolean;
   /** Readers of contents that no layer holds. */
   readonly readers: readonly OwningReader[];
-  /** Of all that is read of it. */
-  readonly digest: Digest;
+  /** Of all that is read of it; where that is files, they are read for it unless they were before. */
+  digest(): Promise<Digest>;
 }
 
 /** Whether an option was not given, or is empty once it was expanded. */

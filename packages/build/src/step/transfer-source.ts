@@ -1,6 +1,7 @@
 import { type BytePath, ROOT, toBytePath } from "@varve/bytes";
 import { httpFile } from "@varve/context";
 import type { Entry } from "@varve/layer";
+import type { Digest } from "@varve/oci";
 import type { TransferSource, TransferVertex } from "@varve/plan";
 import { digestSelection } from "../copy/selection-digest.ts";
 import type { Selected } from "../copy/selection.ts";
@@ -27,9 +28,10 @@ export async function openTransferSource(scope: StepScope, vertex: TransferVerte
 
 async function pathInput(scope: StepScope, vertex: TransferVertex, pattern: string, from: VertexResult): Promise<TransferInput> {
   const unpack = vertex.unpack ?? vertex.kind === "add";
-  const { digest, selected } = await selectContent(scope, from, pattern, { parents: vertex.parents, exclude: vertex.exclude, owner: isUnset(vertex.chown) });
+  const { digest, selected } = selectContent(scope, from, pattern, { parents: vertex.parents, exclude: vertex.exclude, owner: isUnset(vertex.chown) });
   const readers = from.kind === "context" ? [from.context.reader] : [];
-  return { selected, unpack, readers, digest: unpack ? combined("unpack", digest) : digest, [Symbol.asyncDispose]: NOTHING };
+  const find = unpack ? async (): Promise<Digest> => combined("unpack", await digest()) : digest;
+  return { selected, unpack, readers, digest: find, [Symbol.asyncDispose]: NOTHING };
 }
 
 function inlineInput(name: string, content: string): TransferInput {
@@ -51,7 +53,7 @@ function inlineInput(name: string, content: string): TransferInput {
     selected: () => Promise.resolve([single(toBytePath(name.slice(name.lastIndexOf("/") + 1)), entry)]),
     unpack: false,
     readers: [],
-    digest,
+    digest: () => Promise.resolve(digest),
     [Symbol.asyncDispose]: NOTHING,
   };
 }
@@ -66,7 +68,7 @@ async function httpInput(scope: StepScope, vertex: TransferVertex, source: Extra
     selected: () => Promise.resolve(selected),
     unpack,
     readers: [file.reader],
-    digest: unpack ? combined("unpack", digest) : digest,
+    digest: () => Promise.resolve(unpack ? combined("unpack", digest) : digest),
     [Symbol.asyncDispose]: async () => file[Symbol.asyncDispose](),
   };
 }

@@ -30,6 +30,11 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
   }
   owners.push(...inputs.flatMap((input) => input.readers));
   const independent = isIndependent(vertex);
+  const components = async (): Promise<readonly KeyComponent[]> => {
+    const sources: KeyComponent[] = [];
+    for (const [at, input] of inputs.entries()) sources.push({ name: `source ${at + 1}`, value: await input.digest() });
+    return [...outline(vertex), ...sources];
+  };
   return {
     vertex,
     parent: independent ? undefined : parent,
@@ -40,7 +45,8 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
         value: JSON.stringify(vertex.sources.map((source) => (source.kind === "inline" ? source.name : source.kind === "path" ? source.pattern : source.url))),
       },
     ],
-    components: [...outline(vertex), ...inputs.map((input, at) => ({ name: `source ${at + 1}`, value: input.digest }))],
+    components,
+    ...(from.kind === "context" ? { unread: { from: vertex.from, place: outline(vertex) } } : {}),
     produce: () => produce(scope, vertex, independent ? undefined : parent, inputs, owners),
     [Symbol.asyncDispose]: () => disposeAll(inputs),
   };

@@ -18,10 +18,11 @@ export function workdirStep(scope: StepScope, vertex: WorkdirVertex, parent: Lay
     vertex,
     parent,
     outline: [{ name: "path", value: vertex.path }],
-    components: [
-      { name: "path", value: vertex.path },
-      { name: "user", value: vertex.user },
-    ],
+    components: () =>
+      Promise.resolve([
+        { name: "path", value: vertex.path },
+        { name: "user", value: vertex.user },
+      ]),
     async produce() {
       const { execution, io } = scope;
       const base = await execution.trees.tree(parent, io);
