@@ -1,5 +1,5 @@
 import { type SourceExcerpt, VarveError } from "@varve/errors";
-import { expandParameter, type ParameterContext } from "./parameter.ts";
+import { BRACE_HINT, expandParameter, type ParameterContext } from "./parameter.ts";
 import { createWordAccumulator, type WordAccumulator } from "./word-accumulator.ts";
 
 /** How a word is expanded. */
@@ -103,7 +103,7 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
 
   const singleQuoted = (): string => {
     const close = text.indexOf("'", at + 1);
-    if (close === -1) return fail(`a single quote is not closed in ${excerpt(text)}`);
+    if (close === -1) return fail(`a single quote is not closed in ${excerpt(text)}`, "close it, or write \\' for the character itself");
     const inner = text.slice(at + 1, close);
     at = close + 1;
     return options.rawQuotes === true ? `'${inner}'` : inner;
@@ -115,7 +115,7 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
     at++;
     for (;;) {
       const char = text[at];
-      if (char === undefined) return fail(`a double quote is not closed in ${excerpt(text)}`);
+      if (char === undefined) return fail(`a double quote is not closed in ${excerpt(text)}`, 'close it, or write \\" for the character itself');
       if (char === '"') {
         at++;
         if (options.rawQuotes === true) parts.push(char);
@@ -188,7 +188,7 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
     if (stop !== undefined)
       fail(
         stop === "/" ? `a / is missing in ${excerpt(text)}` : `a } is missing in ${excerpt(text)}`,
-        stop === "/" ? "write ${name/pattern/replacement}" : undefined,
+        stop === "/" ? "write ${name/pattern/replacement}" : BRACE_HINT,
       );
     return words;
   };

@@ -35,7 +35,8 @@ export function parseFlags(context: InstructionContext, known: Readonly<Record<s
     const flag = toFlag(context, token);
     const kind = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
     if (kind === undefined) unknownFlag(context, token, { name: flag.name, known: Object.keys(known) });
-    if (seen.has(flag.name) && kind !== "list") fail(context, `--${flag.name} is given twice`, { at: token, code: "DOCKERFILE_FLAG" });
+    if (seen.has(flag.name) && kind !== "list")
+      fail(context, `--${flag.name} is given twice`, { at: token, code: "DOCKERFILE_FLAG", hint: "keep one of them" });
     seen.add(flag.name);
     checkValue(context, token, { flag, kind });
     found.push({ flag, token });
@@ -75,6 +76,7 @@ function checkValue(context: InstructionContext, token: Token, { flag, kind }: {
   fail(context, flag.value === "" ? `--${flag.name}= has no value` : `--${flag.name} is ${JSON.stringify(flag.value)}, neither true nor false`, {
     at: token,
     code,
+    hint: `write --${flag.name}, or --${flag.name}=true or =false`,
   });
 }
 

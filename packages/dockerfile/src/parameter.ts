@@ -114,6 +114,9 @@ function unsupported(context: ParameterContext, modifier: string): never {
   return context.fail(`unsupported modifier ${modifier} in ${context.whole()}`, "known are :- - :+ + :? ? # ## % %% / and //");
 }
 
+/** Where a word ends at the first blank, an expression with one must be quoted. */
+export const BRACE_HINT = "close the expression; put the word in quotes when a blank stands in it";
+
 function missingBrace(context: ParameterContext): never {
-  return context.fail(`a } is missing in ${context.whole()}`);
+  return context.fail(`a } is missing in ${context.whole()}`, BRACE_HINT);
 }

@@ -9,6 +9,17 @@ import { printDockerfile } from "./print.ts";
 const text = (command: CommandForm): unknown => (command.form === "shell" ? command.text : command.args);
 const run = (source: string): RunInstruction => parseDockerfile(`FROM x\n${source}`).stages[0]!.instructions[0] as RunInstruction;
 
+test.each([
+  ["docker/dockerfile:1", 0],
+  ["docker/dockerfile:1.20-labs@sha256:abc // pinned", 0],
+  ["mirror.example.com/docker/dockerfile-upstream:master", 0],
+  ["evil/frontend:1", 1],
+  ["notdocker/dockerfile", 1],
+])("a frontend %s is read as a Dockerfile, with %i warnings", (name, count) => {
+  const { warnings } = parseDockerfile(`# syntax=${name}\nFROM a\n`);
+  expect(warnings.map(({ rule }) => rule)).toEqual(Array.from({ length: count }, () => "RemoteFrontend"));
+});
+
 describe("parseOnbuild", () => {
   test("parses what the config stores", () => {
     expect(parseOnbuild("RUN <<-EOF\n\techo later\nEOF")).toMatchObject({ kind: "run", heredocs: [{ content: "echo later\n" }] });

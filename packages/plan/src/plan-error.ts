@@ -27,7 +27,7 @@ export function planError(
 export function located(error: unknown, place: Place): unknown {
   if (!(error instanceof VarveError) || (error.source !== undefined && place.trigger === undefined)) return error;
   return new VarveError(error.code, error.message, {
-    hint: error.hint,
+    hint: error.hint ?? (error.code === "OCI_INVALID_REFERENCE" ? "write name:tag or name@sha256:DIGEST, in lower case" : undefined),
     cause: error,
     source: excerptOf(place),
     details: [...error.details, ...triggerDetails(place)],

@@ -38,7 +38,8 @@ function durations(context: InstructionContext, flags: FlagSet): Pick<Healthchec
     const value = parseDuration(text);
     if (value === undefined)
       fail(context, `--${name} ${JSON.stringify(text)} is no duration`, { at, code: "DOCKERFILE_FLAG", hint: "write a number with a unit, as 30s or 1m30s" });
-    if (value !== 0 && value < SHORTEST) fail(context, `--${name} ${text} is less than 1ms`, { at, code: "DOCKERFILE_FLAG" });
+    if (value !== 0 && value < SHORTEST)
+      fail(context, `--${name} ${text} is less than 1ms`, { at, code: "DOCKERFILE_FLAG", hint: "write 1ms or more, or 0 for the default" });
     return { [key]: value } as { readonly [k in K]?: number };
   };
   return { ...read("interval", "interval"), ...read("timeout", "timeout"), ...read("startPeriod", "start-period"), ...read("startInterval", "start-interval") };
@@ -50,5 +51,9 @@ function retries(context: InstructionContext, flags: FlagSet): Pick<HealthcheckI
   if (text === undefined || text === "" || at === undefined) return {};
   const value = /^[-+]?\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 0 && value <= MOST_RETRIES) return { retries: value };
-  fail(context, `--retries ${JSON.stringify(text)} is not a whole number from 0 on`, { at, code: "DOCKERFILE_FLAG" });
+  fail(context, `--retries ${JSON.stringify(text)} is not a whole number from 0 on`, {
+    at,
+    code: "DOCKERFILE_FLAG",
+    hint: "write --retries=3, or 0 for the default",
+  });
 }

@@ -12,9 +12,9 @@ export function onbuildInstruction(context: InstructionContext, type: TypeInstru
   if (args.kind !== "onbuild") fail(context, "ONBUILD has no instruction", { hint: "write ONBUILD and the instruction a build on this image runs" });
   const { flags } = parseFlags(context, {});
   const { child } = args;
-  if (child.keyword.value === "ONBUILD") fail(context, "ONBUILD cannot trigger ONBUILD", { at: child.keyword });
+  if (child.keyword.value === "ONBUILD") fail(context, "ONBUILD cannot trigger ONBUILD", { at: child.keyword, hint: "write ONBUILD once" });
   if (child.keyword.value === "FROM" || child.keyword.value === "MAINTAINER")
-    fail(context, `ONBUILD cannot trigger ${child.keyword.value}`, { at: child.keyword });
+    fail(context, `ONBUILD cannot trigger ${child.keyword.value}`, { at: child.keyword, hint: "a trigger is an instruction of a stage" });
   // as BuildKit stores it: what follows the keyword, then each heredoc with its terminator
   const bodies = context.heredocs.map((heredoc) => `\n${heredoc.raw}${heredoc.name}`);
   const trigger = line.text.slice(child.keyword.start) + bodies.join("");

@@ -74,7 +74,7 @@ export function volumeInstruction(context: InstructionContext): VolumeInstructio
   const { flags } = parseFlags(context, {});
   const volumes = words.map((word) => {
     const value = word.value.trim();
-    if (value === "") fail(context, "VOLUME has an empty path", { at: word });
+    if (value === "") fail(context, "VOLUME has an empty path", { at: word, hint: "write VOLUME /path" });
     return { value, range: toWord(context, word).range };
   });
   return { kind: "volume", ...instructionHead(context), flags, volumes };

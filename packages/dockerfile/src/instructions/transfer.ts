@@ -20,7 +20,11 @@ export function transferInstruction(context: InstructionContext): TransferInstru
   }
   const flags = parseFlags(context, keyword.value === "COPY" ? COPY_FLAGS : ADD_FLAGS);
   if (parseHeredocWord(destination.value) !== undefined)
-    fail(context, `a heredoc cannot be the destination of ${keyword.value}`, { at: destination, code: "DOCKERFILE_HEREDOC" });
+    fail(context, `a heredoc cannot be the destination of ${keyword.value}`, {
+      at: destination,
+      code: "DOCKERFILE_HEREDOC",
+      hint: "heredocs are sources; name a path last",
+    });
   checkFrom(context, flags);
   const unpack = flags.switch("unpack");
   const transfer: Draft<TransferInstruction> = {

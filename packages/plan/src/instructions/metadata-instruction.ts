@@ -54,7 +54,10 @@ export function planUser(scope: InstructionScope, instruction: UserInstruction):
 export function planVolume(scope: InstructionScope, instruction: VolumeInstruction): void {
   const volumes = instruction.volumes.map((word) => {
     const volume = expandIn(scope, word);
-    if (volume === "") throw planError("PLAN_INVALID_INSTRUCTION", `VOLUME ${word.value} is an empty path`, placeOf(scope, word.range));
+    if (volume === "")
+      throw planError("PLAN_INVALID_INSTRUCTION", `VOLUME ${word.value} is an empty path`, placeOf(scope, word.range), {
+        hint: "set the variable before, or write a path",
+      });
     return volume;
   });
   changeRuntime(scope.state, {

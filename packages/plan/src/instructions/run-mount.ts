@@ -44,7 +44,9 @@ function readFields(scope: InstructionScope, mount: RunMount, place: Place): Rea
   for (const { key: written, value } of mount.fields) {
     const key = ALIASES.get(written) ?? written;
     if (!ALL_KEYS.includes(key))
-      throw planError("PLAN_INVALID_MOUNT", `a mount has no field ${JSON.stringify(written)}`, place, { hint: didYouMean(key, ALL_KEYS) });
+      throw planError("PLAN_INVALID_MOUNT", `a mount has no field ${JSON.stringify(written)}`, place, {
+        hint: didYouMean(key, ALL_KEYS) ?? `its fields are ${ALL_KEYS.join(", ")}`,
+      });
     if (value === undefined && !VALUELESS.has(key))
       throw planError("PLAN_INVALID_MOUNT", `the mount's field ${written} has no value`, place, { hint: `write ${written}=value` });
     const expanded = value === undefined ? "true" : expandIn(scope, { value, range: mount.range });
@@ -137,5 +139,5 @@ function checkNumbers({ given, place }: Completion): void {
 function isTrue(value: string, key: string, place: Place): boolean {
   if (/^(1|t|T|true|TRUE|True)$/.test(value)) return true;
   if (/^(0|f|F|false|FALSE|False)$/.test(value)) return false;
-  throw planError("PLAN_INVALID_MOUNT", `${key}=${value} is neither true nor false`, place);
+  throw planError("PLAN_INVALID_MOUNT", `${key}=${value} is neither true nor false`, place, { hint: `write ${key} alone, or ${key}=false` });
 }

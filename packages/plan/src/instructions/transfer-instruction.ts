@@ -126,7 +126,9 @@ function checkChecksum(
 ): void {
   if (given.checksum === undefined) return;
   const fail = (message: string): never => {
-    throw planError("PLAN_INVALID_INSTRUCTION", message, flagPlace(scope, instruction, "checksum"));
+    throw planError("PLAN_INVALID_INSTRUCTION", message, flagPlace(scope, instruction, "checksum"), {
+      hint: "write ADD --checksum=sha256:DIGEST and one URL, or a git source and its commit",
+    });
   };
   const paths = given.sources.filter(({ kind }) => kind !== "inline");
   const [only] = paths;
