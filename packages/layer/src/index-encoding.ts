@@ -53,8 +53,8 @@ export class IndexWriter {
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
-    // by half: the old and the new buffer are there at once
-    const bytes = new Uint8Array(Math.max(this.#length + more, Math.ceil(this.#bytes.length * 1.5)));
+    // by a quarter: the old and the new buffer are there at once, and what is spare stays
+    const bytes = new Uint8Array(Math.max(this.#length + more, Math.ceil(this.#bytes.length * 1.25)));
     bytes.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = bytes;
   }

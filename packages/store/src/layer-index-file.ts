@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
 import { errnoOf, onDisk } from "./disk-error.ts";
 
 const CHECKSUM = 32;
@@ -22,7 +22,14 @@ export async function readLayerIndexFile(path: string): Promise<Uint8Array | und
 /** sha256 of the bytes, then the bytes. No fsync: the checksum tells after a power cut, and the file can be made again. */
 export async function writeLayerIndexFile(path: string, temporary: string, bytes: Uint8Array): Promise<void> {
   await onDisk("write a layer index", async () => {
-    await writeFile(temporary, Buffer.concat([checksum(bytes), bytes]), { flag: "wx", mode: 0o600 });
+    const handle = await open(temporary, "wx", 0o600);
+    try {
+      await handle.writeFile(checksum(bytes));
+      // not joined: an index may be large
+      await handle.writeFile(bytes);
+    } finally {
+      await handle.close();
+    }
     await rename(temporary, path);
   });
 }
