@@ -30,6 +30,8 @@ const HEADER = 16;
 /** dev, ino, size, mtime, ctime. */
 const FIELDS = 5;
 const DIGEST = 32;
+/** Rows without digests that are written at once. */
+const ZEROS = 4096;
 /** What is known of a row, as bits. */
 const HAS_DIGEST = 1;
 const IS_BARE = 2;
@@ -91,7 +93,7 @@ async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<
 class CachedDigests {
   #length = 0;
   #states: BigInt64Array;
-  #digests: Uint8Array;
+  #digests: Uint8Array<ArrayBuffer>;
   #known: Uint8Array;
   /** Of a row, {@link UNUSED} and so on. */
   #marks: Uint8Array;
@@ -100,7 +102,7 @@ class CachedDigests {
 
   constructor(rows: number) {
     this.#states = new BigInt64Array(FIELDS * rows);
-    this.#digests = new Uint8Array(DIGEST * rows);
+    this.#digests = new Uint8Array(0);
     this.#known = new Uint8Array(rows);
     this.#marks = new Uint8Array(rows);
     this.#places = new Uint32Array(placesFor(rows));
@@ -113,7 +115,7 @@ class CachedDigests {
     if (magic !== MAGIC || bytes.length !== HEADER + rows * (8 * FIELDS + DIGEST + 1)) return undefined;
     const made = new CachedDigests(rows);
     new Uint8Array(made.#states.buffer).set(bytes.subarray(HEADER, HEADER + rows * 8 * FIELDS));
-    made.#digests.set(bytes.subarray(HEADER + rows * 8 * FIELDS, HEADER + rows * (8 * FIELDS + DIGEST)));
+    made.#withDigests().set(bytes.subarray(HEADER + rows * 8 * FIELDS, HEADER + rows * (8 * FIELDS + DIGEST)));
     made.#known.set(bytes.subarray(HEADER + rows * (8 * FIELDS + DIGEST)));
     made.#length = rows;
     for (let row = 0; row < rows; row++) made.#places[made.#place(made.#states[FIELDS * row] ?? 0n, made.#states[FIELDS * row + 1] ?? 0n)] = row + 1;
@@ -131,7 +133,7 @@ class CachedDigests {
 
   set(state: FileState, digest: Digest, keep: boolean): void {
     const row = this.#put(state, HAS_DIGEST, keep ? USED : TRANSIENT);
-    Buffer.from(this.#digests.buffer).write(digestHex(digest), DIGEST * row, "hex");
+    Buffer.from(this.#withDigests().buffer).write(digestHex(digest), DIGEST * row, "hex");
   }
 
   setBare(state: FileState): void {
@@ -172,7 +174,8 @@ class CachedDigests {
     const kept = prune || count(TRANSIENT) > 0 ? this.#select(prune ? (mark) => mark === USED : (mark) => mark !== TRANSIENT) : this;
     yield new Uint8Array(Uint32Array.of(MAGIC, kept.#length, 0, 0).buffer);
     yield new Uint8Array(kept.#states.buffer, 0, 8 * FIELDS * kept.#length);
-    yield kept.#digests.subarray(0, DIGEST * kept.#length);
+    if (kept.#digests.length > 0) yield kept.#digests.subarray(0, DIGEST * kept.#length);
+    else for (let row = 0; row < kept.#length; row += ZEROS) yield new Uint8Array(DIGEST * Math.min(ZEROS, kept.#length - row));
     yield kept.#known.subarray(0, kept.#length);
   }
 
@@ -182,17 +185,23 @@ class CachedDigests {
     for (let row = 0; row < this.#length; row++) {
       if (!wanted(this.#marks[row] ?? UNUSED)) continue;
       kept.#states.set(this.#states.subarray(FIELDS * row, FIELDS * (row + 1)), FIELDS * kept.#length);
-      kept.#digests.set(this.#digests.subarray(DIGEST * row, DIGEST * (row + 1)), DIGEST * kept.#length);
+      if (this.#digests.length > 0) kept.#withDigests().set(this.#digests.subarray(DIGEST * row, DIGEST * (row + 1)), DIGEST * kept.#length);
       kept.#known[kept.#length] = this.#known[row] ?? 0;
       kept.#length++;
     }
     return kept;
   }
 
+  /** The column of digests, made when the first is set: empty files have none, and may be a million. */
+  #withDigests(): Uint8Array<ArrayBuffer> {
+    if (this.#digests.length === 0) this.#digests = new Uint8Array(DIGEST * this.#marks.length);
+    return this.#digests;
+  }
+
   #resize(rows: number): void {
     const states = new BigInt64Array(FIELDS * rows);
     states.set(this.#states);
-    const digests = new Uint8Array(DIGEST * rows);
+    const digests = new Uint8Array(this.#digests.length === 0 ? 0 : DIGEST * rows);
     digests.set(this.#digests);
     const known = new Uint8Array(rows);
     known.set(this.#known);
