@@ -1,32 +1,26 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Served, serveStore } from "./served.ts";
 import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 let space: Workspace;
-let server: ChildProcess;
+let server: Served;
 let host: string;
 let context: string;
 
 beforeAll(async () => {
   space = await createWorkspace();
-  server = spawn(process.execPath, [VARVE, "serve", "--port", "0"], {
-    env: { ...process.env, VARVE_HOME: join(space.root, "served") },
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  host = await new Promise<string>((resolve, reject) => {
-    server.once("exit", (code) => reject(new Error(`varve serve ended with ${code}`)));
-    server.stdout?.once("data", (data: Buffer) => resolve(new URL(String(data).trim()).host));
-  });
+  server = await serveStore(join(space.root, "served"));
+  ({ host } = server);
   context = await space.files("ctx", { Dockerfile: "FROM scratch\nARG NAME\nCOPY a /a\nWORKDIR /made\nLABEL name=$NAME\n", a: "one\n" });
 });
 afterAll(async () => {
-  server.removeAllListeners("exit");
-  server.kill();
-  await space[Symbol.asyncDispose]();
+  server?.stop();
+  await space?.[Symbol.asyncDispose]();
 });
 
 let machines = 0;

@@ -1,29 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createWorkspace, makeBusyboxRoot, runProgram, VARVE, type Workspace } from "./varve.ts";
+import { type Served, serveStore } from "./served.ts";
+import { createWorkspace, makeBusyboxRoot, runProgram, type Workspace } from "./varve.ts";
 
 let space: Workspace;
-let server: ChildProcess;
+let server: Served;
 let host: string;
 
 beforeAll(async () => {
   space = await createWorkspace();
-  server = spawn(process.execPath, [VARVE, "serve", "--port", "0"], {
-    env: { ...process.env, VARVE_HOME: join(space.root, "served") },
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  host = await new Promise<string>((resolve, reject) => {
-    server.once("exit", (code) => reject(new Error(`varve serve ended with ${code}`)));
-    server.stdout?.once("data", (data: Buffer) => resolve(new URL(String(data).trim()).host));
-  });
+  server = await serveStore(join(space.root, "served"));
+  ({ host } = server);
 });
 afterAll(async () => {
-  server.removeAllListeners("exit");
-  server.kill();
-  await space[Symbol.asyncDispose]();
+  server?.stop();
+  await space?.[Symbol.asyncDispose]();
 });
 
 describe("the embedded registry", () => {
