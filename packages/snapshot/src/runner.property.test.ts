@@ -41,7 +41,8 @@ const operation = fc.oneof(
   fc.tuple(name, name).map(([from, to]) => `mv ${quoted(from)} ${quoted(to)}`),
   fc.tuple(name, name).map(([from, to]) => `ln ${quoted(from)} ${quoted(to)}`),
   fc.tuple(name, name).map(([from, to]) => `ln -sfn ${from.replaceAll(" ", "_")} ${quoted(to)}`),
-  fc.tuple(name, name).map(([from, to]) => `[ ! -d ${quoted(from)} ] && cp -a ${quoted(from)} ${quoted(to)}`),
+  // onto a fifo it would wait for a reader
+  fc.tuple(name, name).map(([from, to]) => `[ ! -d ${quoted(from)} ] && [ ! -p ${quoted(to)} ] && cp -a ${quoted(from)} ${quoted(to)}`),
   fc.tuple(name, fc.constantFrom("700", "4755", "1777", "000")).map(([path, mode]) => `chmod ${mode} ${quoted(path)}`),
   fc.tuple(name, fc.constantFrom("1:2", "0:0")).map(([path, owner]) => `chown -h ${owner} ${quoted(path)}`),
   name.map((path) => `mkfifo ${quoted(path)}`),
