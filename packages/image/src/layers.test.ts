@@ -17,7 +17,7 @@ import {
   type NewEntry,
   withParents,
 } from "@varve/layer";
-import { type Descriptor, digestFromHex, type DiffID, MEDIA_TYPES } from "@varve/oci";
+import { type Descriptor, digestFromHex, digestHex, type DiffID, MEDIA_TYPES } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { imageTree, layerIndex } from "./layer-index-store.ts";
@@ -116,6 +116,18 @@ describe("createLayer", () => {
     const one = await make(sample());
     const two = await make(sample());
     expect(two.descriptor).toEqual(one.descriptor);
+  });
+
+  it("copies nothing out of an earlier blob that is damaged", async () => {
+    const earlier = await make(sample());
+    const blob = path.join(directory, "store", "blobs", "sha256", digestHex(earlier.descriptor.digest));
+    const bytes = await readFile(blob);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    await rm(blob);
+    await writeFile(blob, bytes);
+    const { diffID, descriptor } = await make(tree(sample(), file("d/new", "new")), [earlier.diffID]);
+    const tar = await collectBytes(decompress(await store.fetch(descriptor)), 1e9, () => new Error("too large"));
+    expect(`sha256:${createHash("sha256").update(tar).digest("hex")}`).toBe(diffID);
   });
 
   it("knows the diffID before the blob is stored, having read all content", async () => {

@@ -1,6 +1,6 @@
 import type { Codec } from "@varve/archive";
 import { collectBytes } from "@varve/bytes";
-import { type Digest, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
+import { type Descriptor, type Digest, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { readStoredIndex } from "./layer-index-store.ts";
 
@@ -21,13 +21,29 @@ export async function segmentReuse(
   const places = new Map<Digest, Place>();
   for (const diffID of previous) await collectPlaces(store, diffID, { codec, places }, options);
   if (places.size === 0) return undefined;
+  const whole = new Map<Digest, Promise<boolean>>();
   return async (digest) => {
     const place = places.get(digest);
     if (place === undefined) return undefined;
     const { blob, blobSize, offset, size } = place;
-    const stream = await store.fetchRange({ mediaType: MEDIA_TYPES.ociLayerGzip, digest: blob, size: blobSize }, offset, size, options);
+    const descriptor = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: blob, size: blobSize };
+    const known = whole.get(blob) ?? isWhole(store, descriptor, options);
+    whole.set(blob, known);
+    if (!(await known)) return undefined;
+    const stream = await store.fetchRange(descriptor, offset, size, options);
     return collectBytes(stream, size, () => new RangeError("a range was longer than asked for"));
   };
+}
+
+/** Whether a blob is what it was when it was stored: what is copied out of it gets a new digest, under which damage would stay unseen. */
+async function isWhole(store: Store, descriptor: Descriptor, options: IOOptions): Promise<boolean> {
+  try {
+    for await (const _ of await store.fetch(descriptor, options));
+    return true;
+  } catch {
+    options.signal?.throwIfAborted();
+    return false;
+  }
 }
 
 async function collectPlaces(

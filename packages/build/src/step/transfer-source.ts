@@ -6,6 +6,7 @@ import type { TransferSource, TransferVertex } from "@varve/plan";
 import { digestSelection } from "../copy/selection-digest.ts";
 import type { Selected } from "../copy/selection.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
+import { MADE_TIME } from "./made-time.ts";
 import { combined, isUnset, type TransferInput } from "./transfer-input.ts";
 import { gitInput } from "./git-source.ts";
 import { selectContent } from "./selected-content.ts";
@@ -42,8 +43,7 @@ function inlineInput(name: string, content: string): TransferInput {
     mode: 0o644,
     uid: 0,
     gid: 0,
-    // not the epoch: the layer may be found by a build with another, and rewrite-timestamp makes it that anyway
-    mtime: Math.floor(Date.now() / 1000),
+    mtime: MADE_TIME,
     size: bytes.length,
     node: 0,
     content: { kind: "bytes", bytes, size: bytes.length },

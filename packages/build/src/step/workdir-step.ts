@@ -5,12 +5,7 @@ import { createDestination } from "../copy/destination.ts";
 import type { LayerStack } from "../layer-stack.ts";
 import type { StepScope } from "./execution.ts";
 import type { LayerStep } from "./layer-step.ts";
-
-/**
- * Of directories nobody gave a time, in seconds since the epoch: 2000-01-01, so that equal Dockerfiles give equal layers whenever they are built. Not
- * SOURCE_DATE_EPOCH, since the layer may be found by a build with another.
- */
-const MADE_TIME = 946_684_800;
+import { MADE_TIME } from "./made-time.ts";
 
 /** WORKDIR as a step: what is missing of the path is made, 0755, owned by the current user (fact 36). */
 export function workdirStep(scope: StepScope, vertex: WorkdirVertex, parent: LayerStack): LayerStep {
