@@ -57,6 +57,14 @@ describeWithTools(["docker-registry", "skopeo", "umoci", "buildah", "podman", "r
     await ok("skopeo", ["copy", "--src-tls-verify=false", `docker://${name}`, `dir:${join(space.root, "copied")}`]);
   });
 
+  it("is mounted, not uploaded, when it is pushed under a second name", async () => {
+    const second = `${registry.host}/other/app:1`;
+    await space.ok(["tag", name, second]);
+    const { stderr } = await space.ok(["push", second]);
+    expect(stderr).toContain("Pushed 0 blobs (0B), 6 mounted\n");
+    await ok("skopeo", ["inspect", "--tls-verify=false", `docker://${second}`]);
+  });
+
   it("is unpacked by umoci and run by runc", async () => {
     const layout = join(space.root, "layout");
     await ok("skopeo", ["copy", "--src-tls-verify=false", `docker://${name}`, `oci:${layout}:app`]);

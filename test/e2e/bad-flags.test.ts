@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createWorkspace, type Workspace } from "./varve.ts";
+import { createWorkspace, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 let space: Workspace;
 beforeAll(async () => {
@@ -43,4 +43,10 @@ it("an image ID of an earlier build is not left for a later one's", async () => 
   await space.files("bad", { Dockerfile: "FROM scratch\nCOPY none /\n" });
   expect((await space.varve(["build", "--iidfile", file, "bad"])).code).toBe(1);
   expect(existsSync(file)).toBe(false);
+});
+
+it("says that stdout can't be written to", async () => {
+  const command = `"${process.execPath}" "${VARVE}" build --print ctx > /dev/full`;
+  const outcome = await runProgram("sh", ["-c", command], { cwd: space.root, env: { VARVE_HOME: space.home } });
+  expect(outcome).toMatchObject({ code: 1, stderr: "varve: cannot write to stdout: no space left on device\n" });
 });

@@ -39,10 +39,11 @@ function dieOf(name: keyof typeof STOPS): void {
   setTimeout(() => process.exit(STOPS[name]), 100);
 }
 
-// `varve … | head` is no reason for a stack trace
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(EXIT.ok);
-  throw error;
+  // `varve … | head` is no reason for a message
+  if (error.code === "EPIPE") process.exit(EXIT.brokenPipe);
+  session.say(`varve: cannot write to stdout: ${error.message.replace(/^[A-Z]+: (.*), write$/, "$1")}\n`);
+  process.exit(EXIT.failed);
 });
 
 function report(error: unknown): number {

@@ -3,6 +3,7 @@ import { copyGraph } from "@varve/image";
 import { parseReference } from "@varve/oci";
 import { EXIT } from "../exit-code.ts";
 import { findLocalImage, shownName, withLeasedStore } from "../local-image.ts";
+import { mountCandidates } from "../mount-candidates.ts";
 import { openRegistries } from "../registry-access.ts";
 import type { Session } from "../session.ts";
 import { createTransferLog } from "../transfer-log.ts";
@@ -22,7 +23,8 @@ export async function pushCommand(
     if (reference.tag === undefined) throw new VarveError("CLI_USAGE", `${text} has no tag to push`, { hint: `varve tag ${text} NAME:TAG gives it one` });
     const repository = registries.repository(reference);
     if (flags.quiet !== true) session.say(`Pushing ${shownName(name)}\n`);
-    await copyGraph(store, repository, descriptor, { signal, onProgress: log.onProgress });
+    const mountFrom = await mountCandidates(store, reference, { signal });
+    await copyGraph(store, repository, descriptor, { signal, mountFrom, onProgress: log.onProgress });
     await repository.tag(descriptor, reference.tag, { signal });
     if (flags.quiet !== true) session.say(`Pushed ${log.summary()}\n`);
     session.print(`${descriptor.digest}\n`);

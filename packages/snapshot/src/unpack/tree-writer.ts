@@ -249,7 +249,14 @@ function attempt(entry: WriteEntry, action: () => void): void {
 
 function applyError(entry: WriteEntry, error: unknown): unknown {
   if (error instanceof VarveError) return error;
-  return new VarveError("SNAPSHOT_APPLY_FAILED", `cannot write ${JSON.stringify(displayPath(entry.path))} of a root filesystem: ${(error as Error).message}`, {
-    cause: error,
-  });
+  const { code, message } = error as NodeJS.ErrnoException;
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new VarveError(
+    "SNAPSHOT_APPLY_FAILED",
+    `cannot write ${JSON.stringify(displayPath(entry.path))} of a root filesystem: ${full ? "no space left" : message}`,
+    {
+      ...(full ? { hint: "free some space on the store's disk, or set VARVE_HOME to a larger one" } : {}),
+      cause: error,
+    },
+  );
 }
