@@ -36,6 +36,15 @@ describe("a command line that can't be followed", () => {
   });
 });
 
+it("a step that asks for all capabilities needs them to be allowed", async () => {
+  await space.files("insecure", { Dockerfile: "FROM scratch\nRUN --security=insecure x\n" });
+  const refused = await space.varve(["build", "insecure"]);
+  expect(refused).toMatchObject({ code: 1 });
+  expect(refused.stderr).toContain("Dockerfile:2:1: security.insecure is not allowed [BUILD_NOT_ALLOWED]");
+  expect((await space.varve(["build", "--allow", "security.insecure", "insecure"])).stderr).not.toContain("BUILD_NOT_ALLOWED");
+  expect(await space.varve(["build", "--allow", "everything", "insecure"])).toMatchObject({ code: 2 });
+});
+
 it("an image ID of an earlier build is not left for a later one's", async () => {
   const file = join(space.root, "id");
   await space.ok(["build", "--iidfile", file, "--metadata-file", "/dev/null", "ctx"]);

@@ -139,6 +139,21 @@ describeWithTools(["busybox", "script"], "containers", () => {
     expect((await inspect("mounted:1")).config.rootfs.diff_ids).toHaveLength(1);
   });
 
+  it.each(["chroot", "proot"])("do no harm to what is mounted on %s", async (sandbox) => {
+    const folder = await space.files(`kept-${sandbox}`, { data: "gold\n", file: "gold\n" });
+    await space.varve(["run", "--rm", "--sandbox", sandbox, "-v", `${folder}:/p`, "-v", `${folder}/file:/f`, "bb:1", "cat", "/p/data"]);
+    expect(await readFile(join(folder, "data"), "utf8")).toBe("gold\n");
+    expect(await readFile(join(folder, "file"), "utf8")).toBe("gold\n");
+    const shell = await runProgram(
+      "script",
+      ["-qec", `${process.execPath} ${VARVE} run --rm -it --sandbox ${sandbox} bb:1 sh -c 'test -t 0 && echo yes'`, "/dev/null"],
+      {
+        env: { VARVE_HOME: space.home },
+      },
+    );
+    expect(shell.stdout).toContain("yes");
+  });
+
   it.each([
     ["a named volume", ["run", "-v", "data:/data", "bb:1"], "varve has no named volumes"],
     ["a volume without a target", ["run", "-v", "/data", "bb:1"], "is not HOST:CONTAINER"],

@@ -33,6 +33,9 @@ export type Output =
   | { readonly type: "tar"; readonly dest: string }
   | { readonly type: "local"; readonly dest: string };
 
+/** As buildx's --allow. */
+export type Entitlement = "security.insecure" | "network.host";
+
 /** A cache in a registry. */
 export interface CacheRepository {
   /** A repository's name, without a tag. */
@@ -67,6 +70,8 @@ export interface BuildOptions extends RungChoice {
   readonly cacheRepository?: CacheRepository;
   readonly outputs?: readonly Output[];
   readonly network?: "default" | "none" | "host";
+  /** What steps may ask for beyond the usual: `security.insecure` for RUN --security=insecure. `network.host` is allowed anyway. */
+  readonly allow?: readonly Entitlement[];
   readonly secrets?: readonly { readonly id: string; readonly file?: string; readonly env?: string }[];
   readonly ssh?: readonly { readonly id: string; readonly socket?: string }[];
   readonly addHosts?: readonly { readonly host: string; readonly address: string }[];

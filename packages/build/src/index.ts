@@ -1,6 +1,6 @@
 export { build, checkFor, outlineFor, planFor, targetsFor } from "./build.ts";
 export type { BuildEvent } from "./build-event.ts";
-export type { BuildOptions, BuildResult, CacheRepository, ImageForm, Output } from "./build-options.ts";
+export type { BuildOptions, BuildResult, CacheRepository, Entitlement, ImageForm, Output } from "./build-options.ts";
 export type { CheckResult } from "./check/check.ts";
 export type { OutlineResult, TargetsResult } from "./check/outline.ts";
 export { diagnose, type Diagnosis, type DoctorOptions } from "./doctor/doctor.ts";

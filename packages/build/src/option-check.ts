@@ -101,6 +101,7 @@ const OPTIONS: Shape<BuildOptions> = {
   cacheRepository: shape<CacheRepository>({ name: text, maxAge: whole, readOnly: flag }, ["name"]),
   outputs: list(output),
   network: oneOf("default", "none", "host"),
+  allow: list(oneOf("security.insecure", "network.host")),
   secrets: list(shape<Item<"secrets">>({ id: text, file: text, env: text }, ["id"])),
   ssh: list(shape<Item<"ssh">>({ id: text, socket: text }, ["id"])),
   addHosts: list(shape<Item<"addHosts">>({ host: text, address: text }, ["host", "address"])),

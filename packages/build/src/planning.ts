@@ -1,4 +1,5 @@
 import { type Dockerfile, parseDockerfile } from "@varve/dockerfile";
+import { VarveError } from "@varve/errors";
 import type { IOOptions, Platform } from "@varve/oci";
 import { type Plan, planBuild, type PlanOptions, refuseWarnings, type RequiredBase, requiredBases, type ResolvedBase } from "@varve/plan";
 import type { BaseImages } from "./base/base-images.ts";
@@ -42,7 +43,18 @@ export async function planAll(
     seen.add(key);
   }
   refuseWarnings(dockerfile, { buildArgs: options.buildArgs ?? {} }, warnings);
+  for (const plan of plans) requireAllowed(dockerfile, plan, options);
   return { dockerfile, plans };
+}
+
+/** As BuildKit: what reaches beyond the usual needs the consent of whoever builds, cached or not. */
+function requireAllowed(dockerfile: Dockerfile, plan: Plan, { allow = [] }: BuildOptions): void {
+  const insecure = plan.vertices.find((vertex) => vertex.kind === "run" && vertex.security === "insecure");
+  if (insecure === undefined || allow.includes("security.insecure")) return;
+  const error = new VarveError("BUILD_NOT_ALLOWED", "security.insecure is not allowed", {
+    hint: "the step asks for all capabilities; if you trust the Dockerfile, add --allow security.insecure",
+  });
+  throw atSource(error, dockerfile, insecure.range);
 }
 
 async function planOne(dockerfile: Dockerfile, planOptions: PlanOptions, scope: PlanningScope): Promise<Plan> {

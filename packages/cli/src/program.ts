@@ -37,6 +37,7 @@ function withBuildInputs(command: Command): Command {
     .addOption(list("--secret <id=…,src=…>", "a secret for RUN --mount=type=secret (repeatable)"))
     .addOption(list("--ssh <default|id=socket>", "an ssh agent for RUN --mount=type=ssh (repeatable)"))
     .addOption(list("--build-context <name=source>", "a named context (repeatable)"))
+    .addOption(list("--allow <entitlement>", "security.insecure: what RUN may ask for (repeatable)"))
     .addOption(list("--add-host <host:ip>", "a line for RUN's /etc/hosts (repeatable)"))
     .option("--shm-size <bytes>", "size of RUN's /dev/shm")
     .addOption(list("--ulimit <name=soft:hard>", "a limit for RUN (repeatable)"))

@@ -117,7 +117,8 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
   const signal = step.signal;
   const name = randomUUID();
   const root = step.tree.lookup("" as BytePath);
-  const plan = planMounts(step.tree, stepMounts(step, helper.ids));
+  const shown = { ...step, mounts: mountsFor(helper.driver, step.mounts) };
+  const plan = planMounts(step.tree, stepMounts(shown, helper.ids));
   const { mode = 0o755, uid = 0, gid = 0, mtime = 0 } = root ?? {};
   const release = async (): Promise<void> => {
     // a helper that is gone has taken the step with it
@@ -140,6 +141,20 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
     await release();
     throw error;
   }
+}
+
+const CONSOLE = "/dev/console";
+
+/** Where mounts are moved into the root and out again, nothing of the host may be one of them; a terminal works without its name. */
+function mountsFor(driver: SandboxDriver, mounts: RunStep["mounts"]): RunStep["mounts"] {
+  if (driver.placed !== true) return mounts;
+  return mounts.filter((mount) => {
+    if (mount.kind !== "host") return true;
+    if (mount.target === CONSOLE) return false;
+    throw new VarveError("SANDBOX_UNSUPPORTED", `nothing of this machine can be shown at ${mount.target} by the sandbox ${driver.name}`, {
+      hint: "copy it into the image, or use a sandbox that can mount, or proot",
+    });
+  });
 }
 
 function processOf(step: RunStep, mounts: readonly SandboxMount[]): calls.RunParams["process"] {

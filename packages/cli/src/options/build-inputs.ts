@@ -1,4 +1,4 @@
-import type { BuildOptions } from "@varve/build";
+import type { Entitlement, BuildOptions } from "@varve/build";
 import { VarveError } from "@varve/errors";
 import type { ProgressMode } from "../progress/progress.ts";
 import type { Session } from "../session.ts";
@@ -18,6 +18,7 @@ export interface BuildInputFlags extends RungFlags {
   readonly secret: readonly string[];
   readonly ssh: readonly string[];
   readonly buildContext: readonly string[];
+  readonly allow: readonly string[];
   readonly addHost: readonly string[];
   readonly shmSize?: string;
   readonly ulimit: readonly string[];
@@ -41,6 +42,7 @@ export function buildInputs(
     network: flags.network,
     secrets: flags.secret.map((text) => parseSecret(text)),
     ssh: flags.ssh.map((text) => parseSsh(text)),
+    allow: flags.allow.map((text) => parseEntitlement(text)),
     addHosts: flags.addHost.map((text) => parseHost(text)),
     ...(flags.shmSize === undefined ? {} : { shmSize: parseBytes("--shm-size", flags.shmSize) }),
     ulimits: flags.ulimit.map((text) => parseUlimit(text)),
@@ -80,4 +82,9 @@ function parseSecret(text: string): { readonly id: string; readonly file?: strin
 function parseSsh(text: string): { readonly id: string; readonly socket?: string } {
   const [id, socket] = splitPair(text);
   return socket === "" ? { id } : { id, socket };
+}
+
+function parseEntitlement(text: string): Entitlement {
+  if (text === "security.insecure" || text === "network.host") return text;
+  throw new VarveError("CLI_USAGE", `--allow: unknown entitlement ${JSON.stringify(text)}`, { hint: "known are security.insecure, network.host" });
 }

@@ -12,5 +12,6 @@ export const BUILD_CODES = {
   BUILD_CONTAINER_NOT_FOUND: "The store has no container of that name.",
   BUILD_CONTAINER_RUNNING: "A container's command has not ended yet.",
   BUILD_CONTAINER_DEAD: "A container's command was killed before what it changed was kept.",
+  BUILD_NOT_ALLOWED: "A step asks for more than steps may have, and nobody allowed it.",
   BUILD_CANCELLED: "The build was cancelled.",
 } as const;

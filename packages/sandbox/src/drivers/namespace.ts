@@ -22,7 +22,9 @@ export const namespaceDriver: SandboxDriver = {
   },
   losses(features) {
     return [
-      ...(features.ids === "one" ? ["all files belong to one user while the step runs: owners it sets are not kept"] : []),
+      ...(features.ids === "one"
+        ? ["all files belong to one user while the step runs: owners it sets are not kept, devices are not made, supplementary groups are missing"]
+        : []),
       ...(features.filters ? [] : ["the kernel takes no seccomp filter: a step may make every system call"]),
       ...(features.proc ? [] : ["/proc cannot be mounted here and is empty"]),
     ];

@@ -49,7 +49,7 @@ export const prootDriver: SandboxDriver = {
   },
   losses: () => [
     "all files belong to one user while the step runs: owners and file capabilities it sets are not kept, devices are not made, supplementary groups are missing",
-    "nothing but translated paths keeps the step from the container it runs in: read-only mounts can be written to, sizes of tmpfs and /dev/shm are not limited",
+    "nothing but translated paths keeps the step from the container it runs in: read-only mounts can be written to, sizes of tmpfs and /dev/shm are not limited, renamed files may change their modes",
   ],
 };
 

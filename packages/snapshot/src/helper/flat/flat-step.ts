@@ -1,4 +1,5 @@
 import { lstatSync, mkdirSync, chmodSync } from "node:fs";
+import { dirname } from "node:path";
 import { type BytePath, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { Place, SandboxDriver, SandboxMount } from "@varve/sandbox";
@@ -45,7 +46,8 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
     const mounts = bindsOf(step.mounts, options);
     const guard = guardSecrets(
       launcher,
-      mounts.map(({ source }) => hostPath(source)).filter((path) => lstatSync(path).isFile()),
+      // what is emptied is the step's own, never a file of the host that is shown to it
+      mounts.flatMap(({ source }) => (isOwn(source, directory) && lstatSync(hostPath(source)).isFile() ? [hostPath(source)] : [])),
     );
     try {
       for (const mount of driver.placed === true ? [...own, ...mounts] : own) placements.place(mount);
@@ -92,10 +94,19 @@ function ownMounts(directory: string, dev: string, driver: SandboxDriver): Bind[
   return [mount("dev", dev), ...empty];
 }
 
+/** Whether it is in this process's working folder, which a step's own lies in. */
+function isOwn(source: BytePath, directory: string): boolean {
+  return source.startsWith(`${bytesOfHostPath(dirname(directory))}/`);
+}
+
 /** A step's mounts with an empty directory for each tmpfs. */
-function bindsOf(mounts: readonly SandboxMount[], { directory, cacheMounts }: FlatStepOptions): Bind[] {
+function bindsOf(mounts: readonly SandboxMount[], { driver, directory, cacheMounts }: FlatStepOptions): Bind[] {
   return mounts.map((mount, i) => {
     if (mount.kind === "bind") {
+      // what is placed is moved, and thrown away after
+      if (driver.placed === true && !isOwn(mount.source, directory) && !mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
+        throw new VarveError("SANDBOX_SETUP_FAILED", `what is mounted on /${displayPath(mount.target)} is not the step's own`);
+      }
       if (mount.readonly && mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
         throw new VarveError("SANDBOX_UNSUPPORTED", `a read-only cache on /${displayPath(mount.target)} needs a sandbox that can mount`);
       }
