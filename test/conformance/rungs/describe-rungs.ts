@@ -1,0 +1,164 @@
+import { execFileSync } from "node:child_process";
+import { chmod, chown, cp, mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describeWithTools } from "@varve/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createWorkspace, makeBusyboxRoot, runProgram, type Outcome, type Workspace } from "../../e2e/varve.ts";
+import { type ListedEntry, listTar } from "./listing.ts";
+import { SMALL_CASES } from "./rung-cases.mjs";
+
+const INDEX = fileURLToPath(new URL("../../../packages/cli/dist/index.js", import.meta.url));
+const BUILD_CASES = fileURLToPath(new URL("build-cases.mjs", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
+/** Puts a command where little is granted; lies beside the repository, not in it. */
+const JAIL = fileURLToPath(new URL("../../../../shared/tools/jail.mjs", import.meta.url));
+
+interface Place {
+  readonly title: string;
+  /** Asked for; `auto` in jails, where the point is what is found. */
+  readonly rung: string;
+  readonly as: "root" | "user" | "docker" | "crio" | "restricted" | "userns";
+  /** Owners that steps set are not kept. */
+  readonly oneOwner?: boolean;
+  /** May be missing: its reason. */
+  readonly optional?: string;
+  /** Built in the long run only: another rung or place tells most of it. */
+  readonly long?: boolean;
+}
+
+/** The first is what the others are held against; what it gives is held against BuildKit by the conformance suites. */
+const PLACES: readonly Place[] = [
+  { title: "namespace as root", rung: "namespace", as: "root" },
+  { title: "bwrap as root", rung: "bwrap", as: "root", oneOwner: true, long: true },
+  { title: "chroot as root", rung: "chroot", as: "root" },
+  { title: "namespace as an ordinary user", rung: "namespace", as: "user", oneOwner: true },
+  { title: "bwrap as an ordinary user", rung: "bwrap", as: "user", oneOwner: true, long: true },
+  { title: "Docker's default container", rung: "auto", as: "docker", optional: "../shared/tools/jail.mjs", long: true },
+  { title: "a laptop with user namespaces", rung: "auto", as: "userns", oneOwner: true, optional: "../shared/tools/jail.mjs", long: true },
+  { title: "oci as root", rung: "oci", as: "root" },
+  { title: "proot as root", rung: "proot", as: "root", oneOwner: true, long: true },
+  { title: "proot as an ordinary user", rung: "proot", as: "user", oneOwner: true },
+  { title: "CRI-O", rung: "auto", as: "crio", oneOwner: true, optional: "../shared/tools/jail.mjs", long: true },
+  { title: "PodSecurity restricted", rung: "auto", as: "restricted", oneOwner: true, optional: "../shared/tools/jail.mjs", long: true },
+];
+
+interface End {
+  readonly ok: boolean;
+  readonly code?: string;
+  readonly message?: string;
+  readonly notes: readonly string[];
+}
+interface Built {
+  readonly ends: Readonly<Record<string, End>>;
+  readonly trees: readonly ReadonlyMap<string, ListedEntry>[];
+}
+
+/** Builds every case in every place of the core, or of the long run, and holds the results against those of the first place. */
+export function describeRungs(which: "core" | "long"): void {
+  describeWithTools(["busybox", "unshare", "setpriv", "bwrap", "proot", "runc"], "the same Dockerfiles on every rung", () => {
+    describePlaces(PLACES.slice(1).filter(({ long = false }) => long === (which === "long")));
+  });
+}
+
+function describePlaces(places: readonly Place[]): void {
+  let space: Workspace;
+  let reference: Built;
+  beforeAll(async () => {
+    space = await createWorkspace();
+    await makeContexts(space);
+    reference = await buildIn(space, PLACES[0] as Place);
+  }, 300_000);
+  afterAll(async () => {
+    await space?.[Symbol.asyncDispose]();
+  });
+
+  test("the reference builds what can be built", () => {
+    expect(failures(reference)).toEqual([]);
+  });
+
+  describe.each(places)("$title", (place) => {
+    const missing = place.optional !== undefined && !existsSync(JAIL);
+    test.skipIf(missing)(missing ? `gives the same (needs ${place.optional})` : "gives the same", { timeout: 300_000 }, async () => {
+      const built = await buildIn(space, place);
+      expect(failures(built)).toEqual([]);
+      for (const [at, { name, owners, apart = [] }] of SMALL_CASES.entries()) {
+        const [wanted, found] = [reference.trees[at], built.trees[at]];
+        if (wanted === undefined || found === undefined) continue;
+        const lines = (tree: typeof found): string[] => describeTree(tree, wanted, place.oneOwner === true ? { anyOwner: owners === true, apart } : {});
+        expect(lines(found), `${name} ${built.ends[name]?.notes.join("; ") ?? ""}`).toEqual(lines(wanted));
+      }
+    });
+  });
+}
+
+/** Cases that did not end as they should. */
+function failures({ ends }: Built): string[] {
+  return SMALL_CASES.flatMap(({ name, fails }) => {
+    const end = ends[name];
+    if (fails === undefined) return end?.ok === true ? [] : [`${name}: ${end?.message ?? "was not built"}`];
+    return end?.ok === false && end.message?.includes(fails) === true ? [] : [`${name}: should fail with ${fails}: ${end?.message ?? "built"}`];
+  });
+}
+
+/** Lines to compare; times that the step did not set are of the moment. */
+function describeTree(
+  tree: ReadonlyMap<string, ListedEntry>,
+  reference: ReadonlyMap<string, ListedEntry>,
+  { anyOwner = false, apart = [] }: { readonly anyOwner?: boolean; readonly apart?: readonly string[] },
+): string[] {
+  const now = Date.now() / 1000 - 86_400;
+  return [...tree]
+    .filter(([path]) => !apart.includes(path))
+    .map(([path, { owner, what, mtime }]) => {
+      const timed = (reference.get(path)?.mtime ?? now) < now;
+      return [path, what, anyOwner ? "" : owner, timed ? mtime : ""].join(" ");
+    })
+    .toSorted();
+}
+
+async function buildIn(space: Workspace, place: Place): Promise<Built> {
+  const directory = join(space.root, `${place.rung}-${place.as}`);
+  const out = join(directory, "out");
+  await mkdir(out, { recursive: true });
+  if (place.as !== "root") for (const path of [directory, out]) await chown(path, place.as === "docker" || place.as === "crio" ? 0 : 1000, 0);
+  const command = [BUILD_CASES, INDEX, "SMALL", place.rung, join(directory, "home"), join(space.root, "contexts"), out];
+  const { code, stderr } = await runAs(place.as, space.root, command);
+  if (code !== 0) throw new Error(`${place.title}: ${stderr}`);
+  const ends = JSON.parse(await readFile(join(out, "ends.json"), "utf8")) as Built["ends"];
+  const trees: ReadonlyMap<string, ListedEntry>[] = [];
+  for (const [at, { name }] of SMALL_CASES.entries()) if (ends[name]?.ok === true) trees[at] = await listTar(join(out, `${at}.tar`));
+  return { ends, trees };
+}
+
+function runAs(as: Place["as"], root: string, command: readonly string[]): Promise<Outcome> {
+  const env = { HOME: root };
+  if (as === "root") return runProgram(process.execPath, command, { env });
+  if (as === "user") {
+    const ids = ["--reuid=1000", "--regid=1000", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
+    return runProgram("setpriv", [...ids, process.execPath, ...command], { env });
+  }
+  // a jail has a /tmp of its own, which the repository may lie in
+  return runProgram(process.execPath, [JAIL, as, "--rw", root, "--rw", REPOSITORY, "--", process.execPath, ...command], { env });
+}
+
+async function makeContexts(space: Workspace): Promise<void> {
+  const root = join(space.root, "contexts/bb/root");
+  await makeBusyboxRoot(root);
+  await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nada:x:1500:1500:Ada:/home/ada:/bin/sh\n");
+  await writeFile(join(root, "etc/group"), "root:x:0:\nada:x:1500:\nstaff:x:50:ada\n");
+  await mkdir(join(root, "srv/dir/deep"), { recursive: true });
+  await mkdir(join(root, "home/ada"), { recursive: true });
+  await writeFile(join(root, "etc/motd"), "welcome\n");
+  await writeFile(join(root, "srv/dir/deep/file"), "deep\n");
+  await symlink("../etc/motd", join(root, "srv/link"));
+  await cp(join(root, "bin/busybox"), join(root, "bin/tool"));
+  // ordinary users read it too
+  await chmod(join(root, "root"), 0o755);
+  const then = new Date("2020-01-01T00:00:00Z");
+  for (const path of execFileSync("find", [root, "-depth", "!", "-type", "l"], { encoding: "utf8" }).trim().split("\n")) await utimes(path, then, then);
+  await space.files("contexts/bb", { Dockerfile: "FROM scratch\nCOPY root/ /\n" });
+  await space.files("contexts/given", { given: "given\n" });
+  for (const path of [space.root, join(space.root, "contexts")]) await chmod(path, 0o755);
+}

@@ -1,0 +1,3 @@
+import { describeRungs } from "./describe-rungs.ts";
+
+describeRungs("long");
