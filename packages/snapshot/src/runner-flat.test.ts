@@ -102,9 +102,14 @@ async function indexed(
 
 describe("the sandbox none", () => {
   it("runs nothing, and says what would", async () => {
-    await using runner = createRunnerWith([noneDriver], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "none" });
-    const step = shellStep({ tree: EMPTY_TREE, layers: [] }, "true");
-    await expect(runner.run(step)).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", hint: expect.stringContaining("doctor") as string });
+    const snapshots = mkdtempSync(join(tmpdir(), "varve-none-"));
+    try {
+      await using runner = createRunnerWith([noneDriver], { snapshots, cacheMounts: snapshots, sandbox: "none" });
+      const step = shellStep({ tree: EMPTY_TREE, layers: [] }, "true");
+      await expect(runner.run(step)).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", hint: expect.stringContaining("doctor") as string });
+    } finally {
+      rmSync(snapshots, { recursive: true, force: true });
+    }
   });
 });
 

@@ -47,7 +47,7 @@ for (const arch of ["x64", "arm64"] as const) {
 
     it("stops at the first call that fails, and says which", async () => {
       const program = createProgram(arch);
-      program.call({ label: "enter nothing", onError: "ignore" }, "chdir", program.string("/nonexistent"));
+      program.call({ label: "enter nothing", onError: "ignore" }, "chdir", program.string("/proc/nonexistent"));
       program.call("enter a file", "chdir", program.string("/proc/self/status"));
       program.call("never", "write", 1, program.string("never"), 5);
       expect(await run(program.finish())).toEqual({
@@ -132,7 +132,7 @@ describe("launch", () => {
   });
   it("rejects when the command is not there", async () => {
     const program = createProgram(process.arch as LauncherArch);
-    await expect(launch({ command: ["/nonexistent/launcher"], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).rejects.toThrow(
+    await expect(launch({ command: ["/proc/nonexistent/launcher"], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).rejects.toThrow(
       "ENOENT",
     );
   });
@@ -140,16 +140,16 @@ describe("launch", () => {
 
 describe("openLauncher", () => {
   it("takes the first directory it can execute from, and leaves nothing there", async () => {
-    const launcher = await openLauncher(["/nonexistent", "/proc", directory]);
+    const launcher = await openLauncher(["/proc/nonexistent", "/proc", directory]);
     expect(readdirSync(directory).filter((name) => name.startsWith("."))).toEqual([]);
     const program = createProgram(process.arch as LauncherArch).finish();
     expect((await launch({ command: [launcher.path], program, stdio: ["ignore", "ignore", "ignore"] }).ended).exitCode).toBe(0);
     launcher.close();
   });
   it("tells why none will do", async () => {
-    await expect(openLauncher(["/nonexistent", "/proc"])).rejects.toMatchObject({
+    await expect(openLauncher(["/proc/nonexistent", "/proc"])).rejects.toMatchObject({
       code: "SANDBOX_UNAVAILABLE",
-      details: [expect.stringContaining("/nonexistent: ENOENT") as string, expect.stringContaining("/proc: ") as string],
+      details: [expect.stringContaining("/proc/nonexistent: ENOENT") as string, expect.stringContaining("/proc: ") as string],
     });
   });
 });
