@@ -28,6 +28,8 @@ const COMPARED = new RegExp(`^([-a-z] |config (${KEYS}) |author |platform )`);
 vi.setConfig({ maxConcurrency: 3 });
 
 const run = promisify(execFile);
+/** Said in the reason where buildah itself gives now one result, now another. */
+const WAVERS = "not always";
 let home: string;
 let store: Store;
 let base: Image;
@@ -48,7 +50,9 @@ describeWithTools(["buildah", "skopeo", "busybox"], "buildah and fixtures/builds
 
   for (const golden of goldenCases().filter(({ options }) => !options.some((line) => line.startsWith("serve ")))) {
     test.concurrent(golden.name, async () => {
-      expect(differences(golden, await buildWithBuildah(golden))).toEqual(golden.buildah);
+      const found = differences(golden, await buildWithBuildah(golden));
+      if (golden.buildahReasons.some((reason) => reason.includes(WAVERS))) expect([[], golden.buildah]).toContainEqual(found);
+      else expect(found).toEqual(golden.buildah);
       expect(golden.buildah.length > 0).toBe(golden.buildahReasons.length > 0);
     });
   }
