@@ -32,7 +32,7 @@ int main(int argc, char **argv) { printf("hello, %s\\n", argc > 1 ? argv[1] : "n
 const ACCOUNTS = `FROM debian:base
 RUN useradd --create-home --uid 1500 --shell /bin/bash ada && install -d -o ada -g ada -m 2750 /data && echo x > /data/x && chown ada:ada /data/x
 USER ada
-WORKDIR /home/ada/work
+WORKDIR /home/ada/desk
 RUN id -un > who && umask > mask && echo "$HOME" > home && test ! -w /etc/passwd
 USER root
 RUN rm -rf /usr/share/doc && mv /usr/share/man /usr/share/handbook
@@ -99,7 +99,7 @@ describeWithTools(["mmdebstrap", "unshare", "setpriv", "bwrap"], "on a Debian ba
     await space.files("accounts", { Dockerfile: ACCOUNTS });
     await space.ok(["build", "-t", "accounts:1", "accounts"]);
     const script =
-      "cat /home/ada/work/who /home/ada/work/mask /home/ada/work/home; stat -c '%a %U %G' /data /data/x /home/ada/work; ls -d /usr/share/doc /usr/share/man /usr/share/handbook 2>&1 | sort";
+      "cat /home/ada/desk/who /home/ada/desk/mask /home/ada/desk/home; stat -c '%a %U %G' /data /data/x /home/ada/desk; ls -d /usr/share/doc /usr/share/man /usr/share/handbook 2>&1 | sort";
     const { stdout } = await space.ok(["run", "--user", "root", "accounts:1", "sh", "-c", script]);
     expect(stdout.split("\n")).toEqual([
       "ada",

@@ -3,6 +3,7 @@ import { decompress } from "@varve/archive";
 import { type ImageLayer, layerIndex } from "@varve/image";
 import { chainIDs, EMPTY_TREE, type FileTree, type LayerIndex, mergeLayer } from "@varve/layer";
 import type { ChainID, Descriptor, DiffID, IOOptions } from "@varve/oci";
+import type { StackedLayer } from "@varve/snapshot";
 import type { Store } from "@varve/store";
 
 /** One layer of a result: a base's, a cached one or one just made. */
@@ -65,6 +66,11 @@ export function storedLayer(store: Store, diffID: DiffID, blob: Promise<Descript
 /** The uncompressed tar of a layer. */
 export async function openLayerTar(store: Store, layer: StackLayer, options?: IOOptions): Promise<ByteStream> {
   return decompress(await store.fetch(await layer.stored(options), options));
+}
+
+/** Layers as a runner stacks them. */
+export function stackedLayers(store: Store, layers: readonly StackLayer[]): StackedLayer[] {
+  return layers.map((layer) => ({ diffID: layer.diffID, openTar: (io) => openLayerTar(store, layer, io), index: (io) => layer.index(io) }));
 }
 
 /** Merged trees of stacks, each made once, each from the one below it. */

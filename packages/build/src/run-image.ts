@@ -7,15 +7,15 @@ import type { RegistryClient } from "@varve/registry";
 import type { RunOutcome } from "@varve/snapshot";
 import { openStore, type Store } from "@varve/store";
 import { readAccounts, resolveProcessUser } from "./accounts.ts";
-import { createCompositeReader } from "./composite-reader.ts";
 import type { Container, ContainerEnd } from "./container/container.ts";
 import { containerName, isContainerName } from "./container/container-name.ts";
-import { openContainers } from "./container/container-shelf.ts";
+import { type ContainerShelf, openContainers } from "./container/container-shelf.ts";
 import { inheritedStreams, terminalStreams } from "./container/run-streams.ts";
 import { hostPlatform } from "./host-platform.ts";
-import { baseLayer, createStack, createStackTrees, openLayerTar, type StackLayer } from "./layer-stack.ts";
+import { baseLayer, createStack, createStackTrees, stackedLayers, type StackLayer } from "./layer-stack.ts";
 import { rfc3339 } from "./rfc3339.ts";
 import { runEnvironment } from "./run/environment.ts";
+import { outcomeReader } from "./run/outcome-reader.ts";
 import { type RungChoice, startRunner } from "./run/start-runner.ts";
 
 /** What `varve run` takes. */
@@ -69,6 +69,9 @@ interface OpenedImage {
   readonly layers: readonly StackLayer[];
   readonly tree: FileTree;
   readonly reader: ContentReader;
+  /** With what the options put in its place. */
+  readonly config: RuntimeConfig;
+  readonly command: readonly string[];
 }
 
 /** Runs a command on a fresh copy of an image, with this process's streams; what it changes is thrown away, or kept as a container. */
@@ -76,9 +79,9 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
   await using store = await openStore({ root: options.home, ...io(options) });
   await using _lease = await store.lease(io(options));
   const opened = await openForRun(store, options);
-  const container = options.keep === undefined ? undefined : await newContainer(opened, options, options.keep);
-  if (container === undefined) return await runOn(opened, options);
+  if (options.keep === undefined) return await runOn(opened, options);
   const containers = await openContainers(store);
+  const container = await newContainer(opened, options, { containers, keep: options.keep });
   await using _held = await containers.hold(container.id);
   await containers.save(container);
   try {
@@ -93,6 +96,8 @@ export async function runImage(options: RunImageOptions): Promise<RunImageResult
 
 async function openForRun(store: Store, options: RunImageOptions): Promise<OpenedImage> {
   const image = await findImage(store, options);
+  const config = runtimeOf(image, options);
+  const command = commandOf(options, config);
   const layers = image.layers.map((layer) => baseLayer(store, layer));
   const tree = await createStackTrees().tree(createStack(layers), io(options));
   const reader = createLayerReader(store, async (diffID) => {
@@ -100,26 +105,20 @@ async function openForRun(store: Store, options: RunImageOptions): Promise<Opene
     if (layer === undefined) throw new VarveError("STORE_BLOB_NOT_FOUND", `no layer ${diffID} in ${options.image}`);
     return await layer.stored(io(options));
   });
-  return { store, image, layers, tree, reader };
+  return { store, image, layers, tree, reader, config, command };
 }
 
 async function runOn(opened: OpenedImage, options: RunImageOptions, container?: Container): Promise<RunImageResult> {
-  const { store, image, layers, tree, reader } = opened;
-  const config = runtimeOf(image, options);
+  const { store, layers, tree, reader, config, command } = opened;
   const user = resolveProcessUser(config.User ?? "", await readAccounts(tree, reader, io(options)));
   const workdir = config.WorkingDir ?? "";
-  const args = commandOf(options, config);
   await using streams = options.terminal === true ? await terminalStreams(options.interactive ?? false) : inheritedStreams(options.interactive ?? false);
   await using runner = await startRunner(store, options, streams.streams);
   await using outcome = await runner.run({
-    layers: layers.map((layer) => ({
-      diffID: layer.diffID,
-      openTar: (options_) => openLayerTar(store, layer, options_),
-      index: (options_) => layer.index(options_),
-    })),
+    layers: stackedLayers(store, layers),
     tree,
     treeReader: reader,
-    args,
+    args: command,
     env: runEnvironment(options.terminal === true ? ["TERM=xterm", ...(config.Env ?? [])] : (config.Env ?? []), noSecrets(user.home)),
     cwd: workdir === "" ? "/" : workdir,
     user,
@@ -145,13 +144,16 @@ async function runOn(opened: OpenedImage, options: RunImageOptions, container?: 
 async function keptLayer({ store, tree, reader }: OpenedImage, outcome: RunOutcome, options: RunImageOptions): Promise<ContainerEnd["layer"]> {
   const changes = await outcome.changes(io(options));
   if (changes.changes[Symbol.iterator]().next().done === true) return undefined;
-  const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
-  const made = await createLayer(store, withParents(tree, changes), createCompositeReader([owning], reader), io(options));
+  const made = await createLayer(store, withParents(tree, changes), outcomeReader(outcome, reader), io(options));
   return { diffID: made.diffID, blob: await made.blob };
 }
 
-async function newContainer({ store, image }: OpenedImage, options: RunImageOptions, keep: string | true): Promise<Container> {
-  const taken = new Set((await (await openContainers(store)).list()).map(({ name }) => name));
+async function newContainer(
+  { image, config, command }: OpenedImage,
+  options: RunImageOptions,
+  { containers, keep }: { readonly containers: ContainerShelf; readonly keep: string | true },
+): Promise<Container> {
+  const taken = new Set((await containers.list()).map(({ name }) => name));
   if (keep !== true && !isContainerName(keep)) {
     throw new VarveError("BUILD_INVALID_OPTION", `${JSON.stringify(keep)} is no name for a container`, {
       hint: "two characters or more: letters, digits, and after the first also _ . -",
@@ -160,7 +162,6 @@ async function newContainer({ store, image }: OpenedImage, options: RunImageOpti
   if (keep !== true && taken.has(keep)) {
     throw new VarveError("BUILD_INVALID_OPTION", `there is a container ${keep} already`, { hint: `varve rm ${keep} removes it` });
   }
-  const config = runtimeOf(image, options);
   return {
     version: 1,
     id: randomBytes(32).toString("hex"),
@@ -168,7 +169,7 @@ async function newContainer({ store, image }: OpenedImage, options: RunImageOpti
     image: formatReference(parseReference(options.image)),
     manifest: image.descriptor,
     config,
-    command: commandOf(options, config),
+    command,
     created: rfc3339(Date.now()),
   };
 }

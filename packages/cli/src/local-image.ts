@@ -1,6 +1,6 @@
-import { isVarveError, VarveError } from "@varve/errors";
+import { VarveError } from "@varve/errors";
 import { type Image, openImage } from "@varve/image";
-import { type Descriptor, familiarReference, formatReference, parseReference, type Reference } from "@varve/oci";
+import { type Descriptor, familiarReference, formatReference, parseReference, tryParseReference } from "@varve/oci";
 import { openStore, type Ref, type Store } from "@varve/store";
 import type { Session } from "./session.ts";
 
@@ -61,16 +61,6 @@ export async function openLocalImage(store: Store, text: string, signal: AbortSi
 
 /** How a stored name is shown: Docker's short form. What another program wrote into `index.json` may be no reference: it stays as it is. */
 export function shownName(name: string): string {
-  const reference = storedReference(name);
+  const reference = tryParseReference(name);
   return reference === undefined ? name : familiarReference(reference);
-}
-
-/** A stored name as a reference; `undefined` for what another program wrote that is none. */
-export function storedReference(name: string): Reference | undefined {
-  try {
-    return parseReference(name);
-  } catch (error) {
-    if (isVarveError(error, "OCI_INVALID_REFERENCE")) return undefined;
-    throw error;
-  }
 }

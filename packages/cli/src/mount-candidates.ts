@@ -1,5 +1,5 @@
 import { openImage } from "@varve/image";
-import { type Descriptor, type IOOptions, parseReference, type Reference } from "@varve/oci";
+import { type Descriptor, type IOOptions, type Reference, tryParseReference } from "@varve/oci";
 import type { Store } from "@varve/store";
 
 /**
@@ -9,7 +9,7 @@ import type { Store } from "@varve/store";
 export async function mountCandidates(store: Store, target: Reference, options: IOOptions): Promise<(blob: Descriptor) => readonly string[]> {
   const holders = new Map<string, Set<string>>();
   for (const { name, descriptor } of await store.refs(options)) {
-    const { registry, repository } = referenceOf(name) ?? target;
+    const { registry, repository } = tryParseReference(name) ?? target;
     if (registry !== target.registry || repository === target.repository) continue;
     const image = await openImage(store, descriptor, options).catch(() => undefined);
     options.signal?.throwIfAborted();
@@ -18,13 +18,4 @@ export async function mountCandidates(store: Store, target: Reference, options: 
     }
   }
   return ({ digest }) => [...(holders.get(digest) ?? [])];
-}
-
-/** `undefined` for a name that another program wrote, and that is none of an image. */
-function referenceOf(name: string): Reference | undefined {
-  try {
-    return parseReference(name);
-  } catch {
-    return undefined;
-  }
 }

@@ -11,4 +11,4 @@ export { parseIndex, parseManifest } from "./manifest-parser.ts";
 export { isIndexType, isManifestType, MEDIA_TYPES } from "./media-types.ts";
 export { formatPlatform, normalizePlatform, parsePlatform, type Platform } from "./platform.ts";
 export { matchesPlatform, selectPlatform } from "./platform-match.ts";
-export { familiarReference, formatReference, parseReference, type Reference } from "./reference.ts";
+export { familiarReference, formatReference, parseReference, type Reference, tryParseReference } from "./reference.ts";

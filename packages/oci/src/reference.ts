@@ -1,4 +1,4 @@
-import { VarveError } from "@varve/errors";
+import { isVarveError, VarveError } from "@varve/errors";
 import { type Digest, isDigest } from "./digest.ts";
 
 /**
@@ -57,6 +57,16 @@ export function parseReference(text: string): Reference {
     ...(effectiveTag === undefined ? {} : { tag: effectiveTag }),
     ...(digest === undefined ? {} : { digest }),
   };
+}
+
+/** As {@link parseReference}; `undefined` for a text that is none, such as a name another program wrote into a store. */
+export function tryParseReference(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    if (isVarveError(error, "OCI_INVALID_REFERENCE")) return undefined;
+    throw error;
+  }
 }
 
 /** The full, normalised text: `docker.io/library/nginx:latest`, `host:5000/a/b:1@sha256:…`. */

@@ -33,7 +33,7 @@ export const SMALL_CASES = [
   {
     name: "the world of a step",
     dockerfile:
-      "ENV E=1\nARG A=2\nWORKDIR /work/deep\nRUN env | grep -v -e ^SHLVL= -e ^_= | sort > env && pwd > pwd && umask > umask && cat < /dev/null | wc -c > stdin && (read x; echo $?) > read",
+      "ENV E=1\nARG A=2\nWORKDIR /made/deep\nRUN env | grep -v -e ^SHLVL= -e ^_= | sort > env && pwd > pwd && umask > umask && cat < /dev/null | wc -c > stdin && (read x; echo $?) > read",
   },
   {
     name: "hosts and resolv.conf stay out",

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { VarveError } from "@varve/errors";
-import type { Lock, Store } from "@varve/store";
+import { type Lock, replaceDurably, type Store } from "@varve/store";
 import type { Container, ContainerState } from "./container.ts";
 
 /** The containers of a store, one JSON file each under `containers/`. */
@@ -54,15 +54,7 @@ export async function openContainers(store: Store): Promise<ContainerShelf> {
     hold: (id) => store.lock(lockOf(id), "exclusive"),
     async save(container) {
       await mkdir(drafts, { recursive: true, mode: 0o700 });
-      const draft = join(drafts, randomUUID());
-      const file = await open(draft, "wx", 0o600);
-      try {
-        await file.writeFile(`${JSON.stringify(container)}\n`);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(draft, pathOf(container.id));
+      await replaceDurably(pathOf(container.id), join(drafts, randomUUID()), new TextEncoder().encode(`${JSON.stringify(container)}\n`));
     },
     async remove(container) {
       if ((await state(container)) === "running") {

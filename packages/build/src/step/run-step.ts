@@ -2,10 +2,10 @@ import { VarveError } from "@varve/errors";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunOutcome } from "@varve/snapshot";
 import { readAccounts, resolveProcessUser } from "../accounts.ts";
-import { createCompositeReader } from "../composite-reader.ts";
-import { type LayerStack, openLayerTar } from "../layer-stack.ts";
+import { type LayerStack, stackedLayers } from "../layer-stack.ts";
 import { DEFAULT_PATH, runEnvironment } from "../run/environment.ts";
 import { prepareMounts, type PreparedMounts } from "../run/mounts.ts";
+import { outcomeReader } from "../run/outcome-reader.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
 import type { LayerStep, ProducedChanges } from "./layer-step.ts";
 import { createOutputTail } from "./output-tail.ts";
@@ -47,7 +47,7 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
   const user = resolveProcessUser(vertex.user, await readAccounts(tree, execution.layerReader, scope.io));
   const tail = createOutputTail();
   const outcome = await runner.run({
-    layers: parent.layers.map((layer) => ({ diffID: layer.diffID, openTar: (io) => openLayerTar(execution.store, layer, io), index: (io) => layer.index(io) })),
+    layers: stackedLayers(execution.store, parent.layers),
     tree,
     treeReader: execution.layerReader,
     args: vertex.args,
@@ -76,10 +76,9 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
       execution.toldLosses.add(loss);
     }
     const changes = await outcome.changes(scope.io);
-    const owning = { ...outcome.reader, owns: (ref: { readonly kind: string }) => ref.kind === "snapshot" };
     return {
       changes,
-      reader: createCompositeReader([owning], execution.layerReader),
+      reader: outcomeReader(outcome, execution.layerReader),
       base: tree,
       keep: (diffID) => outcome.keep(diffID),
       [Symbol.asyncDispose]: async () => outcome[Symbol.asyncDispose](),

@@ -1,10 +1,10 @@
 import { isVarveError } from "@varve/errors";
 import { openImage } from "@varve/image";
-import type { Descriptor } from "@varve/oci";
+import { type Descriptor, tryParseReference } from "@varve/oci";
 import { isServedName } from "@varve/registry";
 import type { Store } from "@varve/store";
 import { EXIT } from "../exit-code.ts";
-import { shownName, storedReference, withStore } from "../local-image.ts";
+import { shownName, withStore } from "../local-image.ts";
 import { formatAge, formatBytes } from "../options/quantities.ts";
 import type { Session } from "../session.ts";
 import { renderTable } from "../table.ts";
@@ -35,7 +35,7 @@ export async function imagesCommand(session: Session, flags: { readonly quiet?: 
   else {
     const now = Date.now();
     const rows = listed.map((image) => {
-      const tag = storedReference(image.name)?.tag;
+      const tag = tryParseReference(image.name)?.tag;
       const short = shownName(image.name);
       const created = image.created === undefined ? "N/A" : formatAge(Date.parse(image.created), now);
       return [tag === undefined ? short : short.replace(new RegExp(`:${tag}$`), ""), tag ?? "<none>", shortID(image.id), created, formatBytes(image.size)];

@@ -45,7 +45,7 @@ function progressMode(flags: KanikoArguments): "plain" | "quiet" | "rawjson" {
 }
 
 async function writeDigests(flags: KanikoArguments, { descriptor }: BuildResult): Promise<void> {
-  const destinations = flags.list("destination").map((text) => ({ ...parseReference(text) }));
+  const destinations = flags.list("destination").map((text) => parseReference(text));
   const lines = (withTag: boolean): string =>
     destinations
       .map(({ registry, repository, tag }) => `${registry}/${repository}${withTag && tag !== undefined ? `:${tag}` : ""}@${descriptor.digest}\n`)

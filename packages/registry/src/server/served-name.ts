@@ -1,4 +1,4 @@
-import { formatReference, parseReference, type Reference } from "@varve/oci";
+import { formatReference, type Reference, tryParseReference } from "@varve/oci";
 import { isDockerHub, isLoopback } from "../host.ts";
 
 /**
@@ -27,7 +27,7 @@ export interface ServedName {
 
 /** Reads a name of the store as the registry at `own` (`127.0.0.1:5000`) serves it; `undefined` for what no image is called. */
 export function servedName(name: string, own: string): ServedName | undefined {
-  const reference = referenceOf(name);
+  const reference = tryParseReference(name);
   // other programs write entries whose names are tags alone
   if (reference === undefined || formatReference(reference) !== name) return undefined;
   const { registry, repository } = reference;
@@ -37,12 +37,4 @@ export function servedName(name: string, own: string): ServedName | undefined {
     repositories: official === undefined ? [repository] : [official, repository],
     rank: registry === own ? 0 : isLoopback(registry) ? 1 : isDockerHub(registry) ? 2 : 3,
   };
-}
-
-function referenceOf(name: string): Reference | undefined {
-  try {
-    return parseReference(name);
-  } catch {
-    return undefined;
-  }
 }
