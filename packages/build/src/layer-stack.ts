@@ -64,7 +64,7 @@ export function storedLayer(store: Store, diffID: DiffID, blob: Promise<Descript
 }
 
 /** The uncompressed tar of a layer. */
-export async function openLayerTar(store: Store, layer: StackLayer, options?: IOOptions): Promise<ByteStream> {
+async function openLayerTar(store: Store, layer: StackLayer, options?: IOOptions): Promise<ByteStream> {
   return decompress(await store.fetch(await layer.stored(options), options));
 }
 
