@@ -5,7 +5,11 @@ import { listTargets } from "./target.ts";
 
 test.each([
   ["# one\n#two\nFROM a AS x\n", ["one", "two"]],
-  ["# one\n\n\t# two\r\n\nFROM a AS x\n", ["one", "two"]],
+  ["# one\n\n# two\r\n\nFROM a AS x\n", ["one", "two"]],
+  ["# one\n\t# two\r\nFROM a AS x\n", ["one", "# two"]],
+  ["# one\n  #\n# two\nFROM a AS x\n", ["one", "#", "two"]],
+  ["\ufeff# one\nFROM a AS x\n", ["one"]],
+  ["#!/bin/sh\n# check=skip=all\nFROM a AS x\n", ["!/bin/sh", "check=skip=all"]],
   ["# one\n#\n# two\nFROM a AS x\n", ["two"]],
   ["# syntax=docker/dockerfile:1\n# check=skip=all\n# one\nFROM a AS x\n", ["one"]],
   ["# syntax=docker/dockerfile:1\n", []],

@@ -1,5 +1,7 @@
 import { skipSpace } from "./white-space.ts";
 
+const BYTE_ORDER_MARK = "\ufeff";
+
 /** A parser directive as found on one line: `# key=value`. */
 export interface DirectiveMatch {
   /** Lower case. */
@@ -20,15 +22,49 @@ export function isForeignFrontend(value: string): boolean {
 }
 
 /**
- * Reads a line (leading blanks dropped) as a directive; `undefined` for anything else, which ends the directive block.
+ * Reads a line (leading blanks dropped) as a directive behind `comment`; `undefined` for anything else, which ends the directive block.
  * Keys are case-insensitive, values are not; an unknown key is an ordinary comment.
  */
-export function matchDirective(line: string): DirectiveMatch | undefined {
-  if (!line.startsWith("#")) return undefined;
-  const body = line.slice(skipSpace(line, 1));
+export function matchDirective(line: string, comment = "#"): DirectiveMatch | undefined {
+  if (!line.startsWith(comment)) return undefined;
+  const body = line.slice(skipSpace(line, comment.length));
   const key = KEY.exec(body);
   if (key?.[1] === undefined) return undefined;
   const name = key[1].toLowerCase();
   const value = body.slice(key[0].length).trim();
   return KNOWN.has(name) && value !== "" ? { name, value } : undefined;
+}
+
+/** A directive's value and where its line stands in the text; `end` is exclusive. */
+export interface DirectivePlace {
+  readonly value: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The value of `check` or `syntax` as BuildKit looks for it before it parses: a first line `#!…` is passed over, and a blank in front of a directive, a second
+ * one of its name or anything else ends the search. (`escape` is the parser's own: for it blanks are nothing and `#!` is a comment.)
+ */
+export function findDirective(text: string, name: "check" | "syntax", comment: "#" | "//" = "#"): DirectivePlace | undefined {
+  const seen = new Set<string>();
+  for (let start = afterShebang(text); start < text.length;) {
+    const newline = text.indexOf("\n", start);
+    const end = newline === -1 ? text.length : newline;
+    const line = text.slice(start, end);
+    const match = matchDirective(line, comment);
+    if (match === undefined || seen.has(match.name)) return undefined;
+    if (match.name === name) return { value: match.value, start, end: start + line.trimEnd().length };
+    seen.add(match.name);
+    start = end + 1;
+  }
+  return undefined;
+}
+
+/** Offset behind a byte order mark and a first line that starts with `#!`. */
+export function afterShebang(text: string): number {
+  const start = text.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
+  if (!text.startsWith("#!", start)) return start;
+  const newline = text.indexOf("\n", start);
+  return newline === -1 ? text.length : newline + 1;
 }

@@ -85,7 +85,8 @@ function run(word: string, options: ExpandOptions): { readonly words: WordAccumu
 function createLexer(text: string, options: ExpandOptions, get: (name: string) => string | undefined): ParameterContext {
   const escape = options.escape ?? "\\";
   const limit = options.limit ?? EXPANSION_LIMIT;
-  let at = 0;
+  // Go's scanner drops a byte order mark in front of a word
+  let at = text.startsWith("\ufeff") ? 1 : 0;
   let depth = 0;
   let work = 0;
   let raw = false;
@@ -150,6 +151,13 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
     return value;
   };
 
+  // a heredoc's name may stand apart from its <<, and is one word with it
+  const heredocOperator = (): string => {
+    const start = at;
+    for (at += 2; text[at] === " " || text[at] === "\t" || text[at] === "\r";) at++;
+    return text.slice(start, at);
+  };
+
   const until = (stop: string | undefined, rawEscapes: boolean): WordAccumulator => {
     const words = createWordAccumulator(check);
     const before = raw;
@@ -167,12 +175,14 @@ function createLexer(text: string, options: ExpandOptions, get: (name: string) =
         return words;
       }
       const quotes = options.skipQuotes !== true && (char === "'" || char === '"');
-      if (!quotes && char !== "$" && char !== escape) {
+      const opens = char === "<" && text[at + 1] === "<";
+      if (!quotes && !opens && char !== "$" && char !== escape) {
         at++;
         continue;
       }
       flush();
-      if (char === "$") words.addText(dollar());
+      if (opens) words.addQuoted(heredocOperator());
+      else if (char === "$") words.addText(dollar());
       else if (quotes) words.addQuoted(char === "'" ? singleQuoted() : doubleQuoted());
       else {
         at++;

@@ -1,7 +1,7 @@
 import { VarveError } from "@varve/errors";
 import { expandWords } from "./expansion.ts";
 
-/** A word that opens a heredoc: `<<EOF`, `<<-"E F"`, `3<<X`. */
+/** A word that opens a heredoc: `<<EOF`, `<< EOF`, `<<-"E F"`, `3<<X`. */
 export interface HeredocWord {
   readonly name: string;
   readonly fileDescriptor: number;
@@ -11,14 +11,14 @@ export interface HeredocWord {
   readonly chomp: boolean;
 }
 
-const WORD = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]+)$/;
+const WORD = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
 const nothing = (): undefined => undefined;
 
 /** Reads a word as the opening of a heredoc; `undefined` when it is none. The escape is always `\`. */
 export function parseHeredocWord(word: string): HeredocWord | undefined {
   const match = WORD.exec(word);
   const rest = match?.[3];
-  if (match === null || rest === undefined) return undefined;
+  if (match === null || rest === undefined || rest === "") return undefined;
   const plain = lex(rest, false);
   if (plain?.length !== 1 || plain[0] === undefined) return undefined;
   const name = plain[0];
@@ -26,7 +26,7 @@ export function parseHeredocWord(word: string): HeredocWord | undefined {
   return { name, fileDescriptor: Math.min(Number(match[1]), Number.MAX_SAFE_INTEGER), expand: quoteCount(name) === quoteCount(raw), chomp: match[2] === "-" };
 }
 
-/** The heredocs an instruction's line opens, in order. A line whose quotes don't close opens none. */
+/** The heredocs an instruction's line opens, in order. A line whose quotes don't close opens none, and nor does `<<- EOF` with a blank. */
 export function heredocWords(line: string): HeredocWord[] {
   if (!line.includes("<<")) return [];
   const words = lexed(() => expandWords(line, { lookup: nothing, keepUnset: true, rawQuotes: true, rawEscapes: true, limit: Number.POSITIVE_INFINITY }).values);

@@ -49,6 +49,12 @@ export function typeInstruction(context: InstructionContext): Instruction {
   return fail(context, `unknown instruction ${JSON.stringify(shown)}`, {
     at: keyword,
     code: "DOCKERFILE_UNKNOWN_INSTRUCTION",
-    hint: didYouMean(keyword.value, KEYWORDS) ?? "if this belongs to the line above, end that one with the escape character",
+    hint: keywordHint(keyword.value),
   });
+}
+
+function keywordHint(word: string): string {
+  if (word.startsWith("//") || word.startsWith("/*") || word.startsWith("--")) return "a comment starts with #";
+  if (/^(?:<{7}|={7}|>{7}|\|{7})/.test(word)) return "a merge left this line; take one side of the conflict";
+  return didYouMean(word, KEYWORDS) ?? "if this belongs to the line above, end that one with the escape character";
 }

@@ -1,5 +1,5 @@
 import type { Directive, Warning } from "./ast.ts";
-import { type DirectiveMatch, isForeignFrontend, matchDirective } from "./directive.ts";
+import { type DirectiveMatch, matchDirective } from "./directive.ts";
 import type { LogicalLine } from "./logical-line.ts";
 import { sourceError, type Source } from "./syntax-error.ts";
 import { skipSpace } from "./white-space.ts";
@@ -61,8 +61,6 @@ export function createLineScanner(source: Source, report: (error: Error) => void
     const problem = directiveProblem(match, directives);
     if (problem !== undefined) report(sourceError(source, "DOCKERFILE_DIRECTIVE", problem.message, { range, hint: problem.hint }));
     else if (match.name === "escape") state.escape = match.value as "\\" | "`";
-    if (match.name === "syntax" && isForeignFrontend(match.value))
-      warnings.push({ rule: "RemoteFrontend", message: `Frontend ${match.value} is not fetched, the file is read as a Dockerfile`, range });
     directives.push({ name: match.name, value: match.value, range });
   };
 

@@ -1,4 +1,4 @@
-import { findMatch, matchPrefix, parseShellPattern, type ShellPattern } from "./shell-pattern.ts";
+import { findMatch, matchPrefix, parseShellPattern, reversePattern, type ShellPattern } from "./shell-pattern.ts";
 import { expandTemplate } from "./replacement-template.ts";
 import type { WordAccumulator } from "./word-accumulator.ts";
 
@@ -67,11 +67,11 @@ function trim(context: ParameterContext, name: string, side: "#" | "%"): string 
   const value = context.get(name);
   if (value === undefined && context.keepUnset) return `\${${name}${side}${word}}`;
   const greedy = word.startsWith(side);
-  const pattern = parseShellPattern(greedy ? word.slice(1) : word);
+  const written = greedy ? word.slice(1) : word;
   const chars = Array.from(value ?? "");
-  if (side === "#") return chars.slice(matchPrefix(pattern, chars, greedy) ?? 0).join("");
+  if (side === "#") return chars.slice(matchPrefix(parseShellPattern(written), chars, greedy) ?? 0).join("");
   // the shortest match at the end is the shortest at the start of everything reversed
-  const length = matchPrefix(pattern.toReversed(), chars.toReversed(), greedy) ?? 0;
+  const length = matchPrefix(parseShellPattern(reversePattern(written)), chars.toReversed(), greedy) ?? 0;
   return chars.slice(0, chars.length - length).join("");
 }
 

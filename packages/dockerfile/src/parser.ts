@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import type { ArgInstruction, Dockerfile, Heredoc, Instruction, Stage, Warning } from "./ast.ts";
-import { heredocWords } from "./heredoc-word.ts";
+import { otherLanguage, remoteFrontend } from "./frontend.ts";
+import { type HeredocWord, heredocWords } from "./heredoc-word.ts";
 import type { InstructionContext } from "./instruction-context.ts";
 import { typeInstruction } from "./instruction-parser.ts";
 import { createLineMap } from "./line-map.ts";
@@ -83,10 +84,11 @@ interface OpenStage {
 
 function parse(text: string, options: ParseOptions, report: Report): Dockerfile {
   const file = options.file ?? "Dockerfile";
-  const fits = text.length <= DOCKERFILE_LIMIT;
-  if (!fits) report(new VarveError("DOCKERFILE_TOO_LARGE", `${file} is larger than ${DOCKERFILE_LIMIT / 1024 / 1024} MiB`));
-  const source: Source = { file, lines: createLineMap(fits ? text : "") };
-  const warnings: Warning[] = [];
+  const problem = unreadable(text, file);
+  if (problem !== undefined) report(problem);
+  const source: Source = { file, lines: createLineMap(problem === undefined ? text : "") };
+  const frontend = remoteFrontend(source);
+  const warnings: Warning[] = frontend === undefined ? [] : [frontend];
   const globalArgs: ArgInstruction[] = [];
   const stages: OpenStage[] = [];
   let found = 0;
@@ -110,7 +112,7 @@ function parse(text: string, options: ParseOptions, report: Report): Dockerfile 
         );
     },
   });
-  if (fits && stages.length === 0 && (found === 0 || globalArgs.length === found)) {
+  if (problem === undefined && stages.length === 0 && (found === 0 || globalArgs.length === found)) {
     report(
       sourceError(source, "DOCKERFILE_EMPTY", found === 0 ? `${file} has no instructions` : `${file} has no FROM`, {
         range: source.lines.range(text.length, text.length),
@@ -127,6 +129,18 @@ function parse(text: string, options: ParseOptions, report: Report): Dockerfile 
     stages: stages.map(({ from, instructions }) => ({ from, ...(from.alias === undefined ? {} : { name: from.alias.value.toLowerCase() }), instructions })),
     warnings: [...scanner.warnings, ...warnings].toSorted((a, b) => a.range.start.offset - b.range.start.offset),
   };
+}
+
+/** Why a text is not even looked at. */
+function unreadable(text: string, file: string): VarveError | undefined {
+  if (text.length > DOCKERFILE_LIMIT) return new VarveError("DOCKERFILE_TOO_LARGE", `${file} is larger than ${DOCKERFILE_LIMIT / 1024 / 1024} MiB`);
+  const source: Source = { file, lines: createLineMap(text) };
+  const other = otherLanguage(source);
+  if (other === undefined) return undefined;
+  return sourceError(source, "DOCKERFILE_DIRECTIVE", `${file} is written for the frontend ${other.frontend}, which is not fetched`, {
+    range: other.range,
+    hint: "only Dockerfiles are read here, their comments start with #; build this file with BuildKit",
+  });
 }
 
 /** Lines → nodes → typed instructions; an instruction that is wrong is reported and left out. */
@@ -176,7 +190,7 @@ function readHeredocs(
       const range = lineRange(source.lines, node.line, { start: node.keyword.start, end: node.end });
       throw sourceError(source, "DOCKERFILE_HEREDOC", `heredoc ${word.name} has no end`, {
         range,
-        hint: `a line that holds only ${word.name} ends it${word.chomp ? "; tabs may stand before it" : ""}`,
+        hint: endHint(word),
       });
     }
     end = body.terminatorEnd;
@@ -191,4 +205,9 @@ function readHeredocs(
     };
   });
   return { heredocs, end };
+}
+
+function endHint({ name, chomp }: HeredocWord): string {
+  if (/[)\]]/.test(name)) return "<< opens a heredoc, also in arithmetic: put what is meant for the shell in double quotes";
+  return `a line that holds only ${name} ends it${chomp ? "; tabs may stand before it" : ""}`;
 }

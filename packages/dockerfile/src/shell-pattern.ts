@@ -31,6 +31,11 @@ export function parseShellPattern(text: string): ShellPattern {
   return pattern;
 }
 
+/** A pattern's text backwards, escapes staying in front of what they escape. A backslash at the end comes to escape what stood before it, as in BuildKit. */
+export function reversePattern(text: string): string {
+  return (text.match(/\\[^]|[^]/gu) ?? []).toReversed().join("");
+}
+
 /** How much of the start of `value` (code points) the pattern matches: as little or as much as possible; `undefined` for no match. */
 export function matchPrefix(pattern: ShellPattern, value: readonly string[], greedy: boolean): number | undefined {
   return search(pattern, value, { from: 0, greedy, anchored: true })?.end;

@@ -114,6 +114,10 @@ describe("RUN", () => {
     ["RUN cat <<EOF > /x\nhi\nEOF", ["/bin/sh", "-c", "cat <<EOF > /x\nhi\nEOF"]],
     ["RUN cat <<A <<-B\nx\nA\n\ty\nB", ["/bin/sh", "-c", "cat <<A <<-B\nx\nA\n\ty\nB"]],
     ["RUN <<S\n#!/bin/foo\nx\nS", ["/bin/sh", "-c", "/dev/pipes/S"]],
+    ["RUN <<-S\n\t#!/bin/foo\n\tx\n\tS", ["/bin/sh", "-c", "/dev/pipes/S"]],
+    ["RUN <<S\n\t#!/bin/foo\nx\nS", ["/bin/sh", "-c", "\t#!/bin/foo\nx\n"]],
+    ["RUN << S\nx\nS", ["/bin/sh", "-c", "x\n"]],
+    ["RUN cat << S > f\nx\nS", ["/bin/sh", "-c", "cat << S > f\nx\nS"]],
   ])("%j", (text, args) => {
     expect(runs(plan(`FROM base\n${text}\n`))[0]?.args).toEqual(args);
   });

@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import type { Dockerfile, Instruction, Warning } from "../ast.ts";
 import { commentsAbove } from "../comment.ts";
+import { findDirective } from "../directive.ts";
 import { createLineMap } from "../line-map.ts";
 import { sourceError } from "../syntax-error.ts";
 import { findRule } from "./rule.ts";
@@ -47,14 +48,15 @@ function ruleList(value: string): "all" | readonly string[] {
  * Throws DOCKERFILE_DIRECTIVE at the directive.
  */
 export function checkOptionsOf(dockerfile: Dockerfile, given?: string): CheckOptions {
-  const directive = dockerfile.directives.find(({ name }) => name === "check");
+  const directive = findDirective(dockerfile.text, "check");
   if (given !== undefined || directive === undefined) return parseCheckOptions(given ?? "");
   try {
     return parseCheckOptions(firstWord(directive.value));
   } catch (cause) {
     if (!(cause instanceof VarveError)) throw cause;
-    const source = { file: dockerfile.file, lines: createLineMap(dockerfile.text) };
-    throw sourceError(source, cause.code, cause.message, { range: directive.range, hint: cause.hint, cause });
+    const lines = createLineMap(dockerfile.text);
+    const range = lines.range(directive.start, directive.end);
+    throw sourceError({ file: dockerfile.file, lines }, cause.code, cause.message, { range, hint: cause.hint, cause });
   }
 }
 

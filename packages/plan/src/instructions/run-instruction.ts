@@ -43,7 +43,7 @@ export function planRun(scope: InstructionScope, instruction: RunInstruction, so
 function runCommand(state: StageState, instruction: RunInstruction): Pick<RunVertex, "args" | "pipes"> {
   const { command, heredocs } = instruction;
   const script = soleHeredoc(instruction);
-  if (script !== undefined && script.raw.startsWith("#!") && state.config.os !== "windows") {
+  if (script !== undefined && script.content.startsWith("#!") && state.config.os !== "windows") {
     const file = { name: script.name, content: script.content };
     return { args: commandArguments(state, { form: "shell", text: cleanUnixPath(PIPES + script.name) }), pipes: [file] };
   }
