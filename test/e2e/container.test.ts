@@ -96,16 +96,11 @@ describeWithTools(["busybox", "script"], "containers", () => {
 
   it("that run are neither removed nor committed", async () => {
     const refusals: string[] = [];
-    await space.varve(["run", "--name", "busy", "bb:1", "sleep", `95${process.pid}`], {
-      onStart(child) {
-        const look = setInterval(() => {
-          void space.varve(["rm", "busy"]).then(async ({ stderr }) => {
-            if (!stderr.includes("RUNNING") || refusals.length > 0) return;
-            clearInterval(look);
-            refusals.push(stderr, (await space.varve(["commit", "busy"])).stderr);
-            child.kill("SIGTERM");
-          });
-        }, 300);
+    await space.varve(["run", "--name", "busy", "bb:1", "sh", "-c", `echo up >&2; sleep 95${process.pid}`], {
+      async onStart(child) {
+        await child.told("up");
+        for (const command of ["rm", "commit"]) refusals.push((await space.varve([command, "busy"])).stderr);
+        child.kill("SIGTERM");
       },
     });
     expect(refusals.map((text) => text.includes("[BUILD_CONTAINER_RUNNING]"))).toEqual([true, true]);

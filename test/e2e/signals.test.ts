@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createWorkspace, type Outcome, type Workspace } from "./varve.ts";
 
@@ -11,13 +12,11 @@ beforeAll(async () => {
 });
 afterAll(() => space[Symbol.asyncDispose]());
 
-/** Runs a build, sending it signals one after the other once it waits. */
-async function interrupted(args: readonly string[], ...signals: readonly NodeJS.Signals[]): Promise<Outcome> {
-  return space.varve(["build", ...args, "ctx"], {
-    onStart(child) {
-      // no sign tells that it waits now: a signal that comes before is obeyed just the same
-      for (const [at, signal] of signals.entries()) setTimeout(() => child.kill(signal), 1500 + at * 300);
-    },
+/** Runs a build that gets a signal while it waits for a Dockerfile. */
+async function interrupted(signal: NodeJS.Signals): Promise<Outcome> {
+  return space.varve(["build", "-f", "fifo", "ctx"], {
+    // no sign tells that it waits now: a signal that comes before is obeyed just the same
+    onStart: (child) => setTimeout(() => child.kill(signal), 1500),
   });
 }
 
@@ -25,7 +24,7 @@ it.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)("%s ends a build that waits for a Dockerfile's writer with %d", async (signal, code) => {
-  expect(await interrupted(["-f", "fifo"], signal)).toMatchObject({ code, stderr: `varve: stopped by ${signal}\n` });
+  expect(await interrupted(signal)).toMatchObject({ code, stderr: `varve: stopped by ${signal}\n` });
 });
 
 it("a Dockerfile may come out of a pipe", async () => {
@@ -35,6 +34,14 @@ it("a Dockerfile may come out of a pipe", async () => {
 });
 
 it("the second signal ends a build at once that waits where nothing can be given up", async () => {
-  // open(2) of a pipe that nobody reads
-  expect(await interrupted(["-o", "type=oci,dest=fifo"], "SIGTERM", "SIGTERM")).toMatchObject({ signal: "SIGTERM" });
+  const ended = await space.varve(["build", "--progress", "plain", "-o", "type=oci,dest=fifo", "ctx"], {
+    async onStart(child) {
+      // what follows is open(2) of a pipe that nobody reads
+      await child.told("exporting layers");
+      child.kill("SIGTERM");
+      await wait(300);
+      child.kill("SIGTERM");
+    },
+  });
+  expect(ended).toMatchObject({ signal: "SIGTERM" });
 });

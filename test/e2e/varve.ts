@@ -16,12 +16,20 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A program that runs. */
+export interface StartedProgram {
+  readonly pid: number;
+  kill(signal: NodeJS.Signals): boolean;
+  /** Settles once stderr holds `text`; rejects when the program ends before. */
+  told(text: string): Promise<void>;
+}
+
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
-  /** Called once the process has started. */
-  readonly onStart?: (child: { readonly pid: number; kill(signal: NodeJS.Signals): boolean }) => void;
+  /** Called once the process has started; awaited with its end. */
+  readonly onStart?: (child: StartedProgram) => unknown;
 }
 
 /** Runs a program to its end; never throws for an exit code. */
@@ -37,11 +45,17 @@ export async function runProgram(program: string, args: readonly string[], optio
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
-  options.onStart?.({ pid: child.pid ?? 0, kill: (signal) => child.kill(signal) });
-  return await new Promise((resolve, reject) => {
+  const told = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      child.stderr.on("data", () => stderr.includes(text) && resolve());
+      child.once("close", () => reject(new Error(`ended without saying ${JSON.stringify(text)}: ${stderr}`)));
+    });
+  const ended = new Promise<Outcome>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
+  await options.onStart?.({ pid: child.pid ?? 0, kill: (signal) => child.kill(signal), told });
+  return await ended;
 }
 
 /** A folder of a test's own, with a store in it. */
