@@ -6,9 +6,14 @@ import { type BuildContext, type OwningReader, TEXT_LIMIT } from "./context.ts";
 import type { BytePath } from "@varve/bytes";
 import type { GitTree } from "./git-tree.ts";
 
-/** A tar as build context; its owners are kept and ignore files in it have no effect, as in BuildKit. The context owns the archive. */
-export function archiveContext(title: string, archive: Archive): BuildContext {
-  return treeContext(title, archiveTree(archive), archive.reader, () => archive[Symbol.asyncDispose]());
+/** A tar as build context; its owners are kept and ignore files in it have no effect, as in BuildKit. Owns the archive; throws what {@link archiveTree} throws. */
+export async function archiveContext(title: string, archive: Archive): Promise<BuildContext> {
+  try {
+    return treeContext(title, await archiveTree(archive), archive.reader, () => archive[Symbol.asyncDispose]());
+  } catch (error) {
+    await archive[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** A checkout as build context. The context owns it. */

@@ -46,7 +46,7 @@ describe("openArchive", () => {
   test.each([[[]], [["-z"]], [["--format=pax"]]])("reads a tar made with %j", async (flags) => {
     const archive = await openArchive(streamOf(await tarOf(...flags)), { directory });
     if (archive === undefined) throw new Error("not an archive");
-    const tree = archiveTree(archive);
+    const tree = await archiveTree(archive);
     expect([...tree.walk()].map((entry) => displayPath(entry.path))).toEqual(["", "Dockerfile", "d", "d/a", "l"]);
     const entry = tree.lookup(toBytePath("d/a"));
     expect(entry).toMatchObject({ uid: 7, gid: 8, size: 5 });
@@ -67,7 +67,9 @@ describe("openArchive", () => {
 
   test("throws for a tar that is cut off", async () => {
     const whole = concatBytes([encodeTarHeader(header("a", { size: 1000 })), new Uint8Array(100)]);
-    await expect(openArchive(streamOf(whole), { directory })).rejects.toMatchObject({ code: "ARCHIVE_MALFORMED_TAR" });
+    await using archive = await openArchive(streamOf(whole), { directory });
+    if (archive === undefined) throw new Error("not an archive");
+    await expect(archiveTree(archive)).rejects.toMatchObject({ code: "ARCHIVE_MALFORMED_TAR" });
   });
 
   test("leaves no file behind, even before it is disposed", async () => {
@@ -78,10 +80,10 @@ describe("openArchive", () => {
 });
 
 describe("archiveTree", () => {
-  async function treeFrom(...headers: readonly TarHeader[]): Promise<ReturnType<typeof archiveTree>> {
+  async function treeFrom(...headers: readonly TarHeader[]): ReturnType<typeof archiveTree> {
     await using archive = await openArchive(streamOf(...headers.map((one) => encodeTarHeader(one)), TAR_END), { directory });
     if (archive === undefined) throw new Error("not an archive");
-    return archiveTree(archive);
+    return await archiveTree(archive);
   }
 
   test("lets later entries win, links by target and makes parents", async () => {

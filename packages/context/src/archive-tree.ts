@@ -1,7 +1,7 @@
 import { readTar, type TarHeader, type TarReadEntry } from "@varve/archive";
-import { type BytePath, type ByteStream, cleanPath, displayPath, joinPath, pathComponents, ROOT } from "@varve/bytes";
+import { type BytePath, type ByteStream, cleanPath, displayPath, joinPath, parentPath, pathComponents, ROOT } from "@varve/bytes";
 import { isVarveError, VarveError } from "@varve/errors";
-import { type ContentRef, createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
+import { type ContentRef, createTreeBuilder, type FileTree, type NewEntry, type TreeBuilder } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
 import { decompressArchive } from "./archive-stream.ts";
@@ -16,7 +16,8 @@ export interface ArchiveEntry {
 
 /** An archive whose contents can be read until it is disposed. */
 export interface Archive extends AsyncDisposable {
-  readonly entries: readonly ArchiveEntry[];
+  /** Once, in the archive's order, as it is read: there may be millions. Contents can be opened when all were given. */
+  readonly entries: AsyncIterable<ArchiveEntry>;
   readonly reader: OwningReader;
 }
 
@@ -27,40 +28,34 @@ export interface ArchiveOptions extends IOOptions {
 
 /**
  * Reads a tar, uncompressed or compressed with gzip, zstd, bzip2 or xz; told by content alone. `undefined` when the first header can't be
- * read, which makes it an ordinary file (fact 30); damage after that throws.
+ * read, which makes it an ordinary file (fact 30); for damage after that `entries` throws.
  */
 export async function openArchive(stream: ByteStream, options: ArchiveOptions): Promise<Archive | undefined> {
   const spool = await createSpool(options.directory);
-  try {
-    const found = await readEntries(spool, stream, options.signal);
-    if (found === undefined) {
+  const tar = readTar(spool.keep(decompressArchive(stream)), options)[Symbol.asyncIterator]();
+  const dispose = async (): Promise<void> => {
+    try {
+      await tar.return?.();
+    } finally {
       await spool[Symbol.asyncDispose]();
-      return undefined;
     }
-    const entries = found.map(({ header, offset }) => ({ header, ...(header.type === "file" ? { content: spool.ref(offset, header.size) } : {}) }));
-    return { entries, reader: spool.reader, [Symbol.asyncDispose]: () => spool[Symbol.asyncDispose]() };
+  };
+  try {
+    const first = await tar.next();
+    if (first.done !== true) return { entries: entriesOf(spool, first.value, tar), reader: spool.reader, [Symbol.asyncDispose]: dispose };
   } catch (error) {
-    await spool[Symbol.asyncDispose]();
-    throw error;
+    await dispose();
+    if (!isVarveError(error, "ARCHIVE_MALFORMED_TAR", "ARCHIVE_MALFORMED_COMPRESSION", "ARCHIVE_UNSUPPORTED_COMPRESSION")) throw error;
+    return undefined;
   }
+  await dispose();
+  return undefined;
 }
 
-async function readEntries(spool: Spool, stream: ByteStream, signal: AbortSignal | undefined): Promise<{ header: TarHeader; offset: number }[] | undefined> {
-  const found: { header: TarHeader; offset: number }[] = [];
-  const iterator: AsyncIterator<TarReadEntry> = readTar(spool.keep(decompressArchive(stream)))[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      const next = await iterator.next();
-      if (next.done === true) return found.length === 0 ? undefined : found;
-      found.push({ header: next.value.header, offset: next.value.offset });
-    }
-  } catch (error) {
-    if (found.length === 0 && isVarveError(error, "ARCHIVE_MALFORMED_TAR", "ARCHIVE_MALFORMED_COMPRESSION", "ARCHIVE_UNSUPPORTED_COMPRESSION"))
-      return undefined;
-    throw error;
-  } finally {
-    await iterator.return?.();
+async function* entriesOf(spool: Spool, first: TarReadEntry, tar: AsyncIterator<TarReadEntry>): AsyncGenerator<ArchiveEntry, void, undefined> {
+  for (let next: IteratorResult<TarReadEntry> = { done: false, value: first }; next.done !== true; next = await tar.next()) {
+    const { header, offset } = next.value;
+    yield { header, ...(header.type === "file" ? { content: spool.ref(offset, header.size) } : {}) };
   }
 }
 
@@ -68,42 +63,38 @@ async function readEntries(spool: Spool, stream: ByteStream, signal: AbortSignal
  * The tree an archive unpacks to, owners as in the archive, later entries over earlier ones. Throws CONTEXT_INVALID_ARCHIVE for names with `..`,
  * entries below something that is no directory and links to nothing.
  */
-export function archiveTree(archive: Archive): FileTree {
-  const entries = new Map<BytePath, { entry: Omit<Entry, "node">; linkTo?: BytePath }>();
-  const isDirectory = (path: BytePath): boolean => path === ROOT || entries.get(path)?.entry.type === "directory";
-  for (const { header, content } of archive.entries) {
+export async function archiveTree(archive: Archive): Promise<FileTree> {
+  const builder = createTreeBuilder();
+  for await (const { header, content } of archive.entries) {
     const path = checkedName(header.name, header.name);
     if (path === ROOT) continue;
-    let at: BytePath = ROOT;
-    for (const name of pathComponents(path).slice(0, -1)) {
-      at = joinPath(at, name);
-      if (!entries.has(at)) entries.set(at, { entry: { path: at, type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: Math.floor(header.mtime), size: 0 } });
-      else if (!isDirectory(at)) throw invalid(header.name, `is below ${displayPath(at)}, which is no directory`);
+    makeParents(builder, path, header);
+    const there = builder.lookup(path);
+    if (there?.type === "directory" && header.type !== "directory") builder.remove(path);
+    if (header.type !== "hardlink") {
+      builder.set(toEntry(header, path, content));
+      continue;
     }
-    if (isDirectory(path) && header.type !== "directory") for (const known of entries.keys()) if (known.startsWith(`${path}/`)) entries.delete(known);
-    const linkTo = header.type === "hardlink" ? checkedName(header.linkName, header.name) : undefined;
-    if (linkTo !== undefined && (!entries.has(linkTo) || isDirectory(linkTo)))
-      throw invalid(header.name, `links to ${displayPath(header.linkName)}, which is not there`);
-    // set again, so that a link always comes after its target
-    entries.delete(path);
-    entries.set(path, { entry: toEntry(header, path, content), ...(linkTo === undefined ? {} : { linkTo }) });
+    const target = checkedName(header.linkName, header.name);
+    const linked = builder.lookup(target);
+    if (linked === undefined || linked.type === "directory") throw invalid(header.name, `links to ${displayPath(header.linkName)}, which is not there`);
+    if (target !== path) builder.link(path, target);
   }
-  return buildTree(entries);
-}
-
-function buildTree(entries: ReadonlyMap<BytePath, { entry: Omit<Entry, "node">; linkTo?: BytePath }>): FileTree {
-  const builder = createTreeBuilder();
-  for (const { entry } of [...entries.values()].filter((item) => item.linkTo === undefined).toSorted((a, b) => depth(a.entry) - depth(b.entry)))
-    builder.set(entry);
-  for (const [path, { linkTo }] of entries) if (linkTo !== undefined) builder.link(path, linkTo);
   return builder.finish();
 }
 
-function depth(entry: Omit<Entry, "node">): number {
-  return pathComponents(entry.path).length;
+function makeParents(builder: TreeBuilder, path: BytePath, { name, mtime }: TarHeader): void {
+  if (builder.lookup(parentPath(path))?.type === "directory") return;
+  let at: BytePath = ROOT;
+  for (const component of pathComponents(parentPath(path))) {
+    at = joinPath(at, component);
+    const there = builder.lookup(at);
+    if (there === undefined) builder.set({ path: at, type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: Math.floor(mtime), size: 0 });
+    else if (there.type !== "directory") throw invalid(name, `is below ${displayPath(at)}, which is no directory`);
+  }
 }
 
-function toEntry(header: TarHeader, path: BytePath, content: ContentRef | undefined): Omit<Entry, "node"> {
+function toEntry(header: TarHeader, path: BytePath, content: ContentRef | undefined): NewEntry {
   const base = {
     path,
     mode: header.mode & 0o7777,
@@ -117,7 +108,7 @@ function toEntry(header: TarHeader, path: BytePath, content: ContentRef | undefi
     case "file":
       return { ...base, type: "file", size: header.size, ...(content === undefined ? {} : { content }) };
     case "hardlink":
-      return { ...base, type: "file" };
+      throw new TypeError("a hardlink has no entry of its own");
     case "symlink":
       return { ...base, type: "symlink", mode: 0o777, linkTarget: header.linkName };
     case "char":

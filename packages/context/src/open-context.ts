@@ -69,7 +69,7 @@ async function openStream(title: string, stream: ByteStream, directory: string, 
       hint: "give a tar (compressed or not) as context, or the text of a Dockerfile",
     });
   }
-  return { context: archiveContext(title, archive) };
+  return { context: await archiveContext(title, archive) };
 }
 
 /** A tar's header and every compressed form have a zero or another control byte within their first 512 bytes; a Dockerfile has none. */

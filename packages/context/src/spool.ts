@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteStream } from "@varve/bytes";
@@ -11,7 +11,7 @@ import type { OwningReader } from "./context.ts";
 export interface Spool extends AsyncDisposable {
   /** Passes a stream on while keeping a copy of what went by. */
   keep(stream: ByteStream): ByteStream;
-  /** A reference to a stretch of what was kept; `size` and `offset` in bytes. Only once all was kept. */
+  /** A reference to a stretch, to be opened once it was kept; `size` and `offset` in bytes. */
   ref(offset: number, size: number): ContentRef;
   /** sha256 of all that was kept. */
   digest(): Digest;
@@ -34,6 +34,8 @@ export async function createSpool(directory: string): Promise<Spool> {
   let size = 0;
   let finished: Digest | undefined;
   const digest = (): Digest => (finished ??= digestFromHex(hash.digest("hex")));
+  // as a stretch of a layer; which one nobody else needs to know
+  const id = digestFromHex(randomBytes(32).toString("hex")) as string as DiffID;
   return {
     get size() {
       return size;
@@ -46,17 +48,16 @@ export async function createSpool(directory: string): Promise<Spool> {
         yield piece;
       }
     },
-    // as in a layer: a stretch of a stream known by its digest
-    ref: (offset, length) => ({ kind: "layer", diffID: digest() as string as DiffID, offset, size: length }),
+    ref: (offset, length) => ({ kind: "layer", diffID: id, offset, size: length }),
     digest,
-    reader: createSpoolReader(handle, digest),
+    reader: createSpoolReader(handle, id),
     [Symbol.asyncDispose]: () => handle.close(),
   };
 }
 
-function createSpoolReader(handle: FileHandle, own: () => Digest): OwningReader {
+function createSpoolReader(handle: FileHandle, own: DiffID): OwningReader {
   return {
-    owns: (ref) => ref.kind === "layer" && (ref.diffID as string) === own(),
+    owns: (ref) => ref.kind === "layer" && ref.diffID === own,
     open: (ref, options) => Promise.resolve(readStretch(handle, ref, options)),
     async digest(ref, options) {
       const hash = createHash("sha256");

@@ -242,7 +242,7 @@ describe("layerIndex", () => {
 
   it("makes an index anew when the stored one is damaged", async () => {
     const { diffID, descriptor } = await make(sample());
-    await store.writeLayerIndex(diffID, new TextEncoder().encode("rubbish"));
+    await store.writeLayerIndex(diffID, [new TextEncoder().encode("rubbish")]);
     expect((await layerIndex(store, { diffID, descriptor, open: () => store.fetch(descriptor) })).diffID).toBe(diffID);
   });
 });

@@ -4,8 +4,13 @@ import { digestFromBytes, digestToBytes } from "./hex.ts";
 
 /** Appends numbers and bytes to a growing buffer. */
 export class IndexWriter {
-  #bytes = new Uint8Array(1024);
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
+
+  /** `expected` bytes are reserved. */
+  constructor(expected = 1024) {
+    this.#bytes = new Uint8Array(expected);
+  }
 
   get length(): number {
     return this.#length;
@@ -53,8 +58,7 @@ export class IndexWriter {
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
-    // by a quarter: the old and the new buffer are there at once, and what is spare stays
-    const bytes = new Uint8Array(Math.max(this.#length + more, Math.ceil(this.#bytes.length * 1.25)));
+    const bytes = new Uint8Array(Math.max(this.#length + more, this.#bytes.length * 2));
     bytes.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = bytes;
   }

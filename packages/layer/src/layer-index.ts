@@ -1,4 +1,3 @@
-import { concatBytes } from "@varve/bytes";
 import { type Digest, type DiffID, parseDiffID } from "@varve/oci";
 import { IndexReader, IndexWriter, invalidIndex } from "./index-encoding.ts";
 import type { LayerEntry } from "./layer-entry.ts";
@@ -48,17 +47,42 @@ const VERSION = 1;
 
 /** Starts an index. */
 export function createLayerIndexBuilder(): LayerIndexBuilder {
-  const records = new IndexWriter();
+  const records = new RecordWriter();
   let count = 0;
-  let previous = "";
   return {
     add(entry) {
-      writeRecord(records, entry, previous);
-      previous = entry.path;
+      records.add(entry);
       count++;
     },
     finish: (layer) => indexOf({ ...layer, entryCount: count, tables: [] }, records.finish()),
   };
+}
+
+/** Encoded entries in pieces, none of which divides an entry: one buffer would be copied whenever it grows, and be there twice meanwhile. */
+type Records = readonly Uint8Array[];
+
+/** Bytes after which a piece of {@link Records} ends. */
+const PIECE = 256 * 1024;
+
+class RecordWriter {
+  readonly #pieces: Uint8Array[] = [];
+  #last = new IndexWriter();
+  #previous = "";
+
+  add(entry: LayerEntry): void {
+    writeRecord(this.#last, entry, this.#previous);
+    this.#previous = entry.path;
+    if (this.#last.length < PIECE) return;
+    this.#pieces.push(this.#last.finish());
+    // an entry more, usually
+    this.#last = new IndexWriter(PIECE + 1024);
+  }
+
+  finish(): Records {
+    const last = this.#last.finish();
+    // what is spare of a whole piece would stay
+    return last.length === 0 ? this.#pieces : [...this.#pieces, last.slice()];
+  }
 }
 
 /** The index with one more blob's table, which replaces an older one of the same blob. */
@@ -66,8 +90,8 @@ export function withSegmentTable(index: LayerIndex, table: SegmentTable): LayerI
   return indexOf({ ...index, tables: [...index.tables.filter((known) => known.blob !== table.blob), table] }, recordsOf(index));
 }
 
-/** The index as bytes, for the store. */
-export function encodeLayerIndex(index: LayerIndex): Uint8Array {
+/** The index as bytes, for the store: in pieces, since it may be large. */
+export function encodeLayerIndex(index: LayerIndex): readonly Uint8Array[] {
   const out = new IndexWriter();
   out.raw(MAGIC);
   out.number(VERSION);
@@ -87,8 +111,8 @@ export function encodeLayerIndex(index: LayerIndex): Uint8Array {
     for (const size of table.sizes) out.number(size);
   }
   const records = recordsOf(index);
-  out.number(records.length);
-  return concatBytes([out.finish(), records]);
+  out.number(records.reduce((sum, piece) => sum + piece.length, 0));
+  return [out.finish(), ...records];
 }
 
 /** The index that {@link encodeLayerIndex} wrote. Throws LAYER_INVALID_INDEX for anything else, another version's included. */
@@ -104,36 +128,34 @@ export function decodeLayerIndex(bytes: Uint8Array): LayerIndex {
   const tables = Array.from({ length: boundedCount(input, bytes) }, () => readTable(input, bytes));
   const records = input.raw(input.number());
   if (!input.atEnd) throw invalidIndex("something follows its end");
-  return indexOf({ diffID, size, entryCount, segments, tables }, records);
+  return indexOf({ diffID, size, entryCount, segments, tables }, [records]);
 }
 
 const RECORDS: unique symbol = Symbol("records");
-type StoredIndex = LayerIndex & { readonly [RECORDS]: Uint8Array };
+type StoredIndex = LayerIndex & { readonly [RECORDS]: Records };
 
-function indexOf(layer: Omit<LayerIndex, "entries">, records: Uint8Array): LayerIndex {
+function indexOf(layer: Omit<LayerIndex, "entries">, records: Records): LayerIndex {
   const { diffID, size, entryCount, segments, tables } = layer;
   const index: StoredIndex = { diffID, size, entryCount, segments, tables, entries: () => readRecords(records), [RECORDS]: records };
   return index;
 }
 
-function recordsOf(index: LayerIndex): Uint8Array {
+function recordsOf(index: LayerIndex): Records {
   if (RECORDS in index) return (index as StoredIndex)[RECORDS];
-  const out = new IndexWriter();
-  let previous = "";
-  for (const entry of index.entries()) {
-    writeRecord(out, entry, previous);
-    previous = entry.path;
-  }
+  const out = new RecordWriter();
+  for (const entry of index.entries()) out.add(entry);
   return out.finish();
 }
 
-function* readRecords(records: Uint8Array): Generator<LayerEntry, void, undefined> {
-  const input = new IndexReader(records);
+function* readRecords(records: Records): Generator<LayerEntry, void, undefined> {
   let previous = "";
-  while (!input.atEnd) {
-    const entry = readRecord(input, previous);
-    previous = entry.path;
-    yield entry;
+  for (const piece of records) {
+    const input = new IndexReader(piece);
+    while (!input.atEnd) {
+      const entry = readRecord(input, previous);
+      previous = entry.path;
+      yield entry;
+    }
   }
 }
 

@@ -16,17 +16,16 @@ export async function readLayerIndexFile(path: string): Promise<Uint8Array | und
   });
   if (file === undefined || file.length < CHECKSUM) return undefined;
   const bytes = file.subarray(CHECKSUM);
-  return checksum(bytes).equals(file.subarray(0, CHECKSUM)) ? bytes : undefined;
+  return checksum([bytes]).equals(file.subarray(0, CHECKSUM)) ? bytes : undefined;
 }
 
-/** sha256 of the bytes, then the bytes. No fsync: the checksum tells after a power cut, and the file can be made again. */
-export async function writeLayerIndexFile(path: string, temporary: string, bytes: Uint8Array): Promise<void> {
+/** sha256 of the bytes, then the bytes, in pieces since an index may be large. No fsync: the checksum tells after a power cut, and the file can be made again. */
+export async function writeLayerIndexFile(path: string, temporary: string, pieces: readonly Uint8Array[]): Promise<void> {
   await onDisk("write a layer index", async () => {
     const handle = await open(temporary, "wx", 0o600);
     try {
-      await handle.writeFile(checksum(bytes));
-      // not joined: an index may be large
-      await handle.writeFile(bytes);
+      await handle.writeFile(checksum(pieces));
+      for (const piece of pieces) await handle.writeFile(piece);
     } finally {
       await handle.close();
     }
@@ -34,6 +33,8 @@ export async function writeLayerIndexFile(path: string, temporary: string, bytes
   });
 }
 
-function checksum(bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(bytes).digest();
+function checksum(pieces: readonly Uint8Array[]): Buffer {
+  const hash = createHash("sha256");
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest();
 }

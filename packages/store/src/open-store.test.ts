@@ -136,8 +136,8 @@ describe("damage", () => {
 
   test("a damaged layer index is a missing one", async () => {
     expect(await store.readLayerIndex(DIFF_ID)).toBeUndefined();
-    await store.writeLayerIndex(DIFF_ID, new Uint8Array([1, 2, 3]));
-    await store.writeLayerIndex(DIFF_ID, new Uint8Array([4, 5]));
+    await store.writeLayerIndex(DIFF_ID, [new Uint8Array([1]), new Uint8Array([2, 3])]);
+    await store.writeLayerIndex(DIFF_ID, [new Uint8Array([4, 5])]);
     expect(new Uint8Array((await store.readLayerIndex(DIFF_ID)) ?? [])).toEqual(new Uint8Array([4, 5]));
     const path = join(store.root, "layers", `${digestHex(DIFF_ID)}.idx`);
     await truncate(path, 33);

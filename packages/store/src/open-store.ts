@@ -159,10 +159,10 @@ class DiskStore implements Store {
     return readLayerIndexFile(this.#layerIndexPath(diffID));
   }
 
-  async writeLayerIndex(diffID: DiffID, bytes: Uint8Array, options?: IOOptions): Promise<void> {
+  async writeLayerIndex(diffID: DiffID, pieces: readonly Uint8Array[], options?: IOOptions): Promise<void> {
     options?.signal?.throwIfAborted();
     const session = await this.#ingestSession();
-    await writeLayerIndexFile(this.#layerIndexPath(diffID), session.temporary(), bytes);
+    await writeLayerIndexFile(this.#layerIndexPath(diffID), session.temporary(), pieces);
   }
 
   async directory(...segments: readonly string[]): Promise<string> {

@@ -41,7 +41,7 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   untag(name: string, options?: IOOptions): Promise<boolean>;
   /** The stored layer index, as `@varve/layer` encoded it. */
   readLayerIndex(diffID: DiffID, options?: IOOptions): Promise<Uint8Array | undefined>;
-  writeLayerIndex(diffID: DiffID, bytes: Uint8Array, options?: IOOptions): Promise<void>;
+  writeLayerIndex(diffID: DiffID, pieces: readonly Uint8Array[], options?: IOOptions): Promise<void>;
   /** Every entry of `index.json`, also those without a name that other programs made. */
   entries(options?: IOOptions): Promise<readonly Descriptor[]>;
   /** All blobs, or all layer indexes (by the layer's diffID). */

@@ -11,11 +11,16 @@ import { type LinkNumbers, madeDirectory, type PlacementOptions } from "./placem
  * anything else replaces what is there. Symlinks met on the way are followed with the destination as their root. Throws
  * CONTEXT_INVALID_ARCHIVE for names with `..`.
  */
-export function extractArchive(destination: Destination, archive: readonly ArchiveEntry[], options: PlacementOptions, mtime: number, links: LinkNumbers): void {
+export async function extractArchive(
+  destination: Destination,
+  archive: AsyncIterable<ArchiveEntry>,
+  options: PlacementOptions,
+  { mtime, links }: { readonly mtime: number; readonly links: LinkNumbers },
+): Promise<void> {
   const top = destination.resolve(cleanPath(options.destination));
   const linked = new Map<number, LinkedFile>();
   destination.makeDirectories(top, madeDirectory({ ...options, mode: undefined }, mtime));
-  for (const item of archive) {
+  for await (const item of archive) {
     const name = entryName(item.header.name);
     if (name === ROOT) continue;
     const parent = resolveBelow(destination, top, parentPath(name));
@@ -24,7 +29,7 @@ export function extractArchive(destination: Destination, archive: readonly Archi
     const target = item.header.type === "hardlink" ? linkTarget(destination, top, item) : undefined;
     const there = destination.lookup(path);
     if (there !== undefined && path !== target && !(there.type === "directory" && item.header.type === "directory")) destination.remove(path);
-    if (target === undefined) destination.put(toEntry(item, path, options, links));
+    if (target === undefined) destination.put(toEntry(item, path, options));
     else if (target !== path) {
       destination.link(path, target);
       const { node } = entryAt(destination, target);
@@ -97,7 +102,7 @@ function metadataOf({ header }: ArchiveEntry, { owner }: PlacementOptions): Meta
   return { mode: header.mode & 0o7777, uid: owner?.uid ?? header.uid, gid: owner?.gid ?? header.gid, mtime: Math.floor(header.mtime) };
 }
 
-function toEntry(item: ArchiveEntry, path: BytePath, options: PlacementOptions, links: LinkNumbers): NewEntry {
+function toEntry(item: ArchiveEntry, path: BytePath, options: PlacementOptions): NewEntry {
   const { header } = item;
   const base = {
     path,
@@ -108,7 +113,7 @@ function toEntry(item: ArchiveEntry, path: BytePath, options: PlacementOptions, 
   switch (header.type) {
     case "file":
       if (item.content === undefined) throw new TypeError("a file of an archive has content");
-      return { ...base, type: "file", size: header.size, content: item.content, node: links.next++ };
+      return { ...base, type: "file", size: header.size, content: item.content };
     case "symlink":
       return { ...base, type: "symlink", mode: 0o777, linkTarget: header.linkName };
     case "char":

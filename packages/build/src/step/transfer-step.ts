@@ -85,7 +85,7 @@ async function produce(
         else {
           opened.push(archive);
           readers.push(archive.reader);
-          extractArchive(destination, archive.entries, placement, selected.root.mtime, links);
+          await extractArchive(destination, archive.entries, placement, { mtime: selected.root.mtime, links });
         }
       }
     }
