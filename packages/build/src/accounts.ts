@@ -66,21 +66,40 @@ export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUse
 }
 
 /**
- * `--chown` as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays as it is,
- * 0 at first; an empty group (`5:`) is 0.
+ * `--chown`, and USER for WORKDIR, as BuildKit resolves it (fact 26): a number is also the group; a name takes its primary group; what isn't found stays as it
+ * is, 0 at first; an empty part is 0.
  */
 export function resolveOwner(spec: string, accounts: Accounts): { readonly uid: number; readonly gid: number } {
   const [userText, groupText] = splitOnce(spec);
-  const number = parseID(userText);
+  const number = parseOwnerID(userText);
   const user = number === undefined ? accounts.users.find((entry) => entry.name === userText) : { uid: number, gid: number };
   const owner = { uid: user?.uid ?? 0, gid: user?.gid ?? 0 };
   if (groupText === undefined) return owner;
-  return { ...owner, gid: groupText === "" ? 0 : (parseID(groupText) ?? accounts.groups.find((group) => group.name === groupText)?.gid ?? owner.gid) };
+  return { ...owner, gid: parseOwnerID(groupText) ?? accounts.groups.find((group) => group.name === groupText)?.gid ?? owner.gid };
 }
 
 /** Whether an owner can be resolved without looking into the image. */
 export function isNumericOwner(spec: string): boolean {
-  return splitOnce(spec).every((part) => part === undefined || part === "" || parseID(part) !== undefined);
+  return splitOnce(spec).every((part) => part === undefined || parseOwnerID(part) !== undefined);
+}
+
+/** For where there is no image to look into: a name throws BUILD_USER_NOT_FOUND, as in BuildKit. */
+export function requireNumericOwner(spec: string, because = "a scratch image has no users"): void {
+  if (isNumericOwner(spec)) return;
+  throw new VarveError("BUILD_USER_NOT_FOUND", `owner ${JSON.stringify(spec)} cannot be looked up: ${because}`, {
+    hint: "use numbers, like 1000:1000",
+  });
+}
+
+const INT32 = 2 ** 31;
+
+/** What BuildKit takes for a number: `root`, nothing, and what fits 32 signed bits; -1 leaves an owner as it is. All else is a name. */
+function parseOwnerID(text: string): number | undefined {
+  if (text === "" || text === "root") return 0;
+  if (!/^[-+]?[0-9]+$/.test(text)) return undefined;
+  const id = Number(text);
+  if (id >= INT32 || id < -INT32) return undefined;
+  return id === -1 ? 0 : id >>> 0;
 }
 
 function resolveGroup(text: string, accounts: Accounts): number {

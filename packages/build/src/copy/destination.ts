@@ -4,11 +4,14 @@ import { type ChangeSet, createTreeBuilder, diffTrees, type Entry, type FileTree
 
 /** Owner, mode and mtime of directories that are made on the way. */
 export interface DirectoryMetadata {
-  readonly uid: number;
-  readonly gid: number;
+  /** Without one: root, and the group of a set-group-id directory they are made in. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly mode: number;
   readonly mtime: number;
 }
+
+/** A directory made in one with this bit has it too, as in the kernel. */
+const SET_GROUP_ID = 0o2000;
 
 /** A tree being written to: a base that is never touched, and what has been put over it. */
 export interface Destination {
@@ -41,16 +44,24 @@ export function createDestination(base: FileTree): Destination {
     link: (path, target) => builder.link(path, target),
     makeDirectories(path, metadata) {
       let at: BytePath = ROOT;
+      let parent = builder.lookup(ROOT);
       for (const name of pathComponents(path)) {
         at = joinPath(at, name);
         const there = builder.lookup(at);
-        if (there === undefined) builder.set({ path: at, type: "directory", size: 0, ...metadata });
+        if (there === undefined) builder.set(madeDirectory(at, metadata, parent));
         else if (there.type !== "directory") {
           throw new VarveError("BUILD_COPY_CONFLICT", `cannot make directory /${displayPath(path)}: /${displayPath(at)} is a ${there.type}`);
         }
+        parent = builder.lookup(at);
       }
     },
     remove: (path) => builder.remove(path),
     finish: () => diffTrees(base, builder.finish()),
   };
+}
+
+function madeDirectory(path: BytePath, { owner, mode, mtime }: DirectoryMetadata, parent: Entry | undefined): NewEntry {
+  const inherited = (parent?.mode ?? 0) & SET_GROUP_ID;
+  const made = owner ?? { uid: 0, gid: inherited === 0 ? 0 : (parent?.gid ?? 0) };
+  return { path, type: "directory", size: 0, ...made, mode: mode | inherited, mtime };
 }

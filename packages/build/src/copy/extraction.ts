@@ -5,6 +5,8 @@ import { type Entry, type NewEntry, sameEntry } from "@varve/layer";
 import type { Destination } from "./destination.ts";
 import { type LinkNumbers, madeDirectory, type PlacementOptions } from "./placement.ts";
 
+const ROOT_USER = { uid: 0, gid: 0 };
+
 /**
  * Extracts an archive into the destination directory (fact 30): owners and modes as the archive has them (`--chown` applies, `--chmod` does
  * not), a hardlink's own header counts for the file it names, its `.` entry is not applied, a directory merges with one that is there,
@@ -24,7 +26,7 @@ export async function extractArchive(
     const name = entryName(item.header.name);
     if (name === ROOT) continue;
     const parent = resolveBelow(destination, top, parentPath(name));
-    destination.makeDirectories(parent, { uid: 0, gid: 0, mode: 0o755, mtime });
+    destination.makeDirectories(parent, { owner: ROOT_USER, mode: 0o755, mtime });
     const path = joinPath(parent, name.slice(name.lastIndexOf("/") + 1) as BytePath);
     const target = item.header.type === "hardlink" ? linkTarget(destination, top, item) : undefined;
     const there = destination.lookup(path);
@@ -71,9 +73,13 @@ function entryAt(destination: Destination, path: BytePath): Entry {
   return entry;
 }
 
+/** `a/../b` is `b`; what leads out of the archive is refused. */
 function entryName(name: BytePath): BytePath {
-  if (pathComponents(name).includes(".." as BytePath)) {
-    throw new VarveError("CONTEXT_INVALID_ARCHIVE", `archive entry ${JSON.stringify(displayPath(name))} leaves the archive`);
+  let depth = 0;
+  for (const component of pathComponents(name)) {
+    if (component === ".") continue;
+    depth += component === ".." ? -1 : 1;
+    if (depth < 0) throw new VarveError("CONTEXT_INVALID_ARCHIVE", `archive entry ${JSON.stringify(displayPath(name))} leaves the archive`);
   }
   return cleanPath(name);
 }

@@ -54,7 +54,7 @@ function linkNumber(numbers: Map<number, number>, node: number, links: LinkNumbe
 
 /** What directories that are missing on the way are made with; their mtime is the source's, so that equal sources give equal layers. */
 export function madeDirectory(options: PlacementOptions, mtime: number): DirectoryMetadata {
-  return { uid: options.owner?.uid ?? 0, gid: options.owner?.gid ?? 0, mode: options.mode?.octal ?? 0o755, mtime };
+  return { owner: options.owner, mode: options.mode?.octal ?? 0o755, mtime };
 }
 
 function placeDirectory(destination: Destination, path: BytePath, item: SelectedEntry, options: PlacementOptions): void {

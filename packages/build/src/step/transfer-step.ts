@@ -3,7 +3,7 @@ import type { KeyComponent } from "@varve/cache";
 import { openArchive, type OwningReader } from "@varve/context";
 import { type ContentReader, type ContentRef, EMPTY_TREE, type FileTree } from "@varve/layer";
 import type { TransferVertex } from "@varve/plan";
-import { isNumericOwner, readAccounts, resolveOwner } from "../accounts.ts";
+import { isNumericOwner, readAccounts, requireNumericOwner, resolveOwner } from "../accounts.ts";
 import { createCompositeReader } from "../composite-reader.ts";
 import { createDestination } from "../copy/destination.ts";
 import { extractArchive } from "../copy/extraction.ts";
@@ -20,6 +20,9 @@ import { openTransferSource } from "./transfer-source.ts";
  * archives and reading the parent's tree happen only when the key missed. The caller disposes.
  */
 export async function transferStep(scope: StepScope, vertex: TransferVertex, parent: LayerStack, from: VertexResult): Promise<LayerStep & AsyncDisposable> {
+  const independent = isIndependent(vertex);
+  if (independent || parent.chainID === undefined)
+    requireNumericOwner(vertex.chown ?? "", independent ? "--link copies into an empty root filesystem" : undefined);
   const inputs: TransferInput[] = [];
   const owners: OwningReader[] = [];
   try {
@@ -29,7 +32,6 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
     throw error;
   }
   owners.push(...inputs.flatMap((input) => input.readers));
-  const independent = isIndependent(vertex);
   const components = async (): Promise<readonly KeyComponent[]> => {
     const sources: KeyComponent[] = [];
     for (const [at, input] of inputs.entries()) sources.push({ name: `source ${at + 1}`, value: await input.digest() });
