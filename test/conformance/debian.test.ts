@@ -1,18 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { chownSync, mkdirSync, readdirSync } from "node:fs";
+import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createWorkspace, runProgram, VARVE, type Outcome, type Workspace } from "../e2e/varve.ts";
-
-const SOURCES = "/etc/apt/sources.list.d";
-
-/** The host's own apt sources, in whatever form they are. */
-function aptSources(): string[] {
-  return readdirSync(SOURCES)
-    .filter((name) => /\.(sources|list)$/.test(name))
-    .map((name) => join(SOURCES, name));
-}
+import { makeDebianBase } from "./debian-base.ts";
 
 const STATIC_C = `FROM debian:base AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
@@ -51,9 +42,7 @@ describeWithTools(["mmdebstrap", "unshare", "setpriv", "bwrap"], "on a Debian ba
   let space: Workspace;
   beforeAll(async () => {
     space = await createWorkspace();
-    const tar = join(space.root, "base/base.tar");
-    await space.files("base", { Dockerfile: "FROM scratch\nADD base.tar /\n" });
-    execFileSync("mmdebstrap", ["--variant=minbase", "--format=tar", "bookworm", tar, ...aptSources()], { stdio: "ignore" });
+    await makeDebianBase(space, "base");
     await space.ok(["build", "-t", "debian:base", "base"]);
   }, 300_000);
   afterAll(async () => {

@@ -62,6 +62,7 @@ describe("the filter for translated paths", () => {
     ["statx", X64, 332, [], ENOSYS],
     ["openat2", X64, 437, [], ENOSYS],
     ["statx", ARM64, 291, [], ENOSYS],
+    ["clone3", X64, 435, [], ENOSYS],
     ["statx of a 32-bit program", I386, 383, [], ENOSYS],
     ["mknod of a char device", X64, 133, [0, 0o020644], SUCCESS],
     ["chown", X64, 92, [], ALLOW],

@@ -1,6 +1,6 @@
 // Builds cases on one rung and writes, as JSON, how each ended; each result is a tar in the output folder.
 //   node build-cases.mjs VARVE-INDEX SMALL|DEBIAN RUNG HOME CONTEXTS OUT
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DEBIAN_CASES, SMALL_CASES } from "./rung-cases.mjs";
 
@@ -12,6 +12,8 @@ await mkdir(out, { recursive: true });
 // bases are named contexts, built into the store by whoever runs the cases
 const base = which === "DEBIAN" ? "debian" : "bb";
 await build({ context: join(contexts, base), home, tags: [base] });
+const others = (await readdir(contexts)).filter((name) => name !== base && name !== "given");
+const buildContexts = Object.fromEntries(others.map((name) => [name, join(contexts, name)]));
 const ends = {};
 for (const [at, { name, dockerfile }] of cases.entries()) {
   const notes = new Set();
@@ -20,6 +22,7 @@ for (const [at, { name, dockerfile }] of cases.entries()) {
       context: join(contexts, "given"),
       dockerfile: dockerfile.replaceAll("id=RUNG", `id=rung-${sandbox}-${at}`),
       home,
+      buildContexts,
       sandbox,
       noCache: true,
       secrets: [{ id: "token", env: "TOKEN_OF_RUNGS" }],

@@ -1,13 +1,13 @@
-import { execFileSync } from "node:child_process";
-import { chmod, chown, cp, mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createWorkspace, makeBusyboxRoot, runProgram, type Outcome, type Workspace } from "../../e2e/varve.ts";
+import { createWorkspace, runProgram, type Outcome, type Workspace } from "../../e2e/varve.ts";
 import { type ListedEntry, listTar } from "./listing.ts";
-import { SMALL_CASES } from "./rung-cases.mjs";
+import type { RungSuite } from "./rung-suite.ts";
+import { SMALL_SUITE } from "./small-suite.ts";
 
 const INDEX = fileURLToPath(new URL("../../../packages/cli/dist/index.js", import.meta.url));
 const BUILD_CASES = fileURLToPath(new URL("build-cases.mjs", import.meta.url));
@@ -55,38 +55,52 @@ interface Built {
   readonly trees: readonly ReadonlyMap<string, ListedEntry>[];
 }
 
+/** What all places together need. */
+const TOOLS = ["unshare", "setpriv", "bwrap", "proot", "runc"];
+
 /** Builds every case in every place of the core, or of the long run, and holds the results against those of the first place. */
 export function describeRungs(which: "core" | "long"): void {
-  describeWithTools(["busybox", "unshare", "setpriv", "bwrap", "proot", "runc"], "the same Dockerfiles on every rung", () => {
-    describePlaces(PLACES.slice(1).filter(({ long = false }) => long === (which === "long")));
+  describeWithTools(["busybox", ...TOOLS], "the same Dockerfiles on every rung", () => {
+    describePlaces(
+      SMALL_SUITE,
+      PLACES.slice(1).filter(({ long = false }) => long === (which === "long")),
+    );
   });
 }
 
-function describePlaces(places: readonly Place[]): void {
+/** As {@link describeRungs}, for another suite and all places. */
+export function describeSuite(title: string, suite: RungSuite): void {
+  describeWithTools(TOOLS, title, () => describePlaces(suite, PLACES.slice(1)));
+}
+
+function describePlaces(suite: RungSuite, places: readonly Place[]): void {
   let space: Workspace;
   let reference: Built;
   beforeAll(async () => {
     space = await createWorkspace();
-    await makeContexts(space);
-    reference = await buildIn(space, PLACES[0] as Place);
-  }, 300_000);
+    await suite.makeContexts(space);
+    for (const path of [space.root, join(space.root, "contexts")]) await chmod(path, 0o755);
+    reference = await buildIn(space, suite, PLACES[0] as Place);
+  }, 600_000);
   afterAll(async () => {
     await space?.[Symbol.asyncDispose]();
   });
 
   test("the reference builds what can be built", () => {
-    expect(failures(reference)).toEqual([]);
+    expect(failures(suite, reference)).toEqual([]);
   });
 
   describe.each(places)("$title", (place) => {
     const missing = place.optional !== undefined && !existsSync(JAIL);
-    test.skipIf(missing)(missing ? `gives the same (needs ${place.optional})` : "gives the same", { timeout: 300_000 }, async () => {
-      const built = await buildIn(space, place);
-      expect(failures(built)).toEqual([]);
-      for (const [at, { name, owners, apart = [] }] of SMALL_CASES.entries()) {
+    test.skipIf(missing)(missing ? `gives the same (needs ${place.optional})` : "gives the same", { timeout: 600_000 }, async () => {
+      const built = await buildIn(space, suite, place);
+      expect(failures(suite, built)).toEqual([]);
+      for (const [at, { name, owners, apart = [] }] of suite.cases.entries()) {
         const [wanted, found] = [reference.trees[at], built.trees[at]];
         if (wanted === undefined || found === undefined) continue;
-        const lines = (tree: typeof found): string[] => describeTree(tree, wanted, place.oneOwner === true ? { anyOwner: owners === true, apart } : {});
+        const oneOwner = place.oneOwner === true;
+        const isApart = (path: string): boolean => (oneOwner && apart.includes(path)) || suite.apart(path, oneOwner);
+        const lines = (tree: typeof found): string[] => describeTree(tree, wanted, { anyOwner: oneOwner && owners === true, isApart });
         expect(lines(found), `${name} ${built.ends[name]?.notes.join("; ") ?? ""}`).toEqual(lines(wanted));
       }
     });
@@ -94,8 +108,8 @@ function describePlaces(places: readonly Place[]): void {
 }
 
 /** Cases that did not end as they should. */
-function failures({ ends }: Built): string[] {
-  return SMALL_CASES.flatMap(({ name, fails }) => {
+function failures({ cases }: RungSuite, { ends }: Built): string[] {
+  return cases.flatMap(({ name, fails }) => {
     const end = ends[name];
     if (fails === undefined) return end?.ok === true ? [] : [`${name}: ${end?.message ?? "was not built"}`];
     return end?.ok === false && end.message?.includes(fails) === true ? [] : [`${name}: should fail with ${fails}: ${end?.message ?? "built"}`];
@@ -106,11 +120,11 @@ function failures({ ends }: Built): string[] {
 function describeTree(
   tree: ReadonlyMap<string, ListedEntry>,
   reference: ReadonlyMap<string, ListedEntry>,
-  { anyOwner = false, apart = [] }: { readonly anyOwner?: boolean; readonly apart?: readonly string[] },
+  { anyOwner, isApart }: { readonly anyOwner: boolean; readonly isApart: (path: string) => boolean },
 ): string[] {
   const now = Date.now() / 1000 - 86_400;
   return [...tree]
-    .filter(([path]) => !apart.includes(path))
+    .filter(([path]) => !isApart(path))
     .map(([path, { owner, what, mtime }]) => {
       const timed = (reference.get(path)?.mtime ?? now) < now;
       return [path, what, anyOwner ? "" : owner, timed ? mtime : ""].join(" ");
@@ -118,17 +132,17 @@ function describeTree(
     .toSorted();
 }
 
-async function buildIn(space: Workspace, place: Place): Promise<Built> {
+async function buildIn(space: Workspace, suite: RungSuite, place: Place): Promise<Built> {
   const directory = join(space.root, `${place.rung}-${place.as}`);
   const out = join(directory, "out");
   await mkdir(out, { recursive: true });
   if (place.as !== "root") for (const path of [directory, out]) await chown(path, place.as === "docker" || place.as === "crio" ? 0 : 1000, 0);
-  const command = [BUILD_CASES, INDEX, "SMALL", place.rung, join(directory, "home"), join(space.root, "contexts"), out];
+  const command = [BUILD_CASES, INDEX, suite.name, place.rung, join(directory, "home"), join(space.root, "contexts"), out];
   const { code, stderr } = await runAs(place.as, space.root, command);
   if (code !== 0) throw new Error(`${place.title}: ${stderr}`);
   const ends = JSON.parse(await readFile(join(out, "ends.json"), "utf8")) as Built["ends"];
   const trees: ReadonlyMap<string, ListedEntry>[] = [];
-  for (const [at, { name }] of SMALL_CASES.entries()) if (ends[name]?.ok === true) trees[at] = await listTar(join(out, `${at}.tar`));
+  for (const [at, { name }] of suite.cases.entries()) if (ends[name]?.ok === true) trees[at] = await listTar(join(out, `${at}.tar`));
   return { ends, trees };
 }
 
@@ -141,24 +155,4 @@ function runAs(as: Place["as"], root: string, command: readonly string[]): Promi
   }
   // a jail has a /tmp of its own, which the repository may lie in
   return runProgram(process.execPath, [JAIL, as, "--rw", root, "--rw", REPOSITORY, "--", process.execPath, ...command], { env });
-}
-
-async function makeContexts(space: Workspace): Promise<void> {
-  const root = join(space.root, "contexts/bb/root");
-  await makeBusyboxRoot(root);
-  await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nada:x:1500:1500:Ada:/home/ada:/bin/sh\n");
-  await writeFile(join(root, "etc/group"), "root:x:0:\nada:x:1500:\nstaff:x:50:ada\n");
-  await mkdir(join(root, "srv/dir/deep"), { recursive: true });
-  await mkdir(join(root, "home/ada"), { recursive: true });
-  await writeFile(join(root, "etc/motd"), "welcome\n");
-  await writeFile(join(root, "srv/dir/deep/file"), "deep\n");
-  await symlink("../etc/motd", join(root, "srv/link"));
-  await cp(join(root, "bin/busybox"), join(root, "bin/tool"));
-  // ordinary users read it too
-  await chmod(join(root, "root"), 0o755);
-  const then = new Date("2020-01-01T00:00:00Z");
-  for (const path of execFileSync("find", [root, "-depth", "!", "-type", "l"], { encoding: "utf8" }).trim().split("\n")) await utimes(path, then, then);
-  await space.files("contexts/bb", { Dockerfile: "FROM scratch\nCOPY root/ /\n" });
-  await space.files("contexts/given", { given: "given\n" });
-  for (const path of [space.root, join(space.root, "contexts")]) await chmod(path, 0o755);
 }

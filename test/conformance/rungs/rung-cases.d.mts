@@ -8,10 +8,6 @@ export interface RungCase {
   readonly apart?: readonly string[];
   /** Part of the message it must fail with. */
   readonly fails?: string;
-  /** What of the result is compared; all when absent. */
-  readonly paths?: readonly string[];
-  /** Needs real ids. */
-  readonly root?: boolean;
 }
 
 /** On the busybox base `bb`. */

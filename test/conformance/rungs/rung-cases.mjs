@@ -110,30 +110,57 @@ export const SMALL_CASES = [
 
 const INSTALL = "apt-get update -qq && apt-get install -y -qq --no-install-recommends";
 const CLEAN = "rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/*";
+/** Of what is installed one step tells: packages that make users, give files away, set modes and file capabilities. */
+const PACKAGES = "cron openssh-client dbus ssl-cert libcap2-bin iputils-ping";
 
-/** On a Debian base `debian`, with its package registry; what is listed is what matters. */
+/** On a Debian base `debian`, with its package registry, npm's, and the host's Node in `node`. */
 export const DEBIAN_CASES = [
   {
     name: "apt-get install",
-    dockerfile: `FROM debian\nRUN ${INSTALL} cron && ${CLEAN} && dpkg -s cron | grep ^Status > /status`,
-    paths: ["status", "usr/sbin/cron", "etc/crontab"],
-  },
-  {
-    name: "useradd, USER and chown",
-    dockerfile:
-      "FROM debian\nRUN useradd --create-home --uid 1500 ada && install -d -o ada -g ada -m 2750 /data && chown -R ada:ada /home/ada\nUSER ada\nWORKDIR /home/ada\nRUN id -un > who && echo $HOME >> who",
-    paths: ["home/ada/who", "data", "etc/passwd"],
+    dockerfile: `RUN ${INSTALL} ${PACKAGES} && ${CLEAN} && dpkg -s ${PACKAGES} | grep ^Status | sort -u > /status
+RUN cp /bin/true /srv/cap && setcap cap_net_bind_service+ep /srv/cap && getcap /srv/cap > /caps`,
     owners: true,
   },
   {
-    name: "rm -rf of base directories",
-    dockerfile: "FROM debian\nRUN rm -rf /usr/share/doc /usr/share/man && mkdir /usr/share/doc && echo x > /usr/share/doc/x",
-    paths: ["usr/share/doc", "usr/share/doc/x", "usr/share/man"],
+    name: "useradd, USER and chown",
+    dockerfile: `RUN useradd --create-home --uid 1500 ada && install -d -o ada -g ada -m 2750 /data && chown -R ada:ada /home/ada && su ada -c 'touch /home/ada/hers'
+USER ada
+WORKDIR /home/ada/desk
+RUN id -un > who && echo $HOME >> who && mkdir -p deep/er && chmod 700 deep && touch deep/er/x
+USER root
+RUN chgrp -R staff /home/ada/desk && chmod -R g+s /home/ada/desk && rm -r /home/ada/desk/deep/er`,
+    owners: true,
   },
   {
-    name: "file capabilities",
-    dockerfile: `FROM debian\nRUN ${INSTALL} libcap2-bin && ${CLEAN}\nRUN cp /bin/true /srv/cap && setcap cap_net_bind_service+ep /srv/cap && getcap /srv/cap > /caps`,
-    paths: ["srv/cap", "caps"],
-    root: true,
+    name: "npm ci",
+    dockerfile: `COPY --from=node . /opt/node/
+ENV PATH=/opt/node/bin:$PATH
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=cache,target=/root/.npm --mount=type=bind,from=certificates,target=/certificates \\
+  NODE_EXTRA_CA_CERTS=/certificates/ca.crt npm ci --no-audit --no-fund && node -e 'console.log(require("is-odd")(3))' > /odd
+RUN npm prune --omit=dev --no-audit --no-fund && rm -r /opt/node`,
   },
-];
+  {
+    name: "rm -rf of base directories",
+    dockerfile:
+      "RUN rm -rf /usr/share/doc /usr/share/man && mkdir /usr/share/doc && echo x > /usr/share/doc/x && mv /usr/share/perl5 /usr/share/perl && rm -rf /usr/share/zoneinfo/* /var/cache /boot",
+  },
+  {
+    name: "apt-get with cache mounts",
+    dockerfile: `RUN --mount=type=cache,target=/var/cache/apt,sharing=locked,id=RUNG-a --mount=type=cache,target=/var/lib/apt,sharing=locked,id=RUNG-b \\
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends jq && rm -r /var/log/*
+RUN --mount=type=cache,target=/var/cache/apt,id=RUNG-a ls /var/cache/apt > /cached && ls /var/lib/apt > /lib-apt && echo '{"a":[1]}' | jq -c .a > /jq`,
+  },
+  {
+    name: "secrets of package managers",
+    dockerfile: `RUN --mount=type=secret,id=token,target=/etc/apt/auth.conf.d/t.conf --mount=type=secret,id=token,env=TOKEN \\
+  test "$TOKEN" = "$(cat /etc/apt/auth.conf.d/t.conf)" && ls -A /etc/apt/auth.conf.d > /names
+RUN ls -A /etc/apt/auth.conf.d > /names-after && test ! -e /run/secrets`,
+  },
+  {
+    name: "what is left running",
+    dockerfile: `RUN nohup sh -c 'while :; do date >> /late; sleep 0.1; done' > /dev/null 2>&1 & perl -e 'use POSIX; fork and exit; setsid; fork and exit; sleep 1; open F, ">/later"; sleep 100' & rm -f /late
+RUN rm -f /late /later; sleep 1.2; test ! -e /late && test ! -e /later`,
+  },
+].map((one) => ({ ...one, dockerfile: `FROM debian\n${one.dockerfile}\n` }));

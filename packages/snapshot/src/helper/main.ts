@@ -8,6 +8,7 @@ import { makeDeviceDirectory } from "./flat/device-directory.ts";
 import { createFlatRoots } from "./flat/flat-roots.ts";
 import { probeOverlay } from "./overlay-probe.ts";
 import { createOverlayRoots } from "./overlay-roots.ts";
+import { makeMemoryDirectory } from "./memory-directory.ts";
 import { createExtraMaker } from "./step-extras.ts";
 import { createWorkbench, type Workbench, type WorkbenchParts } from "./workbench.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
@@ -62,8 +63,10 @@ async function openFlat({ workspace, driver, params }: Opening): Promise<Opened>
   const { ids } = features;
   // caches of rungs that give files the same owners are the same
   const cacheMounts = `${params.cacheMounts}/${ids}`;
-  const extras = await createExtraMaker({ workspace, cacheMounts, ids, mounts: false });
-  const roots = createFlatRoots({ workspace, driver, place: { ...features, launcher: workspace.launcher }, cacheMounts });
+  // what is moved into a root is on the root's disk
+  const memory = driver.placed === true ? undefined : makeMemoryDirectory(workspace.id);
+  const extras = await createExtraMaker({ workspace, cacheMounts, ids, mounts: false, memory });
+  const roots = createFlatRoots({ workspace, driver, place: { ...features, launcher: workspace.launcher }, cacheMounts, memory });
   const devices = driver.placed !== true || (await makeDeviceDirectory(workspace.launcher, `${workspace.work}/dev`, false));
   const losses = [...driver.losses(features), ...(devices ? [] : ["devices cannot be made here: those in /dev are empty files"])];
   return { roots, extras, ids, losses, whiteouts: false };

@@ -40,8 +40,10 @@ export interface ExtraPlaces {
   readonly workspace: Workspace;
   readonly cacheMounts: string;
   readonly ids: Ids;
-  /** Something can be mounted here. Else files are on disk, and a cache, which can be in one place only, is never shared. */
+  /** Something can be mounted here. Else a cache, which can be in one place only, is never shared. */
   readonly mounts: boolean;
+  /** Host path of a directory in memory that steps can be shown files of, where nothing can be mounted; without one files are on disk. */
+  readonly memory?: string | undefined;
 }
 
 const [LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NOW] = [1, 2, 4];
@@ -70,6 +72,8 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
   const files = `${workspace.work}/memory`;
   mkdirSync(files, { mode: 0o700 });
   if (places.mounts) await mountExtraMemory(workspace, files);
+  // memory that others have made for all may refuse to have programs executed
+  const holder = ({ mode }: FileParams): string => ((mode & 0o111) === 0 ? (places.memory ?? files) : files);
   let serial = 0;
   const own = (path: string, { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number }): void => {
     if (ids !== "one") lchownSync(path, uid, gid);
@@ -78,7 +82,7 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
 
   return {
     file(extras, params) {
-      const path = `${files}/${serial++}`;
+      const path = `${holder(params)}/${serial++}`;
       writeFileSync(path, Buffer.from(params.content, "base64"), { flag: "wx", mode: 0o600 });
       own(path, params);
       extras.add(() => rmSync(path, { force: true }));

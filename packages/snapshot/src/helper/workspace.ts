@@ -5,10 +5,13 @@ import { tmpdir } from "node:os";
 import { VarveError } from "@varve/errors";
 import { createProgram, launcherArch, openLauncher } from "@varve/sandbox";
 import { returnLoans } from "./flat/cache-loans.ts";
+import { removeMemoryDirectory } from "./memory-directory.ts";
 import { runProgram } from "./program-runner.ts";
 
 /** The directories of one form (real or one id): finished snapshots, and this helper's own work. */
 export interface Workspace {
+  /** Names this helper's work, and no other's. */
+  readonly id: string;
   /** Holds a directory per chainID, complete and never changed. */
   readonly snapshots: string;
   /** This helper's own; gone, or swept by the next build, when it ends. */
@@ -32,12 +35,14 @@ export async function openWorkspace(directory: string, form: string): Promise<Wo
   const { id, lock, work, mark } = await claim(unfinished, launcher.path);
   await sweep(unfinished, id, launcher.path);
   return {
+    id,
     snapshots,
     work,
     launcher: launcher.path,
     async dispose() {
       launcher.close();
       await remove(work);
+      removeMemoryDirectory(id);
       unlinkSync(mark);
       closeSync(lock);
     },
@@ -85,6 +90,7 @@ async function sweep(unfinished: string, own: string, launcher: string): Promise
     }
     try {
       if (!(await tryLock(launcher, lock))) continue;
+      removeMemoryDirectory(id);
       if (existsSync(`${unfinished}/${id}`)) {
         returnLoans(`${unfinished}/${id}`);
         await remove(`${unfinished}/${id}`);

@@ -34,6 +34,8 @@ export interface FlatRootsOptions {
   readonly driver: SandboxDriver;
   readonly place: Place;
   readonly cacheMounts: string;
+  /** Where steps' files are that are kept off the disk. */
+  readonly memory?: string | undefined;
 }
 
 /**
@@ -41,7 +43,7 @@ export interface FlatRootsOptions {
  * and what it leaves becomes that of the layer written from it: a stage's steps run in one directory, which moves forward. What a step
  * died in stays in this helper's own work, and is swept with it.
  */
-export function createFlatRoots({ workspace, driver, place, cacheMounts }: FlatRootsOptions): StepRoots {
+export function createFlatRoots({ workspace, driver, place, cacheMounts, memory }: FlatRootsOptions): StepRoots {
   const { launcher, work } = workspace;
   const { ids } = place;
   const claimed = new Map<string, ClaimedRoot>();
@@ -115,7 +117,7 @@ export function createFlatRoots({ workspace, driver, place, cacheMounts }: FlatR
         state = "spoilt";
         own.record ??= createFileRecord();
         const isKnown = own.record.newest() > 0;
-        const step = runFlatStep(process, io, { driver, place, directory, root, placements, unlocked, cacheMounts, record: own.record, isKnown });
+        const step = runFlatStep(process, io, { driver, place, directory, root, placements, unlocked, cacheMounts, memory, record: own.record, isKnown });
         running = step.catch(() => {});
         const end = await step;
         state = "run";

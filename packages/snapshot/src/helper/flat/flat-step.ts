@@ -26,6 +26,7 @@ export interface FlatStepOptions {
   readonly placements: Placements;
   readonly unlocked: Unlocked;
   readonly cacheMounts: string;
+  readonly memory?: string | undefined;
   /** Complete when `isKnown`, else empty; complete, and true of the moment before the step, when this settles. */
   readonly record: FileRecord;
   readonly isKnown: boolean;
@@ -47,7 +48,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
     const guard = guardSecrets(
       launcher,
       // what is emptied is the step's own, never a file of the host that is shown to it
-      mounts.flatMap(({ source }) => (isOwn(source, directory) && lstatSync(hostPath(source)).isFile() ? [hostPath(source)] : [])),
+      mounts.flatMap(({ source }) => (isOwn(source, options) && lstatSync(hostPath(source)).isFile() ? [hostPath(source)] : [])),
     );
     try {
       for (const mount of driver.placed === true ? [...own, ...mounts] : own) placements.place(mount);
@@ -94,17 +95,18 @@ function ownMounts(directory: string, dev: string, driver: SandboxDriver): Bind[
   return [mount("dev", dev), ...empty];
 }
 
-/** Whether it is in this process's working folder, which a step's own lies in. */
-function isOwn(source: BytePath, directory: string): boolean {
-  return source.startsWith(`${bytesOfHostPath(dirname(directory))}/`);
+/** Whether it is in this process's working folder, which a step's own lies in, or in its memory. */
+function isOwn(source: BytePath, { directory, memory }: Pick<FlatStepOptions, "directory" | "memory">): boolean {
+  return [dirname(directory), memory].some((folder) => folder !== undefined && source.startsWith(`${bytesOfHostPath(folder)}/`));
 }
 
 /** A step's mounts with an empty directory for each tmpfs. */
-function bindsOf(mounts: readonly SandboxMount[], { driver, directory, cacheMounts }: FlatStepOptions): Bind[] {
+function bindsOf(mounts: readonly SandboxMount[], options: FlatStepOptions): Bind[] {
+  const { driver, directory, cacheMounts } = options;
   return mounts.map((mount, i) => {
     if (mount.kind === "bind") {
       // what is placed is moved, and thrown away after
-      if (driver.placed === true && !isOwn(mount.source, directory) && !mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
+      if (driver.placed === true && !isOwn(mount.source, options) && !mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
         throw new VarveError("SANDBOX_SETUP_FAILED", `what is mounted on /${displayPath(mount.target)} is not the step's own`);
       }
       if (mount.readonly && mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {

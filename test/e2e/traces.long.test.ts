@@ -1,0 +1,3 @@
+import { describeTraces } from "./describe-traces.ts";
+
+describeTraces("long");
