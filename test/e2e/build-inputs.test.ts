@@ -1,7 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import { createServer as createSocketServer, type AddressInfo } from "node:net";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -137,6 +138,7 @@ describeWithTools(["git"], "git repositories", () => {
     git("tag", "v1");
     first = git("rev-parse", "HEAD");
     await writeFile(join(repository, "second"), "");
+    await symlink("/etc", join(repository, "outside"));
     git("add", ".");
     git("commit", "-qm", "two");
     const port = await freePort();
@@ -153,7 +155,7 @@ describeWithTools(["git"], "git repositories", () => {
   });
 
   it("are contexts: whole, at a ref, in a folder", async () => {
-    expect(await filesOf([url])).toEqual(["c", "c/Dockerfile", "c/run.sh", "c/second", "c/sub", "c/sub/Dockerfile"]);
+    expect(await filesOf([url])).toEqual(["c", "c/Dockerfile", "c/outside", "c/run.sh", "c/second", "c/sub", "c/sub/Dockerfile"]);
     expect(await filesOf([`${url}#v1`])).not.toContain("c/second");
     expect(await filesOf([`${url}#${first.slice(0, 10)}:sub`])).toEqual(["s", "s/Dockerfile"]);
   });
@@ -183,6 +185,36 @@ describeWithTools(["git"], "git repositories", () => {
     expect(wrong.stderr).toContain("CONTEXT_GIT_FAILED");
     const context = await space.files("sums", { Dockerfile: `FROM scratch\nADD --checksum=${"0".repeat(40)} ${url} /r\n` });
     expect((await program(["build", context])).stderr).toContain("CONTEXT_CHECKSUM_MISMATCH");
+    expect((await program(["build", `${url}?branch=main&checksum=${first}`])).stderr).toContain("CONTEXT_CHECKSUM_MISMATCH");
+    expect((await program(["build", `${url}#main:nosuch`])).stderr).toContain('repo.git has no folder "nosuch"');
+    expect((await program(["build", `${url}#main:outside`])).stderr).toContain('repo.git has no folder "outside"');
+    const odd = await space.files("odd", { Dockerfile: `FROM scratch\nADD --keep-git-dir=true ${url}?keep-git-dir=0 /r\nADD ${url}?depth=1 /r\n` });
+    expect((await program(["build", odd])).stderr).toMatch(/Dockerfile:2:25[^]*at odds/);
+  });
+
+  it("keep .git where the URL or an argument says so", async () => {
+    expect(await filesOf([`${url}?keep-git-dir`])).toContain("c/.git/HEAD");
+    expect(await filesOf(["--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", url])).toContain("c/.git/HEAD");
+    expect(await filesOf(["--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", `${url}?keep-git-dir=false`])).not.toContain("c/.git/HEAD");
+  });
+
+  it("come from a server that only has files", async () => {
+    execFileSync("git", ["-C", join(space.root, "git/repo.git/.git"), "update-server-info"]);
+    const files = createServer((request, response) => {
+      const path = join(space.root, "git/repo.git/.git", (request.url ?? "").replace(/^\/r\.git|\?.*$/g, ""));
+      readFile(path).then(
+        (bytes) => response.end(bytes),
+        () => response.writeHead(404).end(),
+      );
+    }).listen(0, "127.0.0.1");
+    try {
+      await once(files, "listening");
+      const dumb = `http://127.0.0.1:${(files.address() as AddressInfo).port}/r.git`;
+      expect(await filesOf([dumb])).toContain("c/second");
+      expect(await filesOf([`${dumb}?tag=v1`])).not.toContain("c/second");
+    } finally {
+      files.close();
+    }
   });
 });
 

@@ -1,7 +1,7 @@
+import type { GitReference } from "@varve/dockerfile";
 import { isVarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { runGit } from "./git-command.ts";
-import type { GitReference } from "./git-reference.ts";
 
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 

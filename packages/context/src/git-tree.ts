@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { cleanPath, displayPath, toBytePath } from "@varve/bytes";
+import type { GitReference } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import type { Entry, FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
@@ -8,7 +9,7 @@ import type { OwningReader } from "./context.ts";
 import { createDiskReader } from "./disk-reader.ts";
 import { walkDirectory } from "./directory-walk.ts";
 import { runGit } from "./git-command.ts";
-import type { GitReference } from "./git-reference.ts";
+import { resolveGitCommit } from "./git-commit.ts";
 
 /** A checkout, until it is disposed. */
 export interface GitTree extends AsyncDisposable {
@@ -24,7 +25,7 @@ export interface GitTree extends AsyncDisposable {
 /** How a repository is fetched. */
 export interface GitTreeOptions extends IOOptions {
   readonly keepGitDir?: boolean;
-  /** The commit the reference must stand for, in full or shortened. */
+  /** The commit the reference must stand for, in full or shortened; the reference's own when absent. */
   readonly checksum?: string | undefined;
   /** The commit that {@link resolveGitCommit} gave: CONTEXT_CHANGED when it is another by now. */
   readonly expected?: string | undefined;
@@ -44,20 +45,32 @@ export async function gitTree(reference: GitReference, options: GitTreeOptions):
   const remove = (): Promise<void> => rm(checkout, { recursive: true, force: true });
   try {
     const commit = await fetchCommit(checkout, reference, options.signal);
-    if (options.checksum !== undefined && options.checksum !== "" && !commit.startsWith(options.checksum)) {
-      throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${reference.remote} is at commit ${commit}`, { hint: `expected ${options.checksum}` });
+    const checksum = options.checksum ?? reference.checksum ?? "";
+    if (!commit.startsWith(checksum)) {
+      throw new VarveError("CONTEXT_CHECKSUM_MISMATCH", `${reference.remote} is at commit ${commit}`, { hint: `expected ${checksum}` });
     }
     if (options.expected !== undefined && commit !== options.expected)
       throw new VarveError("CONTEXT_CHANGED", `${reference.remote} changed while the build was reading it`, { hint: "build again" });
     const seconds = Number(await git(checkout, ["show", "-s", "--format=%ct", "HEAD"], options.signal));
     if (options.keepGitDir !== true) await rm(join(checkout, ".git"), { recursive: true, force: true });
-    const path = join(checkout, displayPath(cleanPath(toBytePath(reference.subdirectory ?? ""))));
+    const path = await findFolder(checkout, reference);
     const tree = await walkDirectory(path, { signal: options.signal, adjust: (entry) => normalise(entry, seconds) });
     return { tree, reader: createDiskReader(path), commit, path, [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove();
     throw error;
   }
+}
+
+/** The folder that is meant: one of the checkout, whatever links the repository holds. */
+async function findFolder(checkout: string, { remote, subdirectory = "" }: GitReference): Promise<string> {
+  const path = join(checkout, displayPath(cleanPath(toBytePath(subdirectory))));
+  const found = await realpath(path).catch(() => undefined);
+  const inside = found !== undefined && `${found}${sep}`.startsWith(`${checkout}${sep}`);
+  if (inside && (await stat(found)).isDirectory()) return found;
+  throw new VarveError("CONTEXT_GIT_FAILED", `${remote} has no folder ${JSON.stringify(subdirectory)}`, {
+    hint: "what stands after the colon, or after subdir=, is a folder of the repository",
+  });
 }
 
 /** What builds that were killed have left; one that still runs is younger. */
@@ -87,9 +100,9 @@ async function fetchCommit(checkout: string, reference: GitReference, signal: Ab
     () => false,
   );
   if (!shallow) await git(checkout, ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"], signal);
-  const wanted = shallow ? "FETCH_HEAD" : await resolveRef(checkout, ref, signal);
+  const wanted = shallow ? "FETCH_HEAD" : ((await resolveGitCommit(reference, { signal })) ?? (await resolveRef(checkout, ref, signal)));
   await git(checkout, ["-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", wanted], signal);
-  await git(checkout, ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"], signal);
+  if (reference.submodules !== false) await git(checkout, ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"], signal);
   return git(checkout, ["rev-parse", "HEAD"], signal);
 }
 

@@ -5,7 +5,6 @@ export { type ContextSurvey, explainPath, surveyContext, type SurveyedFile, type
 export { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
 export { walkDirectory, type WalkOptions } from "./directory-walk.ts";
 export { createDiskReader } from "./disk-reader.ts";
-export { type GitReference, parseGitReference } from "./git-reference.ts";
 export { resolveGitCommit } from "./git-commit.ts";
 export { type GitTree, gitTree, type GitTreeOptions } from "./git-tree.ts";
 export { createRemoteMemory, type RemoteMemory } from "./remote-memory.ts";

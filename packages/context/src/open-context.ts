@@ -1,11 +1,11 @@
 import { type ByteStream, collectBytes, peekBytes } from "@varve/bytes";
+import { type GitReference, parseGitReference } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { archiveContext, gitContext } from "./archive-context.ts";
 import { openArchive } from "./archive-tree.ts";
 import { type BuildContext, TEXT_LIMIT } from "./context.ts";
 import { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
-import { parseGitReference } from "./git-reference.ts";
 import { gitTree } from "./git-tree.ts";
 import { httpFile } from "./http-file.ts";
 
@@ -14,8 +14,8 @@ export type ContextSpec =
   | ({ readonly kind: "directory" } & Omit<DirectoryContextOptions, "signal">)
   /** A tar (compressed or not) or the text of a Dockerfile, told by content. `directory` keeps what must be kept meanwhile. */
   | { readonly kind: "stream"; readonly title: string; readonly stream: ByteStream; readonly directory: string }
-  /** A git repository, a tar, or a Dockerfile by URL. */
-  | { readonly kind: "url"; readonly url: string; readonly directory: string };
+  /** A git repository, a tar, or a Dockerfile by URL. `keepGitDir` holds where a repository's URL doesn't say. */
+  | { readonly kind: "url"; readonly url: string; readonly directory: string; readonly keepGitDir?: boolean };
 
 /** A context, and the Dockerfile when that is what was given in its place. */
 export interface OpenedContext {
@@ -31,18 +31,26 @@ export async function openContext(spec: ContextSpec, options?: IOOptions): Promi
     case "stream":
       return openStream(spec.title, spec.stream, spec.directory, options);
     case "url":
-      return openURL(spec.url, spec.directory, options);
+      return openURL(spec, options);
   }
 }
 
-/** Whether a context argument is a URL (or git's `user@host:path`) and not a path. */
+/** Whether a context argument is a URL (or git's `user@host:path`) and not a path. Throws DOCKERFILE_GIT_REFERENCE. */
 export function isContextURL(text: string): boolean {
-  return /^https?:\/\//.test(text) || parseGitReference(text) !== undefined;
+  return /^https?:\/\//.test(text) || parseContextRepository(text) !== undefined;
 }
 
-async function openURL(url: string, directory: string, options: IOOptions | undefined): Promise<OpenedContext> {
-  const reference = parseGitReference(url);
-  if (reference !== undefined) return { context: gitContext(url, await gitTree(reference, { directory, signal: options?.signal })) };
+/** As ADD reads it; and, from before there was a scheme, `github.com/owner/name`. */
+function parseContextRepository(text: string): GitReference | undefined {
+  return text.startsWith("github.com/") ? parseGitReference(`https://${text}`, { known: true }) : parseGitReference(text);
+}
+
+async function openURL({ url, directory, keepGitDir }: Extract<ContextSpec, { kind: "url" }>, options: IOOptions | undefined): Promise<OpenedContext> {
+  const reference = parseContextRepository(url);
+  if (reference !== undefined) {
+    const checkout = await gitTree(reference, { directory, signal: options?.signal, keepGitDir: reference.keepGitDir ?? keepGitDir ?? false });
+    return { context: gitContext(url, checkout) };
+  }
   const file = await httpFile(url, { directory, signal: options?.signal });
   try {
     const { content } = file.entry;

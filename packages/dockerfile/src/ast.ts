@@ -80,7 +80,8 @@ export interface TransferInstruction extends InstructionBase {
   readonly parents: boolean;
   readonly exclude: readonly string[];
   readonly checksum?: string;
-  readonly keepGitDir: boolean;
+  /** Absent when the flag is not there. */
+  readonly keepGitDir?: boolean;
   readonly unpack?: boolean;
 }
 export interface EnvInstruction extends InstructionBase {

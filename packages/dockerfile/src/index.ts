@@ -33,6 +33,8 @@ export { findRule, type Rule, RULES } from "./check/rule.ts";
 export { checkSyntax, writtenKeyword } from "./check/syntax-check.ts";
 export { commentsAbove, descriptionOf } from "./comment.ts";
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
+export { type GitReference, type GitReferenceOptions, parseGitReference } from "./git-reference.ts";
+export { parseGoBoolean } from "./go-boolean.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
 export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore, parsePatterns } from "./ignore.ts";
 export { type Edit, printDockerfile } from "./print.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isFileMode } from "./file-mode.ts";
 import { parsePortSpec } from "./port-spec.ts";
-import { remoteKind } from "./remote-source.ts";
+import { remoteSource } from "./remote-source.ts";
 import { isStopSignal } from "./stop-signal.ts";
 
 describe("EXPOSE", () => {
@@ -87,5 +87,5 @@ it.each<readonly [string, string | undefined]>([
   ["./git@h:x", undefined],
   ["x:y", undefined],
 ])("the source %s is %s", (text, kind) => {
-  expect(remoteKind(text)).toBe(kind);
+  expect(remoteSource(text)?.kind).toBe(kind);
 });

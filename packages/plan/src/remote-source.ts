@@ -1,16 +1,14 @@
-/** What an ADD source that is no path is. */
-export type RemoteKind = "http" | "git";
+import { type GitReference, type GitReferenceOptions, parseGitReference } from "@varve/dockerfile";
 
-/** `user@host:path`, the form of ssh that git knows. */
-const SCP = /^[a-zA-Z0-9_.-]+@[a-zA-Z0-9.-]+:(?!\/\/)/;
+/** What an ADD source that is no path is. */
+export type RemoteSource = { readonly kind: "http" } | { readonly kind: "git"; readonly reference: GitReference };
 
 /**
- * Recognises what ADD fetches: `http(s)://…` is a file, unless its path ends in `.git` (a `?query` or `#fragment` may follow); `git://`, `ssh://` and
- * `user@host:path` are git. Anything else, other schemes included, is a path.
+ * Recognises what ADD fetches: `http(s)://…` is a file, unless its path ends in `.git` (a `?query` or `#fragment` may follow) or it is known to be
+ * git; `git://`, `ssh://` and `user@host:path` are git. Anything else, other schemes included, is a path. Throws DOCKERFILE_GIT_REFERENCE.
  */
-export function remoteKind(source: string): RemoteKind | undefined {
-  if (/^(git|ssh):\/\//.test(source) || SCP.test(source)) return "git";
-  if (!/^https?:\/\//.test(source)) return undefined;
-  const path = source.replace(/[?#].*$/s, "");
-  return path.endsWith(".git") ? "git" : "http";
+export function remoteSource(source: string, options?: GitReferenceOptions): RemoteSource | undefined {
+  const reference = parseGitReference(source, options);
+  if (reference !== undefined) return { kind: "git", reference };
+  return /^https?:\/\//.test(source) ? { kind: "http" } : undefined;
 }

@@ -1,4 +1,5 @@
-import { type GitTree, gitTree, type OwningReader, parseGitReference, resolveGitCommit } from "@varve/context";
+import { type GitTree, gitTree, type OwningReader, resolveGitCommit } from "@varve/context";
+import { parseGitReference } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import { type Digest, isDigest } from "@varve/oci";
 import type { TransferSource, TransferVertex } from "@varve/plan";
@@ -14,10 +15,10 @@ const DIGEST_FORM = "1";
 
 /** ADD of a repository. One whose commit was added before is fetched only when it must be read: a commit never changes. */
 export async function gitInput(scope: StepScope, vertex: TransferVertex, source: GitSource): Promise<TransferInput> {
-  const reference = parseGitReference(source.url);
+  const reference = parseGitReference(source.url, { known: true });
   if (reference === undefined) throw new VarveError("BUILD_UNSUPPORTED", `git source ${JSON.stringify(source.url)} is not understood`);
   const { spool, signal, remotes } = scope.execution;
-  const checksum = source.checksum ?? vertex.checksum ?? "";
+  const checksum = source.checksum ?? "";
   const owner = isUnset(vertex.chown);
   const nameOf = (commit: string): string =>
     JSON.stringify([
@@ -25,6 +26,7 @@ export async function gitInput(scope: StepScope, vertex: TransferVertex, source:
       DIGEST_FORM,
       reference.remote,
       reference.subdirectory ?? "",
+      ...(reference.submodules === false ? ["no submodules"] : []),
       commit,
       source.keepGitDir,
       source.keepGitDir ? source.url : "",

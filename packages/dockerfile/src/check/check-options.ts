@@ -5,6 +5,7 @@ import { findDirective } from "../directive.ts";
 import { createLineMap } from "../line-map.ts";
 import { sourceError } from "../syntax-error.ts";
 import { findRule } from "./rule.ts";
+import { parseGoBoolean } from "../go-boolean.ts";
 
 /** What `# check=…` asks for. */
 export interface CheckOptions {
@@ -19,9 +20,6 @@ export interface CheckOptions {
 /** A comment that is a check directive for what stands below it. */
 export const CHECK: RegExp = /^check\s*=\s*(\S.*)$/i;
 
-const TRUE = new Set(["1", "t", "T", "true", "TRUE", "True"]);
-const FALSE = new Set(["0", "f", "F", "false", "FALSE", "False"]);
-
 /** Reads `skip=A,B;experimental=C;error=true`, each part optional. Throws DOCKERFILE_DIRECTIVE. */
 export function parseCheckOptions(text: string): CheckOptions {
   let options: CheckOptions = { skip: [], experimental: [], error: false };
@@ -29,8 +27,9 @@ export function parseCheckOptions(text: string): CheckOptions {
     const equals = part.indexOf("=");
     const key = part.slice(0, Math.max(0, equals)).trim();
     const value = part.slice(equals + 1).trim();
+    const flag = parseGoBoolean(value);
     if (equals >= 0 && (key === "skip" || key === "experimental")) options = { ...options, [key]: ruleList(value) };
-    else if (equals >= 0 && key === "error" && (TRUE.has(value) || FALSE.has(value))) options = { ...options, error: TRUE.has(value) };
+    else if (equals >= 0 && key === "error" && flag !== undefined) options = { ...options, error: flag };
     else
       throw new VarveError("DOCKERFILE_DIRECTIVE", `invalid check option ${JSON.stringify(part.trim())}`, {
         hint: "write check=skip=RuleName,OtherRule;error=true",

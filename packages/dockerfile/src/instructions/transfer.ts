@@ -27,6 +27,7 @@ export function transferInstruction(context: InstructionContext): TransferInstru
     });
   checkFrom(context, flags);
   const unpack = flags.switch("unpack");
+  const keepGitDir = flags.switch("keep-git-dir");
   const transfer: Draft<TransferInstruction> = {
     kind: keyword.value === "COPY" ? "copy" : "add",
     ...instructionHead(context),
@@ -36,7 +37,6 @@ export function transferInstruction(context: InstructionContext): TransferInstru
     link: flags.switch("link") ?? false,
     parents: flags.switch("parents") ?? false,
     exclude: flags.list("exclude").map((entry) => entry.value),
-    keepGitDir: flags.switch("keep-git-dir") ?? false,
   };
   for (const name of ["from", "chown", "chmod", "checksum"] as const) {
     const value = flags.value(name);
@@ -44,6 +44,7 @@ export function transferInstruction(context: InstructionContext): TransferInstru
     if (value !== undefined && value !== "") transfer[name] = value;
   }
   if (unpack !== undefined) transfer.unpack = unpack;
+  if (keepGitDir !== undefined) transfer.keepGitDir = keepGitDir;
   return transfer;
 }
 

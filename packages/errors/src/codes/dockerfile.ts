@@ -7,6 +7,7 @@ export const DOCKERFILE_CODES = {
   DOCKERFILE_FLAG: "A flag of an instruction is repeated, lacks its value, or has one it cannot have.",
   DOCKERFILE_SYNTAX: "A line does not follow the instruction's grammar.",
   DOCKERFILE_HEREDOC: "A heredoc has no end, or stands where none can.",
+  DOCKERFILE_GIT_REFERENCE: "The URL of a git source has a query it cannot have, or one that is at odds with the rest of it.",
   DOCKERFILE_EXPANSION: "A variable expression cannot be expanded.",
   DOCKERFILE_TOO_LARGE: "A Dockerfile or ignore file is larger than its limit.",
   DOCKERFILE_IGNORE_PATTERN: "A line of an ignore file is no valid pattern.",

@@ -1,4 +1,4 @@
-import { didYouMean, type RunMount } from "@varve/dockerfile";
+import { didYouMean, type RunMount, parseGoBoolean } from "@varve/dockerfile";
 import { expandIn, type InstructionScope, placeOf, workdirOf } from "../instruction-scope.ts";
 import type { PlannedMount } from "../plan.ts";
 import { type Place, planError } from "../plan-error.ts";
@@ -135,9 +135,8 @@ function checkNumbers({ given, place }: Completion): void {
   check("size", /^[0-9]+(\.[0-9]+)? ?([kmgtp]?i?b?)$/i, "write a size such as 64m");
 }
 
-/** Go's `strconv.ParseBool`. */
 function isTrue(value: string, key: string, place: Place): boolean {
-  if (/^(1|t|T|true|TRUE|True)$/.test(value)) return true;
-  if (/^(0|f|F|false|FALSE|False)$/.test(value)) return false;
+  const flag = parseGoBoolean(value);
+  if (flag !== undefined) return flag;
   throw planError("PLAN_INVALID_MOUNT", `${key}=${value} is neither true nor false`, place, { hint: `write ${key} alone, or ${key}=false` });
 }

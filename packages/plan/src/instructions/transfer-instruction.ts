@@ -2,8 +2,8 @@ import { expandHeredoc, type Heredoc, parseHeredocWord, type TransferInstruction
 import { isFileMode } from "../file-mode.ts";
 import { expandIn, type InstructionScope, placeOf, workdirOf } from "../instruction-scope.ts";
 import type { TransferSource, TransferVertex, VertexID } from "../plan.ts";
-import { excerptOf, type Place, planError } from "../plan-error.ts";
-import { remoteKind } from "../remote-source.ts";
+import { excerptOf, located, type Place, planError } from "../plan-error.ts";
+import { type RemoteSource, remoteSource } from "../remote-source.ts";
 import type { StageNode } from "../stage-node.ts";
 import { addHistory, addLayer } from "../stage-state.ts";
 import { instructionText } from "../step-title.ts";
@@ -91,16 +91,36 @@ function pathSource(
   instruction: TransferInstruction,
   { word, text, checksum }: { readonly word: Word; readonly text: string; readonly checksum: string | undefined },
 ): TransferSource {
-  const kind = remoteKind(text);
-  if (kind === undefined) return { kind: "path", pattern: text, ...(scope.trigger === undefined ? { range: word.range } : {}) };
+  const place = placeOf(scope, word.range);
+  const remote = remoteOf(text, instruction, place);
+  if (remote === undefined) return { kind: "path", pattern: text, ...(scope.trigger === undefined ? { range: word.range } : {}) };
   if (instruction.kind === "copy") {
-    throw planError("PLAN_INVALID_INSTRUCTION", `COPY cannot fetch ${kind === "git" ? "the git repository" : "the URL"} ${text}`, placeOf(scope, word.range), {
+    throw planError("PLAN_INVALID_INSTRUCTION", `COPY cannot fetch ${remote.kind === "git" ? "the git repository" : "the URL"} ${text}`, place, {
       hint: "use ADD",
     });
   }
-  const checked = checksum === undefined ? {} : { checksum };
-  if (kind === "git") return { kind, url: text, keepGitDir: instruction.keepGitDir, ...checked };
-  return { kind, url: text, ...checked };
+  if (remote.kind === "http") return { kind: "http", url: text, ...(checksum === undefined ? {} : { checksum }) };
+  const { reference } = remote;
+  requireAgreement("--keep-git-dir", [instruction.keepGitDir, reference.keepGitDir], place);
+  requireAgreement("--checksum", [checksum, reference.checksum], place);
+  const expected = checksum ?? reference.checksum;
+  const keepGitDir = instruction.keepGitDir ?? reference.keepGitDir ?? false;
+  return { kind: "git", url: text, keepGitDir, ...(expected === undefined ? {} : { checksum: expected }) };
+}
+
+/** What is fetched for a source. `--keep-git-dir` says that it is a repository. */
+function remoteOf(text: string, { keepGitDir }: TransferInstruction, place: Place): RemoteSource | undefined {
+  try {
+    return remoteSource(text, { known: keepGitDir !== undefined });
+  } catch (error) {
+    throw located(error, place);
+  }
+}
+
+/** A flag and what the query of a git URL says of the same. */
+function requireAgreement(flag: string, [given, inURL]: readonly [unknown, unknown], place: Place): void {
+  if (given === undefined || inURL === undefined || given === inURL) return;
+  throw planError("PLAN_INVALID_INSTRUCTION", `${flag}=${String(given)} is at odds with ${String(inURL)} in the URL`, place, { hint: "say it once" });
 }
 
 function inlineSource(scope: InstructionScope, { name, content, expand, range }: InlineWord): TransferSource {
