@@ -118,7 +118,7 @@ function remoteOf(text: string, { keepGitDir }: TransferInstruction, place: Plac
 }
 
 /** A flag and what the query of a git URL says of the same. */
-function requireAgreement(flag: string, [given, inURL]: readonly [unknown, unknown], place: Place): void {
+function requireAgreement(flag: string, [given, inURL]: readonly [string | boolean | undefined, string | boolean | undefined], place: Place): void {
   if (given === undefined || inURL === undefined || given === inURL) return;
   throw planError("PLAN_INVALID_INSTRUCTION", `${flag}=${String(given)} is at odds with ${String(inURL)} in the URL`, place, { hint: "say it once" });
 }
