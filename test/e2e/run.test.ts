@@ -59,6 +59,15 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
     expect(new Set(contents).size).toBe(1);
   });
 
+  it("shows no secret that a step prints, in pieces or as base64, in its error neither", async () => {
+    const mounts = "--mount=type=secret,id=s,target=/s --mount=type=secret,id=s,env=S";
+    const prints = 'cat /s; echo "[$S]"; base64 /s; printf "line-"; sleep 1; echo "one of""-it"; exit 3';
+    await space.files("secretive", { Dockerfile: `FROM bb:1\nRUN ${mounts} ${prints}\n`, value: "line-one of-it\nline-two of-it\n" });
+    const outcome = await space.varve(["build", "--progress", "plain", "--secret", "id=s,src=secretive/value", "secretive"]);
+    expect(outcome.stderr).toContain("[***");
+    expect(outcome.stderr).not.toMatch(/of-it|bGluZS/);
+  });
+
   it("says how a step ended, with its last lines, and keeps nothing of it", async () => {
     await space.files("failing", { Dockerfile: "FROM bb:1\nRUN echo out && echo err >&2 && exit 7\n" });
     const outcome = await space.varve(["build", "-t", "failing:1", "failing"]);

@@ -5,6 +5,7 @@ test.each([
   ["as it is", 'hunter2 "quoted" p@ss'],
   ["base64", Buffer.from('hunter2 "quoted" p@ss').toString("base64")],
   ["base64 without padding", Buffer.from('hunter2 "quoted" p@ss').toString("base64").replace(/=+$/, "")],
+  ["hexadecimal", Buffer.from('hunter2 "quoted" p@ss').toString("hex")],
   ["URL-encoded", encodeURIComponent('hunter2 "quoted" p@ss')],
   ["in a JSON string", JSON.stringify('hunter2 "quoted" p@ss').slice(1, -1)],
 ])("a secret is masked %s", (_, form) => {
@@ -36,4 +37,23 @@ test("bytes that are no text stay as they are around a secret", () => {
   expect(redactor.redactBytes(bytes)).toBe(bytes);
   redactor.add("pässword");
   expect([...redactor.redactBytes(bytes)]).toEqual([0xff, 0x80, 0x2a, 0x2a, 0x2a, 0xfe]);
+});
+
+test.each([1, 2, 3, 5, 8, 100])("a stream is the same however it comes: in pieces of %d", (size) => {
+  const redactor = createRedactor();
+  for (const secret of ["abcabd", "cabin"]) redactor.add(secret);
+  const stream = redactor.stream();
+  const text = Buffer.from("xabcabcabd cabcabin\u00ff abca");
+  let out = "";
+  for (let at = 0; at < text.length; at += size) out += Buffer.from(stream.push(text.subarray(at, at + size))).toString("latin1");
+  out += Buffer.from(stream.end()).toString("latin1");
+  expect(Buffer.from(out, "latin1").toString()).toBe("xabc*** cab***\u00ff abca");
+});
+
+test("a stream gives at once what no secret begins with", () => {
+  const redactor = createRedactor();
+  redactor.add("secret");
+  const stream = redactor.stream();
+  expect(Buffer.from(stream.push(Buffer.from("Password: "))).toString()).toBe("Password: ");
+  expect(Buffer.from(stream.push(Buffer.from("is"))).toString()).toBe("i");
 });

@@ -1,13 +1,13 @@
 import { toBytePath } from "@varve/bytes";
 import type { KeyComponent } from "@varve/cache";
-import { VarveError } from "@varve/errors";
+import { createRedactor, type Redactor, VarveError } from "@varve/errors";
 import { type FileTree, resolvePath } from "@varve/layer";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunMountSource } from "@varve/snapshot";
 import { openResult, type StepScope, type VertexResult } from "../step/execution.ts";
 import { selectContent } from "../step/selected-content.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
-import { readSecret, sshSocket } from "./secrets.ts";
+import { readSecret, secretParts, sshSocket } from "./secrets.ts";
 
 /** The mounts of a RUN: what they do to its key, and what the runner is given when it misses. */
 export interface PreparedMounts {
@@ -20,6 +20,8 @@ export interface OpenedMounts {
   readonly sources: readonly RunMountSource[];
   /** Variables whose values are secrets. */
   readonly env: ReadonlyMap<string, string>;
+  /** Knows the values of all secrets of the step. */
+  readonly redactor: Redactor;
 }
 
 /** Checks the mounts of a step and digests what they show to it. Caches, secrets and agents are not part of the key. */
@@ -53,21 +55,22 @@ async function openMounts(
 ): Promise<OpenedMounts> {
   const sources: RunMountSource[] = [];
   const env = new Map<string, string>();
+  const redactor = createRedactor();
   for (const mount of mounts) {
-    const source = await openMount(scope, mount, inputs, env);
+    const source = await openMount(scope, mount, inputs, { env, redactor });
     if (source !== undefined) sources.push(source);
   }
   for (const { name, content } of vertex.pipes) {
     sources.push({ kind: "file", target: `/dev/pipes/${name}`, content: new TextEncoder().encode(content), mode: 0o755, uid: 0, gid: 0 });
   }
-  return { sources, env };
+  return { sources, env, redactor };
 }
 
 async function openMount(
   scope: StepScope,
   mount: MountOptions,
   inputs: ReadonlyMap<VertexID, VertexResult>,
-  env: Map<string, string>,
+  { env, redactor }: { readonly env: Map<string, string>; readonly redactor: Redactor },
 ): Promise<RunMountSource | undefined> {
   const { options } = scope.execution;
   switch (mount.type) {
@@ -92,7 +95,9 @@ async function openMount(
           throw new VarveError("BUILD_SECRET_MISSING", `secret ${mount.id} is required but was not given`, { hint: `add --secret id=${mount.id},src=FILE` });
         return undefined;
       }
-      if (mount.env !== undefined) env.set(mount.env, new TextDecoder().decode(value));
+      const text = new TextDecoder().decode(value);
+      for (const part of secretParts(text)) redactor.add(part);
+      if (mount.env !== undefined) env.set(mount.env, text);
       if (mount.target === undefined) return undefined;
       return { kind: "file", target: mount.target, content: value, mode: mount.mode, uid: mount.uid, gid: mount.gid };
     }

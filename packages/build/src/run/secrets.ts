@@ -22,6 +22,16 @@ export async function readSecret(options: BuildOptions, id: string, io: IOOption
   return readSmallFile(file, LIMIT, () => tooLarge(id, file), io).catch((cause: unknown) => refuse(id, file, cause));
 }
 
+/** Shorter lines are not secrets by themselves, and would shred what is printed; bytes of a secret of which lines are told apart. */
+const LINE = 8;
+const LINES_LIMIT = 4096;
+
+/** What must not be printed of a secret: the whole, and its lines where it is a small file of several (`.npmrc`, `.netrc`, a key). */
+export function secretParts(value: string): readonly string[] {
+  const lines = value.length > LINES_LIMIT ? [] : value.split(/\r?\n/).map((line) => line.trim());
+  return [value, value.trim(), ...lines.filter((line) => line.length >= LINE)];
+}
+
 type GivenSecret = NonNullable<BuildOptions["secrets"]>[number];
 
 /** A variable's value, or the file to read: it may be a pipe, which can be read once only. */

@@ -46,6 +46,12 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
   const [tree, opened, runner] = await Promise.all([execution.trees.tree(parent, scope.io), mounts.open(), execution.runner()]);
   const user = resolveProcessUser(vertex.user, await readAccounts(tree, execution.layerReader, scope.io));
   const tail = createOutputTail();
+  const tell = (stream: "stdout" | "stderr", bytes: Uint8Array): void => {
+    if (bytes.length === 0) return;
+    tail.add(bytes);
+    events.output(stream, bytes);
+  };
+  const printed = { stdout: opened.redactor.stream(), stderr: opened.redactor.stream() };
   const outcome = await runner.run({
     layers: stackedLayers(execution.store, parent.layers),
     tree,
@@ -61,13 +67,11 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
     ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
     ulimits: options.ulimits ?? [],
     mounts: opened.sources,
-    onOutput(stream, chunk) {
-      tail.add(chunk);
-      events.output(stream, chunk);
-    },
+    onOutput: (stream, chunk) => tell(stream, printed[stream].push(chunk)),
     stdio: "capture",
     signal,
   });
+  for (const stream of ["stdout", "stderr"] as const) tell(stream, printed[stream].end());
   try {
     if (outcome.exitCode !== 0) throw failure(vertex, outcome, tail.lines());
     for (const loss of outcome.losses) {
