@@ -141,6 +141,8 @@ describeWithTools(["git"], "git repositories", () => {
     await symlink("/etc", join(repository, "outside"));
     git("add", ".");
     git("commit", "-qm", "two");
+    // for plain web servers
+    git("update-server-info");
     const port = await freePort();
     daemon = spawn("git", ["daemon", "--reuseaddr", "--listen=127.0.0.1", `--port=${port}`, `--base-path=${base}`, "--export-all"], {
       stdio: "ignore",
@@ -157,7 +159,31 @@ describeWithTools(["git"], "git repositories", () => {
   it("are contexts: whole, at a ref, in a folder", async () => {
     expect(await filesOf([url])).toEqual(["c", "c/Dockerfile", "c/outside", "c/run.sh", "c/second", "c/sub", "c/sub/Dockerfile"]);
     expect(await filesOf([`${url}#v1`])).not.toContain("c/second");
-    expect(await filesOf([`${url}#${first.slice(0, 10)}:sub`])).toEqual(["s", "s/Dockerfile"]);
+    expect(await filesOf([`${url}#${first}:sub`])).toEqual(["s", "s/Dockerfile"]);
+    expect(await filesOf([`${url}?commit=${first.slice(0, 10)}&subdir=sub`])).toEqual(["s", "s/Dockerfile"]);
+    expect(await filesOf([`${url}?branch=main`])).toContain("c/second");
+    expect(await filesOf(["--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", `${url}#v1`])).toContain("c/.git/HEAD");
+  });
+
+  it("are fetched from plain web servers too, which know no shallow history", async () => {
+    const server = createServer((request, response) => {
+      const file = join(space.root, "git", decodeURIComponent(request.url?.split("?", 1)[0] ?? ""));
+      readFile(file).then(
+        (bytes) => response.end(bytes),
+        () => response.writeHead(404).end(),
+      );
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const plain = `http://127.0.0.1:${(server.address() as AddressInfo).port}/repo.git/.git`;
+    expect(await filesOf([plain])).toContain("c/second");
+    expect(await filesOf([`${plain}#v1`])).not.toContain("c/second");
+    const context = await space.files("plain", {
+      Dockerfile: `FROM scratch
+ADD ${plain}?tag=v1&keep-git-dir=1&checksum=${first.slice(0, 12)} /r
+`,
+    });
+    expect(await filesOf([context])).toEqual(expect.arrayContaining(["r/.git/HEAD", "r/run.sh"]));
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("are sources of ADD, with normal modes and the commit's time", async () => {
@@ -183,6 +209,13 @@ describeWithTools(["git"], "git repositories", () => {
   it("that aren't what they should be are told", async () => {
     const wrong = await program(["build", `${url}#nosuch`]);
     expect(wrong.stderr).toContain("CONTEXT_GIT_FAILED");
+    for (const [rest, message] of [
+      [`#${first.slice(0, 10)}`, "?commit="],
+      ["?branch=v1", "refs/heads/v1"],
+      ["?foo=bar", "DOCKERFILE_GIT_REFERENCE"],
+      [`?tag=v1&commit=${"0".repeat(40)}`, "CONTEXT_CHECKSUM_MISMATCH"],
+    ] as const)
+      expect((await program(["build", `${url}${rest}`])).stderr).toContain(message);
     const context = await space.files("sums", { Dockerfile: `FROM scratch\nADD --checksum=${"0".repeat(40)} ${url} /r\n` });
     expect((await program(["build", context])).stderr).toContain("CONTEXT_CHECKSUM_MISMATCH");
     expect((await program(["build", `${url}?branch=main&checksum=${first}`])).stderr).toContain("CONTEXT_CHECKSUM_MISMATCH");

@@ -5,6 +5,11 @@ import { runGit } from "./git-command.ts";
 
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
+/** Whether a ref is a whole commit id. */
+export function isCommit(ref: string): boolean {
+  return COMMIT.test(ref);
+}
+
 /**
  * The commit a reference stands for at this moment, asked of the remote without fetching anything; nothing is asked for a whole commit id.
  * `undefined` where only a fetch can tell (a shortened id), or where the remote doesn't answer.

@@ -2,14 +2,14 @@ import { mkdir, mkdtemp, readdir, realpath, rm, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { cleanPath, displayPath, toBytePath } from "@varve/bytes";
 import type { GitReference } from "@varve/dockerfile";
-import { VarveError } from "@varve/errors";
+import { isVarveError, VarveError } from "@varve/errors";
 import type { Entry, FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
 import { createDiskReader } from "./disk-reader.ts";
 import { walkDirectory } from "./directory-walk.ts";
 import { runGit } from "./git-command.ts";
-import { resolveGitCommit } from "./git-commit.ts";
+import { isCommit, resolveGitCommit } from "./git-commit.ts";
 
 /** A checkout, until it is disposed. */
 export interface GitTree extends AsyncDisposable {
@@ -34,6 +34,7 @@ export interface GitTreeOptions extends IOOptions {
 }
 
 const PREFIX = "git-";
+const SHALLOW = "--depth=1";
 /** A day, in milliseconds. */
 const STALE = 24 * 60 * 60 * 1000;
 
@@ -95,26 +96,36 @@ async function fetchCommit(checkout: string, reference: GitReference, signal: Ab
   const ref = reference.ref ?? "HEAD";
   await git(checkout, ["init", "--quiet", "--template="], signal);
   await git(checkout, ["remote", "add", "--", "origin", reference.remote], signal);
-  const shallow = await git(checkout, ["fetch", "--quiet", "--depth=1", "--no-tags", "origin", "--", ref], signal).then(
+  const shallow = await git(checkout, ["fetch", "--quiet", SHALLOW, "--no-tags", "origin", "--", ref], signal).then(
     () => true,
     () => false,
   );
   if (!shallow) await git(checkout, ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"], signal);
-  const wanted = shallow ? "FETCH_HEAD" : ((await resolveGitCommit(reference, { signal })) ?? (await resolveRef(checkout, ref, signal)));
+  const wanted = shallow ? "FETCH_HEAD" : ((await resolveGitCommit(reference, { signal })) ?? (await resolveRef(checkout, reference, signal)));
   await git(checkout, ["-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", wanted], signal);
-  if (reference.submodules !== false) await git(checkout, ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"], signal);
+  if (reference.submodules !== false) await git(checkout, ["submodule", "--quiet", "update", "--init", "--recursive", SHALLOW], signal);
   return git(checkout, ["rev-parse", "HEAD"], signal);
 }
 
-/** For what a server doesn't give by name: short commit ids. */
-async function resolveRef(checkout: string, ref: string, signal: AbortSignal | undefined): Promise<string> {
-  for (const candidate of [`refs/remotes/origin/${ref}`, `refs/tags/${ref}`, ref]) {
-    const found = await git(checkout, ["rev-parse", "--verify", "--quiet", `${candidate}^{commit}`], signal).catch(() => undefined);
+/** For what a server doesn't give by name: commits; shortened ones only where the URL says that it is one, as in BuildKit. */
+async function resolveRef(checkout: string, { ref = "HEAD", checksum }: GitReference, signal: AbortSignal | undefined): Promise<string> {
+  const names = [`refs/remotes/origin/${ref}`, `refs/tags/${ref}`, ...(isCommit(ref) || ref === checksum ? [ref] : [])];
+  for (const name of names) {
+    const found = await git(checkout, ["rev-parse", "--verify", "--quiet", `${name}^{commit}`], signal).catch(() => undefined);
     if (found !== undefined) return found;
   }
-  throw new VarveError("CONTEXT_GIT_FAILED", `the repository has no ref ${JSON.stringify(ref)}`);
+  const hint = /^[0-9a-f]{4,39}$/.test(ref) ? "a shortened commit is given as ?commit=…, or written in full" : "check the name of the branch or tag";
+  throw new VarveError("CONTEXT_GIT_FAILED", `the repository has no ref ${JSON.stringify(ref)}`, { hint });
 }
 
-function git(directory: string, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  return runGit(["-C", directory, ...args], { env: { GIT_DIR: join(directory, ".git"), GIT_WORK_TREE: directory }, signal });
+/** Runs git in a checkout; without `--depth` again where the server is a plain web server, which gives nothing but the whole history. */
+async function git(directory: string, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+  const run = (given: readonly string[]): Promise<string> =>
+    runGit(["-C", directory, ...given], { env: { GIT_DIR: join(directory, ".git"), GIT_WORK_TREE: directory }, signal });
+  try {
+    return await run(args);
+  } catch (error) {
+    if (!args.includes(SHALLOW) || !isVarveError(error, "CONTEXT_GIT_FAILED") || !(error.details ?? []).some((line) => line.includes("shallow"))) throw error;
+    return run(args.filter((arg) => arg !== SHALLOW));
+  }
 }

@@ -1,0 +1,101 @@
+import { lstatSync, lutimesSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "@varve/build";
+import { displayPath } from "@varve/bytes";
+import { isVarveError } from "@varve/errors";
+import { type Image, imageTree, openImage } from "@varve/image";
+import { describeWithTools } from "@varve/testkit";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createDockerBench, DOCKER_TOOLS, type DockerBench } from "./docker-daemon.ts";
+import { makeContext } from "./golden-context.ts";
+import { describeOutcome } from "./golden-outcome.ts";
+import { type RandomCase, randomCase } from "./random-case.ts";
+
+// varve and the BuildKit of Debian's Docker (20.10: BuildKit 0.8) on random Dockerfiles: paths, types, modes, owners, contents, config, history, and the
+// times of what was copied. VARVE_FUZZ_FROM and VARVE_FUZZ_COUNT choose the seeds; what seed 5 is stays so.
+const FROM = Number(process.env["VARVE_FUZZ_FROM"] ?? 1);
+const COUNT = Number(process.env["VARVE_FUZZ_COUNT"] ?? 400);
+/** Refusals of that old BuildKit that later ones don't know: no passwd is as no such user. */
+const OLD_REFUSALS = /\/etc\/(passwd|group): (no such file|not a directory)/;
+/** Written another way since: values of ARG, EXPOSE, HEALTHCHECK; and what only Docker has. */
+const OLD_FORMS = /^(config OnBuild null|empty (EXPOSE|HEALTHCHECK|ARG) )/;
+const DAY = 86_400;
+const EPOCH = 1_600_000_000;
+
+vi.setConfig({ maxConcurrency: 4, testTimeout: 600_000 });
+let bench: DockerBench;
+
+describeWithTools([...DOCKER_TOOLS, "skopeo", "busybox"], "docker and random Dockerfiles", () => {
+  beforeAll(async () => {
+    bench = await createDockerBench();
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  for (let seed = FROM; seed < FROM + COUNT; seed++) {
+    test.concurrent(`seed ${seed}`, async () => {
+      const one = randomCase(seed, { run: seed % 3 === 0 });
+      const folder = join(bench.root, `seed-${seed}`);
+      mkdirSync(folder);
+      await makeContext(join(folder, "context"), one.context);
+      giveTimes(join(folder, "context"));
+      writeFileSync(join(folder, "Dockerfile"), one.dockerfile);
+      const theirs = await buildTheirs(one, folder);
+      const ours = await buildOurs(one, folder);
+      rmSync(folder, { recursive: true, force: true });
+      if (typeof theirs === "string" && (OLD_REFUSALS.test(theirs) || typeof ours === "string")) return;
+      // docker saves no image without layers
+      if (theirs === undefined) return;
+      // a directory that BuildKit makes has the time of the build, one of ours that of its source
+      const compared = typeof ours === "string" ? ours : ours.filter((line) => !line.startsWith("time of directory ") || theirs.includes(line));
+      expect(compared, `${one.context.join("\n")}\n\n${one.dockerfile}`).toEqual(theirs);
+    });
+  }
+});
+
+/** Every entry gets a time of its own. */
+function giveTimes(folder: string): void {
+  let time = EPOCH;
+  const visit = (path: string): void => {
+    const stats = lstatSync(path);
+    if (stats.isDirectory()) for (const name of readdirSync(path).toSorted()) visit(join(path, name));
+    time += 1000;
+    if (stats.isSymbolicLink()) lutimesSync(path, time, time);
+    else utimesSync(path, time, time);
+  };
+  visit(folder);
+}
+
+async function describeImage(image: Image): Promise<readonly string[]> {
+  const { listing, config, history } = await describeOutcome(bench.store, image, bench.base);
+  const times: string[] = [];
+  for (const { path, mtime, type } of (await imageTree(bench.store, image)).walk()) {
+    if (mtime >= EPOCH && mtime < EPOCH + DAY) times.push(`time of ${type} ${displayPath(path)} ${mtime}`);
+  }
+  const lines = [...listing, ...config, ...history.map((line) => line.replace(/^(layer (?:COPY|ADD))(?: --\S+)*/, "$1")), ...times];
+  return lines
+    .filter((line) => !OLD_FORMS.test(line))
+    .map((line) => line.replace(/^config Healthcheck (.*)$/, (_, json: string) => `config ${sortKeys(json)}`));
+}
+
+function sortKeys(json: string): string {
+  return JSON.stringify(Object.entries(JSON.parse(json) as object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The image, or the refusal. */
+async function buildOurs(one: RandomCase, folder: string): Promise<readonly string[] | string> {
+  const buildArgs = Object.fromEntries(one.options.map((line) => line.slice("build-arg ".length).split("=", 2) as [string, string]));
+  try {
+    const home = join(bench.root, "store");
+    const { descriptor } = await build({ context: join(folder, "context"), file: join(folder, "Dockerfile"), home, noCache: true, buildArgs });
+    return await describeImage(await openImage(bench.store, descriptor));
+  } catch (error) {
+    if (!isVarveError(error)) throw error;
+    return error.message;
+  }
+}
+
+async function buildTheirs(one: RandomCase, folder: string): Promise<readonly string[] | string | undefined> {
+  const options = one.options.map((line) => `--${line.replace(" ", "=")}`);
+  const image = await bench.docker.build(bench.store, { dockerfile: join(folder, "Dockerfile"), context: join(folder, "context"), options });
+  return image === undefined || typeof image === "string" ? image : describeImage(image);
+}
