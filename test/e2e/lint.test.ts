@@ -11,6 +11,7 @@ beforeAll(async () => {
     "clean.Dockerfile": "FROM scratch\nWORKDIR /app\n",
     "ignored.Dockerfile": "FROM scratch\nCOPY secret /\n",
     "wrong.Dockerfile": "FROM scratch\nEXPOSE http\n",
+    "escape.Dockerfile": "FROM scratch AS A\nENV A=\u001b[31mred\nENV B=\u001b[31mred${x\n",
     ".dockerignore": "secret\n",
   });
 });
@@ -79,4 +80,13 @@ it("warns while it builds, and fails where the file says error=true", async () =
   const strict = await space.varve(["build", "-f", `${context}/strict.Dockerfile`, context]);
   expect(strict.stderr).toContain("lint violation found for rules: WorkdirRelativePath [PLAN_CHECK_FAILED]");
   expect(strict.code).toBe(1);
+});
+
+it("writes out what a terminal would obey", async () => {
+  const dockerfile = `${context}/escape.Dockerfile`;
+  const lint = await space.varve(["lint", "-f", dockerfile, context]);
+  expect(lint.stdout).toContain(String.raw`ENV A=\x1b[31mred`);
+  const build = await space.varve(["build", "--progress=plain", "-f", dockerfile, context]);
+  expect(build.stderr).toContain("> 3 │ ENV B=\\x1b[31mred${x");
+  expect(`${lint.stdout}${lint.stderr}${build.stdout}${build.stderr}`).not.toContain("\u001b");
 });

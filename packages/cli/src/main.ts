@@ -1,4 +1,4 @@
-import { createRedactor, isVarveError, renderDiagnostic, VarveError } from "@varve/errors";
+import { createRedactor, isVarveError, renderDiagnostic, VarveError, visibleText } from "@varve/errors";
 import { CommanderError } from "commander";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { createProgram } from "./program.ts";
@@ -52,9 +52,9 @@ function report(error: unknown): number {
     session.say(`varve: ${abort.signal.reason instanceof Error ? abort.signal.reason.message : "stopped"}\n`);
     return STOPS[stopped];
   }
-  if (isVarveError(error)) session.say(`varve: ${renderDiagnostic(error, style())}\n`);
-  else session.say(`varve: ${error instanceof Error ? error.message : String(error)} (this is a bug of varve; --debug shows where)\n`);
-  if (session.debug && error instanceof Error) session.say(`${stackOf(error)}\n`);
+  if (isVarveError(error)) session.say(`varve: ${renderDiagnostic(error, style(), process.stderr.columns)}\n`);
+  else session.say(`varve: ${visibleText(error instanceof Error ? error.message : String(error))} (this is a bug of varve; --debug shows where)\n`);
+  if (session.debug && error instanceof Error) session.say(`${stackOf(error).split("\n").map(visibleText).join("\n")}\n`);
   return exitCodeOf(error, process.argv[2]);
 }
 

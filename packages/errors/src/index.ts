@@ -3,3 +3,4 @@ export { isVarveError, VarveError, type VarveErrorOptions } from "./varve-error.
 export type { Position, SourceExcerpt, SourceRange } from "./source-range.ts";
 export { renderDiagnostic, type DiagnosticStyle } from "./diagnostic.ts";
 export { createRedactor, type RedactedStream, type Redactor } from "./redact.ts";
+export { columnsOf, type Grapheme, graphemesOf, visibleText } from "./display-text.ts";

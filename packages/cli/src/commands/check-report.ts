@@ -1,6 +1,6 @@
 import type { CheckResult } from "@varve/build";
 import { findRule } from "@varve/dockerfile";
-import { renderDiagnostic } from "@varve/errors";
+import { renderDiagnostic, visibleText } from "@varve/errors";
 import { locationOf } from "./location.ts";
 
 type Warning = CheckResult["warnings"][number];
@@ -16,7 +16,7 @@ export function checkText({ file, text, warnings, error, further }: CheckResult)
 
 function warningText(file: string, lines: readonly string[], { rule, message, range }: Warning): string {
   const url = findRule(rule)?.url;
-  return `\nWARNING: ${rule}${url === undefined ? "" : ` - ${url}`}\n${message}\n${excerpt(file, lines, { first: range.start.line, last: range.end.line })}`;
+  return `\nWARNING: ${rule}${url === undefined ? "" : ` - ${url}`}\n${visibleText(message)}\n${excerpt(file, lines, { first: range.start.line, last: range.end.line })}`;
 }
 
 /** The lines with some around them, as BuildKit pads them: up to four in all for one line, two for several. */
@@ -37,9 +37,9 @@ function excerpt(file: string, lines: readonly string[], range: { readonly first
   const rule = "--------------------\n";
   const shown = lines.slice(start - 1, end).map((line, i) => {
     const number = start + i;
-    return ` ${String(number).padStart(3)} | ${number >= range.first && number <= range.last ? ">>>" : "   "} ${line}\n`;
+    return ` ${String(number).padStart(3)} | ${number >= range.first && number <= range.last ? ">>>" : "   "} ${visibleText(line)}\n`;
   });
-  return `${file}:${range.first}\n${rule}${shown.join("")}${rule}`;
+  return `${visibleText(file)}:${range.first}\n${rule}${shown.join("")}${rule}`;
 }
 
 /** BuildKit's result of the subrequest `frontend.lint`. */

@@ -1,4 +1,5 @@
 import type { ContextSurvey, SurveyVerdict } from "@varve/context";
+import { visibleText } from "@varve/errors";
 import { formatBytes } from "../options/quantities.ts";
 import { renderTable } from "../table.ts";
 
@@ -44,12 +45,12 @@ export function surveyJson(survey: ContextSurvey): string {
 
 /** One sentence: whether a path is sent, and why. */
 export function verdictText({ path, exists, leftOut, enteredAllTheSame, rule, ignoreFile }: SurveyVerdict, context: string): string {
-  const name = path === "" ? "." : path;
+  const name = path === "" ? "." : visibleText(path);
   const what = exists ? `${name} is ${leftOut ? "left out" : "sent"}` : `${name} is not in ${context}; it would be ${leftOut ? "left out" : "sent"}`;
   if (ignoreFile === undefined) return `${what}: there is no .dockerignore\n`;
   if (rule === undefined) return `${what}: no line of ${ignoreFile} excludes it\n`;
   const below = enteredAllTheSame ? " (a line with ! may bring back what is below it)" : "";
-  return `${what}: ${ignoreFile}:${rule.line}: ${rule.text}${below}\n`;
+  return `${what}: ${ignoreFile}:${rule.line}: ${visibleText(rule.text)}${below}\n`;
 }
 
 /** The same for programs. */

@@ -1,4 +1,5 @@
 import { type Verification, verifyImage } from "@varve/build";
+import { visibleText } from "@varve/errors";
 import { EXIT } from "../exit-code.ts";
 import { buildInputs, type BuildInputFlags } from "../options/build-inputs.ts";
 import { createProgress } from "../progress/progress.ts";
@@ -37,5 +38,5 @@ function verificationText({ identical, sameBlobs, image, rebuilt, difference }: 
     return `  ${field}${at}: ${first ?? "nothing"} in the image, ${second ?? "nothing"} when built again\n`;
   });
   const onlyTimes = difference.part === "config" && difference.fields.every(({ field }) => /(?:^|\.)created$/.test(field));
-  return `different: ${where}\n${lines.join("")}${onlyTimes ? "only the times of the builds differ: with SOURCE_DATE_EPOCH they would not\n" : ""}`;
+  return `different: ${visibleText(where)}\n${lines.join("")}${onlyTimes ? "only the times of the builds differ: with SOURCE_DATE_EPOCH they would not\n" : ""}`;
 }

@@ -1,28 +1,21 @@
-const WIDE = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]$/u;
-const NOTHING = /^[\p{M}\p{Cf}\p{Cc}]$/u;
+import { columnsOf, type Grapheme, graphemesOf } from "@varve/errors";
 
-/** Columns a character takes in a terminal. */
-function widthOf(character: string): number {
-  const code = character.codePointAt(0) ?? 0;
-  if (code >= 0x20 && code < 0x7f) return 1;
-  return NOTHING.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
-}
-
-/** Cut (with `…`) or padded to exactly `width` columns: a line that wraps would move everything below it. */
+/** Cut (with `…`) or padded to exactly `width` columns: a line that wraps would move everything below it. What a terminal would obey is written out. */
 export function fit(text: string, width: number): string {
-  const characters = Array.from(text);
+  const graphemes = graphemesOf(text);
+  const columns = columnsOf(graphemes);
+  if (columns <= width) return textOf(graphemes) + " ".repeat(width - columns);
+  if (width < 1) return "";
+  const kept: Grapheme[] = [];
   let used = 0;
-  for (const [at, character] of characters.entries()) {
-    const next = used + widthOf(character);
-    if (next > width) return cut(characters.slice(0, at), used, width);
-    used = next;
+  for (const grapheme of graphemes) {
+    if (used + grapheme.columns > width - 1) break;
+    kept.push(grapheme);
+    used += grapheme.columns;
   }
-  return text + " ".repeat(width - used);
+  return `${textOf(kept)}…${" ".repeat(width - 1 - used)}`;
 }
 
-function cut(kept: string[], used: number, width: number): string {
-  if (width < 1) return "";
-  let left = used;
-  while (left > width - 1) left -= widthOf(kept.pop() ?? "");
-  return `${kept.join("")}…${" ".repeat(width - 1 - left)}`;
+function textOf(graphemes: readonly Grapheme[]): string {
+  return graphemes.map(({ text }) => text).join("");
 }

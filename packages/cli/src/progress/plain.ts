@@ -1,4 +1,5 @@
 import type { BuildEvent } from "@varve/build";
+import { visibleText } from "@varve/errors";
 import { formatBytes } from "../options/quantities.ts";
 import { type Warning, warningList } from "./warning-list.ts";
 
@@ -59,15 +60,15 @@ export function createPlainProgress(write: (text: string | Uint8Array) => void, 
       case "step-output":
         return output(step, event.stream, event.chunk, event.time);
       case "step-note":
-        return say(step, event.message);
+        return say(step, visibleText(event.message));
       case "step-part":
         if (!event.done) step.parts.set(event.name, event.time);
-        else say(step, `${event.name}${took(event.time - (step.parts.get(event.name) ?? event.time))} done`);
+        else say(step, `${visibleText(event.name)}${took(event.time - (step.parts.get(event.name) ?? event.time))} done`);
         return;
       case "step-progress": {
         // a line at the end of each transfer; the live bars are the tty's
         const { name, current, total } = event;
-        if (total !== undefined && current >= total) say(step, `${name} ${formatBytes(current)} / ${formatBytes(total)} done`);
+        if (total !== undefined && current >= total) say(step, `${visibleText(name)} ${formatBytes(current)} / ${formatBytes(total)} done`);
         return;
       }
       case "step-finished":
@@ -76,7 +77,7 @@ export function createPlainProgress(write: (text: string | Uint8Array) => void, 
         if (event.outcome === "cached") say(step, "CACHED");
         else if (event.outcome === "done") say(step, `DONE ${(Math.max(0, event.time - step.started) / 1000).toFixed(1)}s`);
         else if (event.outcome === "cancelled") say(step, "CANCELED");
-        else say(step, `ERROR: ${event.error ?? "failed"}`);
+        else say(step, `ERROR: ${visibleText(event.error ?? "failed")}`);
     }
   };
 
@@ -89,7 +90,7 @@ export function createPlainProgress(write: (text: string | Uint8Array) => void, 
       if (event.type === "step-started") {
         const step: Step = {
           number: steps.size + 1,
-          title: event.title,
+          title: visibleText(event.title),
           started: event.time,
           pending: new Map(),
           parts: new Map(),

@@ -108,6 +108,28 @@ describe("plain", () => {
   });
 });
 
+describe("what a terminal would obey is written out in all but the output of steps", () => {
+  const named: readonly BuildEvent[] = [
+    { type: "warning", rule: "Rule", message: "of \u001b[31mred", time: 0 },
+    { type: "step-started", step: "a", title: "COPY \u001b]0;title\u0007 /", time: 0 },
+    { type: "step-note", step: "a", message: "note \u009b1m", time: 0 },
+    { type: "step-part", step: "a", name: "part \u0007", done: true, time: 0 },
+    { type: "step-progress", step: "a", name: "blob \r", current: 1, total: 1, time: 0 },
+  ];
+  const texts = [String.raw`of \x1b[31mred`, String.raw`COPY \x1b]0;title\x07 /`, String.raw`note \x9b1m`, String.raw`part \x07`, String.raw`blob \x0d`];
+  test("plain", () => {
+    const output: BuildEvent = { type: "step-output", step: "a", stream: "stdout", chunk: chunk("\u001b[1mbold\n"), time: 0 };
+    const failed: BuildEvent = { type: "step-finished", step: "a", outcome: "failed", error: "no \u001b[2J", time: 0 };
+    const text = render(plainly, [...named, output, failed]);
+    for (const each of [...texts, String.raw`no \x1b[2J`]) expect(text).toContain(each);
+    expect(text).toContain("#1 0.000 \u001b[1mbold\n");
+  });
+  test("tty", () => {
+    const text = render((write) => createTtyProgress({ write, columns: () => 80, rows: () => 24, debug: false }), named);
+    for (const each of texts) expect(text).toContain(each);
+  });
+});
+
 test("rawjson is a SolveStatus of BuildKit a line", () => {
   const redactor = createRedactor();
   redactor.add("make it");
@@ -190,6 +212,8 @@ test.each([
   ["漢字漢字", 6, "漢字… "],
   ["e\u0301e\u0301", 3, "e\u0301e\u0301 "],
   ["abc", 0, ""],
+  ["👨‍👩‍👧👨‍👩‍👧", 3, "👨‍👩‍👧…"],
+  ["a\u001bb", 6, String.raw`a\x1bb`],
 ])("%s is fitted into %d columns", (text, width, fitted) => {
   expect(fit(text, width)).toBe(fitted);
 });

@@ -1,12 +1,13 @@
 import type { BuildEvent } from "@varve/build";
 import { findRule } from "@varve/dockerfile";
+import { visibleText } from "@varve/errors";
 
 /** A warning of BuildKit's checks. */
 export type Warning = Extract<BuildEvent, { readonly type: "warning" }>;
 
-/** `Rule: message (line 3)`, as BuildKit words it. */
+/** `Rule: message (line 3)`, as BuildKit words it. What a terminal would obey is written out. */
 export function shortWarning({ rule, message, range }: Warning): string {
-  return `${rule}: ${message}${range === undefined ? "" : ` (line ${range.start.line})`}`;
+  return `${rule}: ${visibleText(message)}${range === undefined ? "" : ` (line ${range.start.line})`}`;
 }
 
 /** What buildx says of a build's warnings at its end; `expanded` adds what each rule is about. Empty without warnings. */
