@@ -231,6 +231,15 @@ ADD ${plain}?tag=v1&keep-git-dir=1&checksum=${first.slice(0, 12)} /r
     expect(await filesOf(["--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", `${url}?keep-git-dir=false`])).not.toContain("c/.git/HEAD");
   });
 
+  it("say what SOURCE_DATE_EPOCH is: as the context, by name, or in a stage of its own", async () => {
+    const dockerfile = `FROM scratch AS t\nADD ${url}#v1 /\nFROM scratch\nARG SOURCE_DATE_EPOCH\nCOPY <<EOF /\${SOURCE_DATE_EPOCH}\nEOF\n`;
+    const context = await space.files("epoch", { Dockerfile: dockerfile });
+    const given = (epoch: string): string[] => ["--build-arg", `SOURCE_DATE_EPOCH=${epoch}`];
+    expect(await filesOf([...given("t"), context])).toEqual(["1600000000"]);
+    expect(await filesOf([...given("more"), "--build-context", `more=${url}`, context])).toEqual(["1600000000"]);
+    expect(await filesOf([...given("context"), "-f", join(context, "Dockerfile"), context])).not.toContain("1600000000");
+  });
+
   it("come from a server that only has files", async () => {
     execFileSync("git", ["-C", join(space.root, "git/repo.git/.git"), "update-server-info"]);
     const files = createServer((request, response) => {

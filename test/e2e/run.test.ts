@@ -59,6 +59,20 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
     expect(new Set(contents).size).toBe(1);
   });
 
+  it("has the host name and the namespace of caches that build arguments say", async () => {
+    await space.files("named", {
+      Dockerfile: 'FROM bb:1\nRUN --mount=type=cache,target=/c echo "$(hostname) $(ls /c)" > /out; touch /c/seen\nFROM scratch\nCOPY --from=0 /out /\n',
+    });
+    const out = async (...args: readonly string[]): Promise<string> => {
+      const given = args.flatMap((arg) => ["--build-arg", `BUILDKIT_${arg}`]);
+      await space.ok(["build", ...given, "-o", "named-out", "named"]);
+      return await readFile(join(space.root, "named-out/out"), "utf8");
+    };
+    expect(await out()).toBe("buildkitsandbox \n");
+    expect(await out("SANDBOX_HOSTNAME=other")).toBe("other seen\n");
+    expect(await out("SANDBOX_HOSTNAME=third", "CACHE_MOUNT_NS=n")).toBe("third \n");
+  });
+
   it("shows no secret that a step prints, in pieces or as base64, in its error neither", async () => {
     const mounts = "--mount=type=secret,id=s,target=/s --mount=type=secret,id=s,env=S";
     const prints = 'cat /s; echo "[$S]"; base64 /s; printf "line-"; sleep 1; echo "one of""-it"; exit 3';

@@ -186,6 +186,32 @@ describe("a build without RUN", () => {
     expect(third.descriptor).toEqual(first.descriptor);
   });
 
+  test("finds SOURCE_DATE_EPOCH in the file, and tells it to ARG", async () => {
+    await put({ a: "A" });
+    const created = async (dockerfile: string, options?: Partial<BuildOptions>): Promise<string | undefined> =>
+      (await inspect(await run(dockerfile, options))).config.created;
+    const declared = "ARG SOURCE_DATE_EPOCH=1600000000\nFROM scratch\nARG SOURCE_DATE_EPOCH\nLABEL e=$SOURCE_DATE_EPOCH\nCOPY a /";
+    expect(await created(declared)).toBe("2020-09-13T12:26:40Z");
+    expect(await created(declared, { buildArgs: { SOURCE_DATE_EPOCH: "1600000001" } })).toBe("2020-09-13T12:26:41Z");
+    const told = await run(declared, { sourceDateEpoch: 1_600_000_002 });
+    expect((await inspect(told)).config.config?.Labels).toEqual({ e: "1600000002" });
+    // a directory has no time
+    const none = await run(declared, { buildArgs: { SOURCE_DATE_EPOCH: "context" } });
+    expect((await inspect(none)).config.config?.Labels).toEqual({ e: "" });
+    const refused = run("FROM scratch AS t\nCOPY a /\nFROM scratch\nCOPY a /", { buildArgs: { SOURCE_DATE_EPOCH: "T" } });
+    await expect(refused).rejects.toMatchObject({ code: "BUILD_INVALID_OPTION", source: { range: { start: { line: 2 } } } });
+  });
+
+  test("an index for one platform where BUILDKIT_MULTI_PLATFORM asks for it", async () => {
+    await put({ a: "A" });
+    const built = await run("FROM scratch\nCOPY a /", { buildArgs: { BUILDKIT_MULTI_PLATFORM: "1" } });
+    expect(built.descriptor.mediaType).toBe("application/vnd.oci.image.index.v1+json");
+    expect(built.imageID).toBe(built.descriptor.digest);
+    expect(built.events).not.toContainEqual(expect.objectContaining({ type: "warning" }));
+    const warned = await run("FROM scratch\nCOPY a /", { buildArgs: { BUILDKIT_INLINE_CACHE: "1" } });
+    expect(warned.events).toContainEqual(expect.objectContaining({ type: "warning", rule: "BuildArgument" }));
+  });
+
   test("doesn't take the store for a part of the context it lies in", async () => {
     await put({ a: "A" });
     home = join(context, ".cache/varve");

@@ -13,6 +13,7 @@ import { checkDefinition, checkOffline, type CheckResult } from "./check/check.t
 import { outlineDefinition, type OutlineResult, targetsOfDefinition, type TargetsResult } from "./check/outline.ts";
 import { createLayeredCache } from "./cache/layered-cache.ts";
 import { createRepositoryCache } from "./cache/repository-cache.ts";
+import { builderArgsOf, unheededArgs } from "./builder-args.ts";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { type Definition, type DefinitionFolders, openDefinition, openNamedContext, requireNamedContexts } from "./definition.ts";
 import { createEventSink, type EventSink } from "./events.ts";
@@ -29,7 +30,8 @@ import { executePlan, type ExecutedPlan } from "./plan-execution.ts";
 import { planAll, type Planned, type PlanningScope } from "./planning.ts";
 import { createResources, type Resources } from "./resources.ts";
 import { requireSecrets } from "./run/secrets.ts";
-import { epochOf, homeOf, platformsOf } from "./settings.ts";
+import { homeOf, platformsOf } from "./settings.ts";
+import { settleEpoch } from "./source-date-epoch.ts";
 import type { Execution } from "./step/execution.ts";
 
 /**
@@ -38,8 +40,11 @@ import type { Execution } from "./step/execution.ts";
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   requireOptions(options);
-  const outputs = outputsOf(options);
+  // what is wrong with them is said before anything is opened; what they may need of the time is known later
+  outputsOf({ ...options, sourceDateEpoch: options.sourceDateEpoch ?? 0 });
   return withSession(options, async (session) => {
+    const { sourceDateEpoch: epoch } = session.options;
+    const outputs = outputsOf(session.options);
     await requireDestinations(outputs, platformsOf(options).length);
     await requireSecrets(options);
     await requireNamedContexts(options);
@@ -47,9 +52,14 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const executed = await executePlans(session, planned);
     const io = { signal: session.signal };
     const scope = { execution: session.execution, registries: session.registries, events: session.events };
-    const results = createResults({ store: session.store, conversions: await openConversions(session.store) }, executed, epochOf(options), io);
+    const results = createResults(
+      { store: session.store, conversions: await openConversions(session.store) },
+      executed,
+      { epoch, multiPlatform: builderArgsOf(options).multiPlatform },
+      io,
+    );
     const delivered = await deliver(scope, results, outputs, io);
-    const result = await results(mainForm(outputs, epochOf(options)));
+    const result = await results(mainForm(outputs, epoch));
     await Promise.all(session.execution.background);
     return {
       descriptor: result.descriptor,
@@ -72,12 +82,12 @@ export async function planFor(options: BuildOptions): Promise<readonly Plan[]> {
 export async function checkFor(options: BuildOptions, how: { readonly offline?: boolean } = {}): Promise<CheckResult> {
   requireOptions(options);
   if (how.offline === true) return checkOffline(options);
-  return withSession(options, async ({ definition, planning }) => checkDefinition(definition, options, planning));
+  return withSession(options, async ({ definition, planning, options: settled }) => checkDefinition(definition, settled, planning));
 }
 
 /** What can be given to the target, without building (`varve build --call outline`). Reads manifests and configs of bases. Throws as {@link build}. */
 export async function outlineFor(options: BuildOptions): Promise<OutlineResult> {
-  return withSession(options, async ({ definition, planning }) => outlineDefinition(definition, options, planning));
+  return withSession(options, async ({ definition, planning, options: settled }) => outlineDefinition(definition, settled, planning));
 }
 
 /** The stages that can be built (`varve build --call targets`). Reads the Dockerfile alone. */
@@ -101,23 +111,29 @@ export interface Session {
 }
 
 /** Opens what a build works with for the length of `use`; all of it is ended and freed after. */
-export async function withSession<T>(options: BuildOptions, use: (session: Session) => Promise<T>): Promise<T> {
-  requireOptions(options);
+export async function withSession<T>(
+  given: BuildOptions,
+  use: (session: Session) => Promise<T>,
+  how: { readonly defaultEpoch?: number | undefined } = {},
+): Promise<T> {
+  requireOptions(given);
   const controller = new AbortController();
-  const signal = options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
+  const signal = given.signal === undefined ? controller.signal : AbortSignal.any([given.signal, controller.signal]);
   await using resources = createResources();
   try {
     signal.throwIfAborted();
-    const store = resources.use(await openStore({ root: homeOf(options), signal }));
+    const store = resources.use(await openStore({ root: homeOf(given), signal }));
     resources.use(await store.lease({ signal }));
     const registries = resources.use(
-      createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: options.insecureRegistries ?? [] }),
+      createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: given.insecureRegistries ?? [] }),
     );
-    const events = createEventSink(options.onProgress);
-    const images = createBaseImages({ store, registries, pull: options.pull === true, events });
+    const events = createEventSink(given.onProgress);
+    const images = createBaseImages({ store, registries, pull: given.pull === true, events });
     const folders = { spool: await store.directory("spool"), contexts: await store.directory("contexts"), store: store.root };
     const onWarning = (message: string): void => events.warning("BuildContext", message);
-    const definition = resources.use(disposableDefinition(await openDefinition(options, folders, { signal, onWarning })));
+    for (const message of unheededArgs(given)) events.warning("BuildArgument", message);
+    const definition = resources.use(disposableDefinition(await openDefinition(given, folders, { signal, onWarning })));
+    const options = await settleEpoch(given, { definition, directory: folders.spool, otherwise: how.defaultEpoch, signal });
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources, registries, events, onWarning });
     const planning: PlanningScope = { images, events, io: { signal } };
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), planning);
@@ -132,7 +148,7 @@ export async function withSession<T>(options: BuildOptions, use: (session: Sessi
       await execution.uploads.settled();
     }
   } catch (error) {
-    if (options.signal?.aborted === true) throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
+    if (given.signal?.aborted === true) throw new VarveError("BUILD_CANCELLED", "the build was cancelled", { cause: error });
     throw error;
   }
 }
@@ -163,9 +179,9 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     return resources.use(await openNamedContext(source, folders, { signal, onWarning }));
   };
   let runner: Promise<Runner> | undefined;
-  const epoch = epochOf(options);
+  const { sourceDateEpoch: epoch } = options;
   return {
-    options: epoch === undefined ? options : { ...options, sourceDateEpoch: epoch },
+    options,
     store,
     cache: await openCache(options, parts),
     latest: createLocalCache(await store.directory("cache", "latest")),

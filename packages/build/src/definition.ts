@@ -2,11 +2,11 @@ import { stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { type ByteStream, collectBytes, toBytePath } from "@varve/bytes";
 import { type BuildContext, isContextURL, openContext, type OpenedContext, TEXT_LIMIT } from "@varve/context";
-import { parseGoBoolean } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import { createHash } from "node:crypto";
 import type { IOOptions } from "@varve/oci";
 import type { BuildOptions } from "./build-options.ts";
+import { builderArgsOf } from "./builder-args.ts";
 import { readSmallFile } from "./text-file.ts";
 
 /** A Dockerfile's text and the context it is built with. */
@@ -78,18 +78,13 @@ async function openRemote(options: BuildOptions, folders: DefinitionFolders, io:
   const opened: OpenedContext =
     options.context === "-"
       ? await openContext({ kind: "stream", title: "-", stream: options.stdin ?? (process.stdin as ByteStream), directory: folders.spool }, io)
-      : await openContext({ kind: "url", url: options.context, directory: folders.spool, keepGitDir: keepsGitDir(options) }, io);
+      : await openContext({ kind: "url", url: options.context, directory: folders.spool, keepGitDir: builderArgsOf(options).keepGitDir }, io);
   try {
     return await withDockerfile(options, opened, io);
   } catch (error) {
     await opened.context[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** A value that is no boolean is as none, as in BuildKit. */
-function keepsGitDir({ buildArgs = {} }: BuildOptions): boolean {
-  return parseGoBoolean(buildArgs["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "") ?? false;
 }
 
 async function withDockerfile(options: BuildOptions, opened: OpenedContext, io: DefinitionIO): Promise<Definition> {

@@ -18,6 +18,8 @@ export interface GitTree extends AsyncDisposable {
   readonly reader: OwningReader;
   /** Full id of the commit. */
   readonly commit: string;
+  /** When it was committed, in seconds since the epoch. */
+  readonly time: number;
   /** Host path of the checkout (of the folder, when one was named). */
   readonly path: string;
 }
@@ -52,11 +54,11 @@ export async function gitTree(reference: GitReference, options: GitTreeOptions):
     }
     if (options.expected !== undefined && commit !== options.expected)
       throw new VarveError("CONTEXT_CHANGED", `${reference.remote} changed while the build was reading it`, { hint: "build again" });
-    const seconds = Number(await git(checkout, ["show", "-s", "--format=%ct", "HEAD"], options.signal));
+    const time = Number(await git(checkout, ["show", "-s", "--format=%ct", "HEAD"], options.signal));
     if (options.keepGitDir !== true) await rm(join(checkout, ".git"), { recursive: true, force: true });
     const path = await findFolder(checkout, reference);
-    const tree = await walkDirectory(path, { signal: options.signal, adjust: (entry) => normalise(entry, seconds) });
-    return { tree, reader: createDiskReader(path), commit, path, [Symbol.asyncDispose]: remove };
+    const tree = await walkDirectory(path, { signal: options.signal, adjust: (entry) => normalise(entry, time) });
+    return { tree, reader: createDiskReader(path), commit, time, path, [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove();
     throw error;

@@ -11,3 +11,4 @@ export { createRemoteMemory, type RemoteMemory } from "./remote-memory.ts";
 export { type HttpFile, httpFile, type HttpFileOptions } from "./http-file.ts";
 export { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
 export { type ContextSpec, isContextURL, openContext, type OpenedContext } from "./open-context.ts";
+export { remoteTime, type RemoteTimeOptions } from "./remote-time.ts";

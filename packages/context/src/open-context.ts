@@ -1,10 +1,10 @@
 import { type ByteStream, collectBytes, peekBytes } from "@varve/bytes";
-import { type GitReference, parseGitReference } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { archiveContext, gitContext } from "./archive-context.ts";
 import { openArchive } from "./archive-tree.ts";
 import { type BuildContext, TEXT_LIMIT } from "./context.ts";
+import { parseContextRepository } from "./context-repository.ts";
 import { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
 import { gitTree } from "./git-tree.ts";
 import { httpFile } from "./http-file.ts";
@@ -38,11 +38,6 @@ export async function openContext(spec: ContextSpec, options?: IOOptions): Promi
 /** Whether a context argument is a URL (or git's `user@host:path`) and not a path. Throws DOCKERFILE_GIT_REFERENCE. */
 export function isContextURL(text: string): boolean {
   return /^https?:\/\//.test(text) || parseContextRepository(text) !== undefined;
-}
-
-/** As ADD reads it; and, from before there was a scheme, `github.com/owner/name`. */
-function parseContextRepository(text: string): GitReference | undefined {
-  return text.startsWith("github.com/") ? parseGitReference(`https://${text}`, { known: true }) : parseGitReference(text);
 }
 
 async function openURL({ url, directory, keepGitDir }: Extract<ContextSpec, { kind: "url" }>, options: IOOptions | undefined): Promise<OpenedContext> {

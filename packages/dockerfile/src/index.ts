@@ -32,6 +32,7 @@ export { checkOptionsOf, type CheckOptions, parseCheckOptions, selectWarnings } 
 export { findRule, type Rule, RULES } from "./check/rule.ts";
 export { checkSyntax, writtenKeyword } from "./check/syntax-check.ts";
 export { commentsAbove, descriptionOf } from "./comment.ts";
+export { isForeignFrontend } from "./directive.ts";
 export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedWord, type ExpandedWords, type ExpandOptions } from "./expansion.ts";
 export { type GitReference, type GitReferenceOptions, parseGitReference } from "./git-reference.ts";
 export { parseGoBoolean } from "./go-boolean.ts";

@@ -18,4 +18,5 @@ export type {
   VertexID,
   WorkdirVertex,
 } from "./plan.ts";
+export { globalVariables } from "./variables.ts";
 export { inputsOf } from "./vertex-list.ts";

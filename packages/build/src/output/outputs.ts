@@ -6,7 +6,6 @@ import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IO
 import type { RegistryClient } from "@varve/registry";
 import type { BuildOptions, Output } from "../build-options.ts";
 import type { EventSink, StepEvents } from "../events.ts";
-import { epochOf } from "../settings.ts";
 import type { Execution } from "../step/execution.ts";
 import { formOf, mainForm } from "./form.ts";
 import { imageIDOf, type Result, type Results } from "./results.ts";
@@ -36,8 +35,7 @@ export function outputsOf(options: BuildOptions): readonly Output[] {
       : options.push === true && !given.some(isPush)
         ? withPush(given, names)
         : given;
-  const epoch = epochOf(options);
-  for (const output of outputs) formOf(output, epoch);
+  for (const output of outputs) formOf(output, options.sourceDateEpoch);
   const nameless = outputs.find((output) => isPush(output) && "names" in output && output.names.length === 0);
   const pinned = outputs.flatMap((output) => ("names" in output ? output.names : [])).find((name) => parseReference(name).digest !== undefined);
   if (pinned !== undefined)
@@ -184,7 +182,7 @@ async function files(scope: OutputScope, result: Result, output: Extract<Output,
       await writeTreeTar(tree, execution.layerReader, sinkOf(output.dest), io);
       continue;
     }
-    const folder = result.images.length > 1 ? formatPlatform(image.platform).replaceAll("/", "_") : "";
+    const folder = result.multiPlatform ? formatPlatform(image.platform).replaceAll("/", "_") : "";
     const { entries, incomplete } = await writeTreeDirectory(tree, execution.layerReader, posix.join(resolvePath(output.dest), folder), io);
     events.note(`${entries} entries written`);
     if (incomplete.length > 0)

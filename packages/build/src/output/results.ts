@@ -11,22 +11,31 @@ export interface Result {
   readonly images: readonly BuiltImage[];
   /** Of the manifest, or of the index over several. */
   readonly descriptor: Descriptor;
+  /** The descriptor is of an index, be it of one. */
+  readonly multiPlatform: boolean;
+}
+
+/** How results are made. */
+export interface ResultOptions {
+  /** Seconds. */
+  readonly epoch: number | undefined;
+  readonly multiPlatform: boolean;
 }
 
 /** Docker's ID of an image: its config's digest; of several platforms, their index's, as buildx. */
-export function imageIDOf({ images, descriptor }: Result): Digest {
-  return (images.length === 1 ? images[0]?.configDigest : undefined) ?? descriptor.digest;
+export function imageIDOf({ images, descriptor, multiPlatform }: Result): Digest {
+  return (multiPlatform ? undefined : images[0]?.configDigest) ?? descriptor.digest;
 }
 
 /** The result in a form; made when it is first asked for. */
 export type Results = (form: CheckedForm) => Promise<Result>;
 
-/** The results of plans that were carried out. `epoch` in seconds. */
-export function createResults(scope: FormScope, executed: readonly ExecutedPlan[], epoch: number | undefined, io: IOOptions): Results {
+/** The results of plans that were carried out. */
+export function createResults(scope: FormScope, executed: readonly ExecutedPlan[], options: ResultOptions, io: IOOptions): Results {
   const made = new Map<string, Promise<Result>>();
   return (form) => {
     const key = JSON.stringify(form);
-    const known = made.get(key) ?? makeResult(scope, executed, { form, epoch: epoch === undefined ? undefined : epoch * 1000 }, io);
+    const known = made.get(key) ?? makeResult(scope, executed, { ...options, form }, io);
     made.set(key, known);
     return known;
   };
@@ -35,13 +44,14 @@ export function createResults(scope: FormScope, executed: readonly ExecutedPlan[
 async function makeResult(
   scope: FormScope,
   executed: readonly ExecutedPlan[],
-  how: { readonly form: CheckedForm; readonly epoch: number | undefined },
+  { form, epoch, multiPlatform }: ResultOptions & { readonly form: CheckedForm },
   io: IOOptions,
 ): Promise<Result> {
+  const how = { form, epoch: epoch === undefined ? undefined : epoch * 1000 };
   const images = await Promise.all(executed.map((one) => buildImage(scope, one, how, io)));
   const [only] = images;
   // the manifest itself is the result of one platform
-  if (only !== undefined && images.length === 1) return { images, descriptor: only.descriptor };
+  if (only !== undefined && !multiPlatform) return { images, descriptor: only.descriptor, multiPlatform };
   const rows = images.map(({ descriptor, platform }) => ({ descriptor, platform }));
-  return { images, descriptor: await storeIndex(scope.store, rows, { ...io, format: how.form.mediaTypes }) };
+  return { images, descriptor: await storeIndex(scope.store, rows, { ...io, format: form.mediaTypes }), multiPlatform };
 }

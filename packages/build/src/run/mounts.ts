@@ -4,6 +4,7 @@ import { createRedactor, type Redactor, VarveError } from "@varve/errors";
 import { type FileTree, resolvePath } from "@varve/layer";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunMountSource } from "@varve/snapshot";
+import { builderArgsOf } from "../builder-args.ts";
 import { openResult, type StepScope, type VertexResult } from "../step/execution.ts";
 import { selectContent } from "../step/selected-content.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
@@ -80,7 +81,9 @@ async function openMount(
       return { kind: "bind", target: mount.target, readonly: mount.readonly, tree, reader, source: mount.source };
     }
     case "cache": {
-      const { type: _type, from, source, ...rest } = mount;
+      const { type: _type, from, source, id: written, ...others } = mount;
+      const { cacheNamespace } = builderArgsOf(options);
+      const rest = { ...others, id: cacheNamespace === "" ? written : `${cacheNamespace}/${written}` };
       if (from === undefined) return { kind: "cache", ...rest };
       const { tree, reader } = await openResult(scope, inputOf(from, inputs));
       requireSource(tree, source);

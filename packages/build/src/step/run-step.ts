@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunOutcome } from "@varve/snapshot";
+import { builderArgsOf } from "../builder-args.ts";
 import { readAccounts, resolveProcessUser } from "../accounts.ts";
 import { type LayerStack, stackedLayers } from "../layer-stack.ts";
 import { DEFAULT_PATH, runEnvironment } from "../run/environment.ts";
@@ -9,9 +10,6 @@ import { outcomeReader } from "../run/outcome-reader.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
 import type { LayerStep, ProducedChanges } from "./layer-step.ts";
 import { createOutputTail } from "./output-tail.ts";
-
-/** BuildKit's name for the machine a step sees. */
-const HOSTNAME = "buildkitsandbox";
 
 /** RUN as a step. */
 export async function runStep(scope: StepScope, vertex: RunVertex, parent: LayerStack, inputs: ReadonlyMap<VertexID, VertexResult>): Promise<LayerStep> {
@@ -34,6 +32,7 @@ export async function runStep(scope: StepScope, vertex: RunVertex, parent: Layer
         ...mounts.components,
         ...list("hosts", options.addHosts ?? []),
         ...list("ulimits", options.ulimits ?? []),
+        ...list("host name", (options.buildArgs ?? {})["BUILDKIT_SANDBOX_HOSTNAME"] === undefined ? [] : [builderArgsOf(options).hostname]),
         ...list("shm size", options.shmSize === undefined ? [] : [options.shmSize]),
       ]),
     produce: () => produce(scope, vertex, parent, mounts),
@@ -62,7 +61,7 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
     user: { uid: user.uid, gid: user.gid, groups: user.groups },
     network: vertex.network,
     insecure: vertex.security === "insecure",
-    hostname: HOSTNAME,
+    hostname: builderArgsOf(options).hostname,
     extraHosts: options.addHosts ?? [],
     ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
     ulimits: options.ulimits ?? [],

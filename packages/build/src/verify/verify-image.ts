@@ -14,7 +14,7 @@ import { hostPlatform } from "../host-platform.ts";
 import { openConversions } from "../output/conversions.ts";
 import { createResults } from "../output/results.ts";
 import { requireSecrets } from "../run/secrets.ts";
-import { epochOf, homeOf } from "../settings.ts";
+import { homeOf } from "../settings.ts";
 import { epochOfImage, formOfImage } from "./verified-form.ts";
 
 /** What {@link verifyImage} takes: an image, and the options of a build whose result it should be. */
@@ -76,25 +76,26 @@ export async function verifyImage(options: VerifyOptions): Promise<Verification>
     },
     ioOf(options),
   );
-  const epoch = epochOf(build) ?? epochOfImage(image);
   const platforms = wanted === undefined ? {} : { platforms: [formatPlatform(platform)] };
-  return await withSession({ ...build, ...platforms, noCache: true, ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }) }, async (session) => {
+  const rebuilding = async (session: Session): Promise<Verification> => {
     await requireSecrets(build);
     await requireNamedContexts(build);
-    const rebuilt = await rebuild(session, image, epoch);
+    const rebuilt = await rebuild(session, image);
     const difference = await compareImages(session.store, image, rebuilt, { signal: session.signal });
     const sides = { image: sideOf(image), rebuilt: sideOf(rebuilt), sameBlobs: image.descriptor.digest === rebuilt.descriptor.digest };
     if (difference === undefined) return { identical: true, ...sides };
     return { identical: false, ...sides, difference: { ...difference, ...stepOf(image, difference.layer), layers: image.layers.length } };
-  });
+  };
+  return await withSession({ ...build, ...platforms, noCache: true }, rebuilding, { defaultEpoch: epochOfImage(image) });
 }
 
 /** Builds in the form the image has. */
-async function rebuild(session: Session, image: Image, epoch: number | undefined): Promise<Image> {
+async function rebuild(session: Session, image: Image): Promise<Image> {
   const { store, execution, signal } = session;
+  const { sourceDateEpoch: epoch } = session.options;
   const executed = await executePlans({ ...session, execution: { ...execution, cache: FORGETFUL } }, await session.plan());
   const form = await formOfImage(store, image, { epoch, ownLayers: executed[0]?.plan.layers.length ?? 0 }, { signal });
-  const results = createResults({ store, conversions: await openConversions(store) }, executed, epoch, { signal });
+  const results = createResults({ store, conversions: await openConversions(store) }, executed, { epoch, multiPlatform: false }, { signal });
   const rebuilt = await openImage(store, (await results(form)).descriptor, { signal });
   await Promise.all(execution.background);
   return rebuilt;
