@@ -31,9 +31,15 @@ export function placeOf(scope: InstructionScope, range: SourceRange | undefined)
   return { dockerfile: scope.naming.dockerfile, range: scope.trigger === undefined ? (range ?? scope.range) : scope.range, trigger: scope.trigger };
 }
 
-/** Expands a word with the values from before this instruction. */
+/** Expands a word with the values from before this instruction. Throws DOCKERFILE_EXPANSION, PLAN_TOO_LARGE. */
 export function expandIn(scope: InstructionScope, word: { readonly value: string; readonly range?: SourceRange | undefined }): string {
-  return expandAt(word.value, scope.state.variables, placeOf(scope, word.range));
+  return spent(scope, word.range, expandAt(word.value, scope.state.variables, placeOf(scope, word.range)));
+}
+
+/** A text that variables gave, once the plan's budget has paid for it. Throws PLAN_TOO_LARGE. */
+export function spent(scope: InstructionScope, range: SourceRange | undefined, text: string): string {
+  scope.naming.budget.spend(text.length, placeOf(scope, range));
+  return text;
 }
 
 /** The stage's working directory, absolute; `/` where none is set. */

@@ -2,6 +2,7 @@ import type { Dockerfile, Instruction, RunMount, TransferInstruction } from "@va
 import { didYouMean, parseOnbuild } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import type { PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
+import { createPlanBudget } from "./plan-budget.ts";
 import { located, type Place, planError } from "./plan-error.ts";
 import { type Naming, sourceOrigin, stageNodes } from "./stage-names.ts";
 import type { StageInstruction, StageNode } from "./stage-node.ts";
@@ -34,7 +35,7 @@ interface Draft {
  * Throws PLAN_*, DOCKERFILE_EXPANSION, OCI_INVALID_REFERENCE.
  */
 export function stageGraph(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): StageGraph {
-  const naming: Naming = { dockerfile, options, globals: globalVariables(dockerfile, options) };
+  const naming: Naming = { dockerfile, options, globals: globalVariables(dockerfile, options), budget: createPlanBudget() };
   const nodes = [...stageNodes(naming)];
   const named = new Map(nodes.flatMap((node) => (node.stage?.name === undefined ? [] : [[node.stage.name, node] as const])));
   const draft: Draft = { naming, nodes, stages: nodes.length, named };

@@ -2,6 +2,7 @@ import type { Dockerfile, FromInstruction, Stage } from "@varve/dockerfile";
 import { formatReference, parsePlatform, parseReference, type Platform } from "@varve/oci";
 import { findNamedContext, type NamedContext } from "./named-context.ts";
 import type { PlanOptions } from "./plan.ts";
+import type { PlanBudget } from "./plan-budget.ts";
 import { located, type Place, planError } from "./plan-error.ts";
 import type { StageNode, StageOrigin } from "./stage-node.ts";
 import { expandAt } from "./variables.ts";
@@ -11,6 +12,7 @@ export interface Naming {
   readonly dockerfile: Dockerfile;
   readonly options: PlanOptions;
   readonly globals: ReadonlyMap<string, string>;
+  readonly budget: PlanBudget;
 }
 
 /** The platform stages are for unless their FROM says another. */

@@ -1,6 +1,7 @@
 import type { Dockerfile } from "@varve/dockerfile";
 import { expandWord } from "@varve/dockerfile";
 import type { PlanOptions } from "./plan.ts";
+import { createPlanBudget } from "./plan-budget.ts";
 import { excerptOf, type Place } from "./plan-error.ts";
 
 /** Names with their values; what was set last stands last. */
@@ -25,12 +26,18 @@ export function ownValue(record: Readonly<Record<string, string>>, name: string)
 /** The ARGs before the first FROM and the predefined platform ARGs, build arguments applied. FROM lines see these; stages import them with a bare ARG. */
 export function globalVariables(dockerfile: Dockerfile, options: PlanOptions): Variables {
   const variables: Variables = new Map();
+  const budget = createPlanBudget();
   for (const [name, value] of platformVariables(dockerfile, options)) variables.set(name, ownValue(options.buildArgs, name) ?? value);
   for (const instruction of dockerfile.globalArgs) {
     for (const { name, value } of instruction.args) {
       const given = ownValue(options.buildArgs, name.value);
       if (given !== undefined) setVariable(variables, name.value, given);
-      else if (value !== undefined) setVariable(variables, name.value, expandAt(value.value, variables, { dockerfile, range: value.range }));
+      else if (value !== undefined) {
+        const place: Place = { dockerfile, range: value.range };
+        const expanded = expandAt(value.value, variables, place);
+        budget.spend(expanded.length, place);
+        setVariable(variables, name.value, expanded);
+      }
     }
   }
   return variables;

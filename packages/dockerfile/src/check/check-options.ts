@@ -2,7 +2,7 @@ import { VarveError } from "@varve/errors";
 import type { Dockerfile, Instruction, Warning } from "../ast.ts";
 import { commentsAbove } from "../comment.ts";
 import { findDirective } from "../directive.ts";
-import { createLineMap } from "../line-map.ts";
+import { createLineMap, lastAtMost } from "../line-map.ts";
 import { sourceError } from "../syntax-error.ts";
 import { findRule } from "./rule.ts";
 import { parseGoBoolean } from "../go-boolean.ts";
@@ -70,14 +70,26 @@ function firstWord(value: string): string {
  */
 export function selectWarnings(dockerfile: Dockerfile, warnings: readonly Warning[], given?: string): readonly Warning[] {
   const options = checkOptionsOf(dockerfile, given);
-  const instructions = [...dockerfile.globalArgs, ...dockerfile.stages.flatMap((stage) => [stage.from, ...stage.instructions])];
+  const optionsAt = inlineOptionsByLine(dockerfile);
   return warnings.filter(({ rule, range }) => {
-    const { line } = range.start;
-    const instruction = instructions.find((each) => each.range.start.line <= line && line <= each.range.end.line);
-    const all = [options, ...(instruction === undefined ? [] : inlineOptions(dockerfile, instruction))];
+    const all = [options, ...optionsAt(range.start.line)];
     const named = (part: "skip" | "experimental"): boolean => all.some((each) => each[part] === "all" || each[part].includes(rule));
     return findRule(rule)?.experimental === true ? named("experimental") : !named("skip");
   });
+}
+
+/** What comments above the instruction on a line ask for; a file may have as many warnings as lines, so each look is a short one. */
+function inlineOptionsByLine(dockerfile: Dockerfile): (line: number) => readonly CheckOptions[] {
+  const instructions = [...dockerfile.globalArgs, ...dockerfile.stages.flatMap((stage) => [stage.from, ...stage.instructions])];
+  const starts = instructions.map(({ range }) => range.start.line);
+  const known = new Map<Instruction, readonly CheckOptions[]>();
+  return (line) => {
+    const instruction = instructions[lastAtMost(starts, line)];
+    if (instruction === undefined || line < instruction.range.start.line || line > instruction.range.end.line) return [];
+    const found = known.get(instruction) ?? inlineOptions(dockerfile, instruction);
+    known.set(instruction, found);
+    return found;
+  };
 }
 
 /** A comment that isn't understood is a comment. */

@@ -6,5 +6,6 @@ export const PLAN_CODES = {
   PLAN_BASE_MISSING: "A plan was asked for without the config of a base image it needs.",
   PLAN_INVALID_INSTRUCTION: "An instruction's values are not acceptable once variables are expanded.",
   PLAN_INVALID_MOUNT: "A RUN mount has a field it cannot have, lacks one it needs, or has a value that means nothing.",
+  PLAN_TOO_LARGE: "What the variables and lists of a Dockerfile amount to is past the limit of 64 MiB.",
   PLAN_CHECK_FAILED: "A check found something, and the Dockerfile says check=error=true.",
 } as const;

@@ -7,12 +7,14 @@ import { globalVariables, type Variables } from "../variables.ts";
 import { attempt } from "./attempt.ts";
 import { nearName } from "./near-name.ts";
 
+type FromNaming = Omit<Naming, "budget">;
+
 /** What BuildKit's checks say of the FROM lines, of stages that aren't built too. */
-export function checkFroms(naming: Naming): readonly PlanWarning[] {
+export function checkFroms(naming: FromNaming): readonly PlanWarning[] {
   return naming.dockerfile.stages.flatMap(({ from }) => [...unsetArgs(naming, from), ...platformFlag(naming, from), ...defaultName(naming, from)]);
 }
 
-function unsetArgs(naming: Naming, from: FromInstruction): readonly PlanWarning[] {
+function unsetArgs(naming: FromNaming, from: FromInstruction): readonly PlanWarning[] {
   const declared = new Set([...naming.globals.keys(), ...naming.dockerfile.globalArgs.flatMap(({ args }) => args.map(({ name }) => name.value))]);
   const unset = [from.image.value, from.platform ?? ""].flatMap((word) => expand(naming, word, naming.globals)?.unset ?? []);
   return unset
@@ -27,7 +29,7 @@ function unsetArgs(naming: Naming, from: FromInstruction): readonly PlanWarning[
     });
 }
 
-function platformFlag(naming: Naming, from: FromInstruction): readonly PlanWarning[] {
+function platformFlag(naming: FromNaming, from: FromInstruction): readonly PlanWarning[] {
   const expanded = from.platform === undefined ? undefined : expand(naming, from.platform, naming.globals);
   if (from.platform === undefined || expanded === undefined) return [];
   const { value, used, unset } = expanded;
@@ -48,7 +50,7 @@ function platformFlag(naming: Naming, from: FromInstruction): readonly PlanWarni
 }
 
 /** A base's name must be one without any build argument too. */
-function defaultName(naming: Naming, from: FromInstruction): readonly PlanWarning[] {
+function defaultName(naming: FromNaming, from: FromInstruction): readonly PlanWarning[] {
   const defaults = attempt(() => globalVariables(naming.dockerfile, { ...naming.options, buildArgs: {} }));
   const expanded = defaults === undefined ? undefined : expand(naming, from.image.value, defaults);
   if (expanded === undefined || attempt(() => parseReference(expanded.value)) !== undefined) return [];
@@ -61,6 +63,6 @@ function defaultName(naming: Naming, from: FromInstruction): readonly PlanWarnin
   ];
 }
 
-function expand(naming: Naming, word: string, variables: Variables | Naming["globals"]): ExpandedWord | undefined {
+function expand(naming: FromNaming, word: string, variables: Variables | FromNaming["globals"]): ExpandedWord | undefined {
   return attempt(() => expandWord(word, { escape: naming.dockerfile.escape, lookup: (name) => variables.get(name) }));
 }

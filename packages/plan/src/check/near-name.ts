@@ -1,5 +1,9 @@
+const LONGEST = 200;
+
 /** The nearest name less than three edits away, the first of equals; `undefined` when none is near or it is there exactly. As BuildKit suggests. */
 export function nearName(name: string, candidates: Iterable<string>): string | undefined {
+  // the distance costs the square of it, and nobody mistypes such a name
+  if (name.length > LONGEST) return undefined;
   let found: string | undefined;
   let least = 3;
   for (const candidate of candidates) {

@@ -10,6 +10,7 @@ import {
 } from "@varve/dockerfile";
 import { goList } from "../go-format.ts";
 import { expandIn, type InstructionScope, placeOf } from "../instruction-scope.ts";
+import { ENTRY } from "../plan-budget.ts";
 import { excerptOf, planError } from "../plan-error.ts";
 import { parsePortSpec } from "../port-spec.ts";
 import { addHistory, changeRuntime, runtimeOf } from "../stage-state.ts";
@@ -34,6 +35,7 @@ export function planExpose(scope: InstructionScope, instruction: ExposeInstructi
         throw planError("PLAN_INVALID_INSTRUCTION", `EXPOSE ${word}: ${spec.reason}`, place, {
           hint: "write a port, a range or either with a protocol: 80, 8000-8003, 53/udp",
         });
+      scope.naming.budget.spend(spec.ports.length * ENTRY, place);
       return spec.ports;
     });
   });

@@ -1,5 +1,5 @@
 import type { RunInstruction } from "@varve/dockerfile";
-import { type InstructionScope, placeOf, workdirOf } from "../instruction-scope.ts";
+import { type InstructionScope, placeOf, spent, workdirOf } from "../instruction-scope.ts";
 import type { RunVertex } from "../plan.ts";
 import { planError } from "../plan-error.ts";
 import type { StageNode } from "../stage-node.ts";
@@ -18,7 +18,7 @@ export function planRun(scope: InstructionScope, instruction: RunInstruction, so
   const { state, naming, titles, vertices } = scope;
   const { args, pipes } = runCommand(state, instruction);
   if (args.length === 0) throw planError("PLAN_INVALID_INSTRUCTION", "RUN has no command", placeOf(scope, undefined));
-  const title = instructionText(instruction, naming.dockerfile.escape, state);
+  const title = spent(scope, undefined, instructionText(instruction, naming.dockerfile.escape, state));
   const vertex: RunVertex = {
     id: scope.nextID(),
     kind: "run",
@@ -37,7 +37,7 @@ export function planRun(scope: InstructionScope, instruction: RunInstruction, so
   };
   vertices.add(vertex);
   addLayer(state, vertex.id);
-  addHistory(state, `RUN ${[...declaredArgs(state), ...args].join(" ")} # buildkit`, vertex.id);
+  addHistory(state, spent(scope, undefined, `RUN ${[...declaredArgs(state), ...args].join(" ")} # buildkit`), vertex.id);
 }
 
 function runCommand(state: StageState, instruction: RunInstruction): Pick<RunVertex, "args" | "pipes"> {

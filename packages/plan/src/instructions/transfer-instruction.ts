@@ -1,6 +1,6 @@
 import { expandHeredoc, type Heredoc, parseHeredocWord, type TransferInstruction, type Word } from "@varve/dockerfile";
 import { isFileMode } from "../file-mode.ts";
-import { expandIn, type InstructionScope, placeOf, workdirOf } from "../instruction-scope.ts";
+import { expandIn, type InstructionScope, placeOf, spent, workdirOf } from "../instruction-scope.ts";
 import type { TransferSource, TransferVertex, VertexID } from "../plan.ts";
 import { excerptOf, located, type Place, planError } from "../plan-error.ts";
 import { type RemoteSource, remoteSource } from "../remote-source.ts";
@@ -12,7 +12,7 @@ import { resolveUnixPath, transferDestination } from "../unix-path.ts";
 /** COPY and ADD. `source` is what `--from` names. */
 export function planTransfer(scope: InstructionScope, instruction: TransferInstruction, source: StageNode | undefined): void {
   const { state, naming, titles, vertices } = scope;
-  const title = instructionText(instruction, naming.dockerfile.escape, state);
+  const title = spent(scope, undefined, instructionText(instruction, naming.dockerfile.escape, state));
   const chown = flagValue(scope, instruction, "chown");
   const chmod = flagValue(scope, instruction, "chmod");
   const checksum = flagValue(scope, instruction, "checksum");
@@ -135,7 +135,7 @@ function inlineSource(scope: InstructionScope, { name, content, expand, range }:
   return {
     kind: "inline",
     name,
-    content: expandHeredoc(content, { lookup: (variable) => variables.get(variable), source: excerptOf(placeOf(scope, range)) }).value,
+    content: spent(scope, range, expandHeredoc(content, { lookup: (variable) => variables.get(variable), source: excerptOf(placeOf(scope, range)) }).value),
   };
 }
 

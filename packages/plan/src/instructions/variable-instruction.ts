@@ -19,8 +19,9 @@ export function planEnv(scope: InstructionScope, instruction: EnvInstruction): v
 
 /** A name that is there already keeps its place. */
 function withPair(env: readonly string[], name: string, value: string): readonly string[] {
-  const at = env.findIndex((pair) => pair === name || pair.startsWith(`${name}=`));
-  return at < 0 ? [...env, `${name}=${value}`] : env.with(at, `${name}=${value}`);
+  const prefix = `${name}=`;
+  const at = env.findIndex((pair) => pair === name || pair.startsWith(prefix));
+  return at < 0 ? [...env, prefix + value] : env.with(at, prefix + value);
 }
 
 /** ARG: `--build-arg` wins over the default, the default over the global of that name. Each is set before the next is looked at. */

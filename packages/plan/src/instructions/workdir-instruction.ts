@@ -1,5 +1,5 @@
 import type { WorkdirInstruction } from "@varve/dockerfile";
-import { expandIn, type InstructionScope } from "../instruction-scope.ts";
+import { expandIn, type InstructionScope, spent } from "../instruction-scope.ts";
 import { addHistory, addLayer, changeRuntime, runtimeOf } from "../stage-state.ts";
 import { instructionText } from "../step-title.ts";
 import { cleanUnixPath, nextWorkdir } from "../unix-path.ts";
@@ -7,7 +7,7 @@ import { cleanUnixPath, nextWorkdir } from "../unix-path.ts";
 /** WORKDIR: a layer that makes the directory, but for `/`. */
 export function planWorkdir(scope: InstructionScope, instruction: WorkdirInstruction): void {
   const { state, naming, titles, vertices } = scope;
-  const title = instructionText(instruction, naming.dockerfile.escape, state);
+  const title = spent(scope, undefined, instructionText(instruction, naming.dockerfile.escape, state));
   const directory = nextWorkdir(runtimeOf(state).WorkingDir ?? "", expandIn(scope, instruction.path));
   changeRuntime(state, { WorkingDir: directory });
   const createdBy = `WORKDIR ${directory}`;
