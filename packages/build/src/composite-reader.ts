@@ -10,6 +10,7 @@ export function createCompositeReader(owners: readonly OwningReader[], otherwise
   return {
     open: (ref, options) => readerOf(ref).open(ref, options),
     digest: (ref, options) => readerOf(ref).digest(ref, options),
+    learn: (ref, digest, since) => readerOf(ref).learn?.(ref, digest, since),
     batches: {
       takes: (ref) => readerOf(ref).batches?.takes(ref) ?? false,
       readInto: (bytes, contents, options) => fillByOwner(readerOf, bytes, contents, options),
@@ -24,6 +25,7 @@ async function fillByOwner(
   options: IOOptions | undefined,
 ): ReturnType<ContentBatches["readInto"]> {
   let filled = bytes;
+  let whole: Digest | undefined;
   const digests: (Digest | undefined)[] = contents.map(() => undefined);
   const owners = new Map<ContentReader, number[]>();
   for (const [at, { ref }] of contents.entries()) {
@@ -37,9 +39,11 @@ async function fillByOwner(
     const result = await owner.batches?.readInto(filled, own, options);
     if (result === undefined) throw new TypeError("contents were left to a reader that reads none at once");
     filled = result.bytes;
+    // of the last: what the others filled is in it
+    whole = result.whole;
     for (const [i, at] of places.entries()) digests[at] = result.digests[i];
   }
-  return { bytes: filled, digests: digests.filter((digest) => digest !== undefined) };
+  return { bytes: filled, digests: digests.filter((digest) => digest !== undefined), whole: whole ?? digestFromHex(sha256Hex(filled)) };
 }
 
 const BYTES: ContentReader = {

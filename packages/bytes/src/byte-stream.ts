@@ -26,7 +26,8 @@ export async function collectBytes(stream: ByteStream, limit: number, onLimit: (
     if (total > limit) throw onLimit();
     pieces.push(piece);
   }
-  return concatBytes(pieces);
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only : concatBytes(pieces);
 }
 
 /** A stream of one piece (none when it is empty). */

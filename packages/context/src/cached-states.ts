@@ -42,7 +42,9 @@ export class CachedStates {
 
   /** What {@link encode} gave, which the rows are parts of from then on; `undefined` for anything else. */
   static decode(bytes: Uint8Array<ArrayBuffer>): CachedStates | undefined {
-    if (bytes.length < HEADER || bytes.byteOffset % 8 !== 0) return undefined;
+    if (bytes.length < HEADER) return undefined;
+    // columns of eight bytes begin at multiples of eight
+    if (bytes.byteOffset % 8 !== 0) return CachedStates.decode(Uint8Array.from(bytes));
     const [magic, rows = 0, digests = 0] = new Uint32Array(bytes.buffer, bytes.byteOffset, 3);
     if (magic !== MAGIC || bytes.length !== HEADER + rows * (STATE + 1) + digests * DIGEST) return undefined;
     const made = new CachedStates();

@@ -55,6 +55,7 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
       open: (ref, io) => readerOf(ref).open(ref, io),
       digest: (ref, io) => readerOf(ref).digest(ref, io),
       ...(disk.batches === undefined ? {} : { batches: disk.batches }),
+      learn: (ref, digest, since) => readerOf(ref).learn?.(ref, digest, since),
     },
     ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, { list, isCurrent: () => !settled.some }) }),
     tree: async (io) => settled.tree(await makeListed(io)),

@@ -21,6 +21,8 @@ export interface FillOutcome {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** 32 bytes a file; zeros where they were not asked for. */
   readonly digests: Uint8Array<ArrayBuffer>;
+  /** sha256 of the whole buffer, in hex. */
+  readonly whole: string;
   /** The first file that could not be read. Without a code it is not the file that was listed any more. */
   readonly failure?: { readonly file: number; readonly code?: string; readonly message?: string };
 }
@@ -42,16 +44,17 @@ export function fillFiles(bytes: Uint8Array<ArrayBuffer>, order: FillOrder): Fil
       // strings are given to the kernel as UTF-8
       fd = openSync(ASCII.test(path) ? path : Buffer.from(path, "latin1"), READ_FLAGS);
       const content = readContent(fd, bytes, order, file);
-      if (content === undefined) return { bytes, digests, failure: { file } };
+      if (content === undefined) return { bytes, digests, whole: "", failure: { file } };
       if (order.wanted[file] === 1) digests.set(hash("sha256", content, "buffer"), DIGEST * file);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      return { bytes, digests, failure: { file, ...(code === undefined ? {} : { code }), message } };
+      return { bytes, digests, whole: "", failure: { file, ...(code === undefined ? {} : { code }), message } };
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
   }
-  return { bytes, digests };
+  // here, where the bytes are: another thread would have to be given a copy
+  return { bytes, digests, whole: hash("sha256", bytes, "hex") };
 }
 
 /** `undefined` when the file is another than was listed. */

@@ -4,12 +4,13 @@ import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
 import { type BytePath, type ByteStream, displayPath, streamOf } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type ContentRef, ListedContent, type PlacedContent } from "@varve/layer";
+import { type ContentBatches, type ContentRef, ListedContent, type PlacedContent } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
 import { type FillOutcome, READ_FLAGS } from "./disk-fill.ts";
 import { type DiskRef, sameState, stateOf } from "./disk-stat.ts";
 import { fillAside } from "./disk-thread.ts";
+import type { FileState } from "./file-states.ts";
 import { ListedStates } from "./listed-states.ts";
 import { createStatCache, type StatCache } from "./stat-cache.ts";
 
@@ -65,6 +66,7 @@ export function createDiskReader(root: string, options: DiskReaderOptions = {}):
       cache.record(stateOf(disk), digest, since);
       return digest;
     },
+    learn: (ref, digest, since) => cache.record(stateOf(asDisk(ref)), digest, since),
     batches: { takes: owns, readInto: (bytes, contents, io) => readContents(bytes, contents, { cache, changed }, io) },
   };
 }
@@ -77,7 +79,7 @@ async function readContents(
   contents: readonly PlacedContent[],
   { cache, changed }: { readonly cache: StatCache; readonly changed: ChangeError },
   options: IOOptions | undefined,
-): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly digests: readonly Digest[] }> {
+): ReturnType<ContentBatches["readInto"]> {
   await cache.load();
   options?.signal?.throwIfAborted();
   const since = Date.now();
@@ -86,7 +88,7 @@ async function readContents(
   const known = states.map((state) => cache.lookup(state));
   const outcome = await fillAside(bytes, {
     paths: refs.map((ref) => ref.path),
-    states: BigInt64Array.from(states.flatMap(({ device, inode, size, mtimeNs, ctimeNs }) => [device, inode, BigInt(size), mtimeNs, ctimeNs])),
+    states: columnOf(states),
     offsets: Float64Array.from(contents, ({ offset }) => offset),
     wanted: Uint8Array.from(known, (digest) => (digest === undefined ? 1 : 0)),
   });
@@ -98,7 +100,20 @@ async function readContents(
     if (state !== undefined) cache.record(state, found, since);
     return found;
   });
-  return { bytes: outcome.bytes, digests };
+  return { bytes: outcome.bytes, digests, whole: digestFromHex(outcome.whole) };
+}
+
+function columnOf(states: readonly FileState[]): BigInt64Array<ArrayBuffer> {
+  const column = new BigInt64Array(5 * states.length);
+  let at = 0;
+  for (const { device, inode, size, mtimeNs, ctimeNs } of states) {
+    column[at++] = device;
+    column[at++] = inode;
+    column[at++] = BigInt(size);
+    column[at++] = mtimeNs;
+    column[at++] = ctimeNs;
+  }
+  return column;
 }
 
 function fillFailure(ref: DiskRef | undefined, changed: ChangeError, { code, message }: NonNullable<FillOutcome["failure"]>): unknown {

@@ -4,6 +4,7 @@ import { type ByteStream, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import {
   type ChangeSet,
+  type CompressedLayer,
   compressLayer,
   type ContentReader,
   cutsOf,
@@ -52,10 +53,13 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   // a failure of either ends the other: the tar stops when its blob can't be stored, the blob with its tar
   const failure = new AbortController();
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
-  const blob = storeQueued(store, queue, tar, { ...options, signal });
+  let counts: SegmentCounts | undefined;
+  const blob = storeQueued(store, queue, tar, { ...options, signal, onCounts: (found) => (counts = found) });
   blob.catch((error: unknown) => failure.abort(error));
   try {
-    await fill(queue, tar.stream, signal);
+    // segments that are copied are copied sooner than they would be put aside
+    const isQuick = (): boolean => counts !== undefined && counts.reused > 0 && counts.reused >= counts.compressed;
+    await fill(queue, tar.stream, { signal, isQuick });
   } catch (error) {
     failure.abort(error);
     await blob.catch(() => {});
@@ -66,7 +70,7 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
 }
 
 /** Compresses what is put into a queue as it comes, and frees the queue. */
-async function storeQueued(store: Store, queue: PieceQueue, tar: LayerTar, options: CreateLayerOptions): Promise<Descriptor> {
+async function storeQueued(store: Store, queue: PieceQueue, tar: LayerTar, options: StoreSegmentsOptions): Promise<Descriptor> {
   try {
     return await storeSegments(store, { stream: queue.read(options), cuts: tar.cuts, segments: tar.segments, finished: tar.finished }, options);
   } finally {
@@ -161,8 +165,17 @@ export interface SegmentedTar {
   readonly finished: Promise<{ readonly index: LayerIndex }>;
 }
 
+/** How many segments were compressed, and how many copied; grows. */
+type SegmentCounts = CompressedLayer["counts"];
+
+/** Options of {@link storeSegments}. */
+export interface StoreSegmentsOptions extends IOOptions, Pick<CreateLayerOptions, "previous" | "codec"> {
+  /** Called before the first segment is taken. */
+  readonly onCounts?: (counts: SegmentCounts) => void;
+}
+
 /** Compresses a tar's segments into a blob; stores the index with their table. */
-export async function storeSegments(store: Store, tar: SegmentedTar, options: IOOptions & Pick<CreateLayerOptions, "previous" | "codec">): Promise<Descriptor> {
+export async function storeSegments(store: Store, tar: SegmentedTar, options: StoreSegmentsOptions): Promise<Descriptor> {
   const writer = await store.ingest(options);
   const codec = options.codec ?? createCodec("gzip");
   try {
@@ -170,11 +183,12 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: IO
     // the cores, and one that waits its turn; not more, since reading contents needs libuv's threads too, and the next step waits for that
     const concurrency = availableParallelism() + 1;
     const compressed = compressLayer(tar, { signal: options.signal, codec, concurrency, ...(reuse === undefined ? {} : { reuse }) });
+    options.onCounts?.(compressed.counts);
     for await (const piece of compressed.stream) await writer.write(piece);
     const { index } = await tar.finished;
     const { digest, size } = await writer.commit();
     const known = (await readStoredIndex(store, index.diffID, options)) ?? index;
-    const next = withSegmentTable(known, { blob: digest, encoding: codec.encoding, sizes: compressed.sizes });
+    const next = withSegmentTable(known, { blob: digest, encoding: codec.encoding, sizes: compressed.sizes, members: compressed.members });
     await store.writeLayerIndex(index.diffID, encodeLayerIndex(next), options);
     return { mediaType: layerTypeOf(codec.type), digest, size };
   } finally {
@@ -182,11 +196,15 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: IO
   }
 }
 
-async function fill(queue: PieceQueue, stream: ByteStream, signal: AbortSignal): Promise<void> {
+async function fill(
+  queue: PieceQueue,
+  stream: ByteStream,
+  { signal, isQuick }: { readonly signal: AbortSignal; readonly isQuick: () => boolean },
+): Promise<void> {
   try {
     for await (const piece of stream) {
       signal.throwIfAborted();
-      await queue.write(piece);
+      await queue.write(piece, isQuick);
     }
     queue.end();
   } catch (error) {

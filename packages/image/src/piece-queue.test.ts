@@ -43,6 +43,35 @@ describe("a queue of pieces", () => {
     expect((await stream.next()).done).toBe(true);
   });
 
+  it("waits for a reader who is about to take some, and puts nothing aside; not for one who is not any more, or is gone", async () => {
+    let folders = 0;
+    const queue = createPieceQueue(() => Promise.resolve(((folders += 1), folder)));
+    const stream = queue.read()[Symbol.asyncIterator]();
+    let isQuick = true;
+    let written = 0;
+    const write = async (): Promise<void> => {
+      await queue.write(piece(written, MiB), () => isQuick);
+      written++;
+    };
+    for (let i = 0; i < 16; i++) await write();
+    const waiting = write();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(written).toBe(16);
+    await stream.next();
+    await waiting;
+    expect([written, folders]).toEqual([17, 0]);
+    isQuick = false;
+    await write();
+    await write();
+    expect(folders).toBe(1);
+    for (let i = 1; i < 19; i++) await stream.next();
+    isQuick = true;
+    for (let i = 0; i < 16; i++) await write();
+    const left = write();
+    await queue[Symbol.asyncDispose]();
+    await left;
+  });
+
   it("puts aside what a slower reader leaves, in order, and goes back to memory", async () => {
     await using queue = createPieceQueue(() => Promise.resolve(folder));
     const written: Uint8Array[] = [];

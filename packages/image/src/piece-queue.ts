@@ -11,8 +11,11 @@ import { readRange } from "./file-access.ts";
  * nothing is left behind when the process is killed.
  */
 export interface PieceQueue extends AsyncDisposable {
-  /** Takes a piece, which must not change any more. */
-  write(piece: Uint8Array): Promise<void>;
+  /**
+   * Takes a piece, which must not change any more. Where there is no room in memory, it waits as long as `isQuick` says that the reader is about to
+   * make some.
+   */
+  write(piece: Uint8Array, isQuick?: () => boolean): Promise<void>;
   /** Nothing more comes. */
   end(): void;
   /** Makes the reader throw. */
@@ -47,12 +50,18 @@ class OverflowingQueue implements PieceQueue {
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #waiting: (() => void)[] = [];
+  /** Writers that wait for a piece to be taken. */
+  #room: (() => void)[] = [];
+  /** Whether the reader is gone. */
+  #left = false;
 
   constructor(directory: () => Promise<string>) {
     this.#directory = directory;
   }
 
-  async write(piece: Uint8Array): Promise<void> {
+  async write(piece: Uint8Array, isQuick: () => boolean = () => false): Promise<void> {
+    while (!this.#isAside() && this.#held + piece.length > WINDOW && !this.#left && isQuick()) await new Promise<void>((resolve) => this.#room.push(resolve));
+    if (this.#left) return;
     if (!this.#isAside() && this.#held + piece.length <= WINDOW) {
       this.#pieces.push(piece);
       this.#held += piece.length;
@@ -81,6 +90,7 @@ class OverflowingQueue implements PieceQueue {
       const piece = this.#pieces.shift();
       if (piece !== undefined) {
         this.#held -= piece.length;
+        this.#makeRoom();
         yield piece;
       } else if (this.#handle !== undefined && this.#read < this.#written) {
         const size = Math.min(GATHER, this.#written - this.#read);
@@ -94,6 +104,8 @@ class OverflowingQueue implements PieceQueue {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#left = true;
+    this.#makeRoom();
     await this.#writing?.catch(() => {});
     const handle = this.#handle;
     this.#handle = undefined;
@@ -126,6 +138,10 @@ class OverflowingQueue implements PieceQueue {
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  #makeRoom(): void {
+    for (const resolve of this.#room.splice(0)) resolve();
   }
 
   #wake(): void {

@@ -1,6 +1,7 @@
-import type { Codec } from "@varve/archive";
+import { type Codec, sha256Hex } from "@varve/archive";
 import { collectBytes } from "@varve/bytes";
-import { type Descriptor, type Digest, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
+import type { Member } from "@varve/layer";
+import { type Digest, digestFromHex, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { readStoredIndex } from "./layer-index-store.ts";
 
@@ -9,6 +10,7 @@ interface Place {
   readonly blobSize: number;
   readonly offset: number;
   readonly size: number;
+  readonly member: Digest;
 }
 
 /** Finds segments that the codec compressed in the blobs of earlier layers; `undefined` when those have none. */
@@ -17,33 +19,25 @@ export async function segmentReuse(
   previous: readonly DiffID[],
   codec: Codec,
   options: IOOptions,
-): Promise<((digest: Digest) => Promise<Uint8Array | undefined>) | undefined> {
+): Promise<((digest: Digest) => Promise<Member | undefined>) | undefined> {
   const places = new Map<Digest, Place>();
   for (const diffID of previous) await collectPlaces(store, diffID, { codec, places }, options);
   if (places.size === 0) return undefined;
-  const whole = new Map<Digest, Promise<boolean>>();
   return async (digest) => {
     const place = places.get(digest);
     if (place === undefined) return undefined;
-    const { blob, blobSize, offset, size } = place;
+    const { blob, blobSize, offset, size, member } = place;
     const descriptor = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: blob, size: blobSize };
-    const known = whole.get(blob) ?? isWhole(store, descriptor, options);
-    whole.set(blob, known);
-    if (!(await known)) return undefined;
-    const stream = await store.fetchRange(descriptor, offset, size, options);
-    return collectBytes(stream, size, () => new RangeError("a range was longer than asked for"));
+    try {
+      const stream = await store.fetchRange(descriptor, offset, size, options);
+      const bytes = await collectBytes(stream, size, () => new RangeError("a range was longer than asked for"));
+      // in the new blob, damage would get a digest of its own and stay unseen
+      return digestFromHex(sha256Hex(bytes)) === member ? { bytes, digest: member } : undefined;
+    } catch {
+      options.signal?.throwIfAborted();
+      return undefined;
+    }
   };
-}
-
-/** Whether a blob is what it was when it was stored: what is copied out of it gets a new digest, under which damage would stay unseen. */
-async function isWhole(store: Store, descriptor: Descriptor, options: IOOptions): Promise<boolean> {
-  try {
-    for await (const _ of await store.fetch(descriptor, options));
-    return true;
-  } catch {
-    options.signal?.throwIfAborted();
-    return false;
-  }
 }
 
 async function collectPlaces(
@@ -60,7 +54,8 @@ async function collectPlaces(
     let offset = 0;
     index.segments.forEach((segment, i) => {
       const size = table.sizes[i] ?? 0;
-      places.set(segment.digest, { blob: table.blob, blobSize, offset, size });
+      const member = table.members[i];
+      if (member !== undefined) places.set(segment.digest, { blob: table.blob, blobSize, offset, size, member });
       offset += size;
     });
   }

@@ -31,14 +31,14 @@ export interface ContentBatches {
   /** Whether {@link readInto} reads this one. */
   takes(ref: ContentRef): boolean;
   /**
-   * Puts contents into a buffer, each at its offset, and gives it back with the sha256 of each: the buffer itself, or another one where it was given to
-   * a thread meanwhile; `bytes` must not be used any more.
+   * Puts contents into a buffer, each at its offset, and gives it back with the sha256 of each and of the whole: the buffer itself, or another one where it
+   * was given to a thread meanwhile; `bytes` must not be used any more.
    */
   readInto(
     bytes: Uint8Array<ArrayBuffer>,
     contents: readonly PlacedContent[],
     options?: IOOptions,
-  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly digests: readonly Digest[] }>;
+  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly digests: readonly Digest[]; readonly whole: Digest }>;
 }
 
 /** Opens contents. The stream gives exactly `ref.size` bytes or throws. */
@@ -47,4 +47,6 @@ export interface ContentReader {
   /** sha256 of the content; from an index or stat cache where one has it. */
   digest(ref: ContentRef, options?: IOOptions): Promise<Digest>;
   readonly batches?: ContentBatches;
+  /** Hears of a digest that whoever read all of a content found; `since` is when reading began, milliseconds since the epoch. */
+  learn?(ref: ContentRef, digest: Digest, since: number): void;
 }

@@ -12,7 +12,15 @@ export { mergeLayer } from "./layer-merge.ts";
 export { type LayerTar, type LayerWriteOptions, writeLayerTar } from "./layer-writer.ts";
 export { mapInOrder } from "./ordered-work.ts";
 export { type ResolvedPath, type ResolveOptions, resolvePath } from "./path-resolution.ts";
-export { type CompressedLayer, compressLayer, compressSegments, type SegmentCompressionOptions, segmentTar, type TarSegment } from "./segment-compression.ts";
+export {
+  type CompressedLayer,
+  compressLayer,
+  compressSegments,
+  type Member,
+  type SegmentCompressionOptions,
+  segmentTar,
+  type TarSegment,
+} from "./segment-compression.ts";
 export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";
 export { createTreeBuilder, EMPTY_TREE, type NewEntry, type TreeBuilder } from "./tree-builder.ts";
 export { applyChanges, diffTrees, withParents } from "./tree-diff.ts";

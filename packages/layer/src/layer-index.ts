@@ -20,6 +20,8 @@ export interface SegmentTable {
   readonly encoding: string;
   /** Compressed size of each segment, in bytes; the first starts at 0, each where the one before ends. */
   readonly sizes: readonly number[];
+  /** sha256 of each compressed segment: what is copied out of the blob is checked by it. */
+  readonly members: readonly Digest[];
 }
 
 /** All that is to be known of a layer without its content: made once per diffID, stored, merged into trees. */
@@ -43,7 +45,7 @@ export interface LayerIndexBuilder {
 }
 
 const MAGIC = Uint8Array.of(0x76, 0x6c, 0x69);
-const VERSION = 1;
+const VERSION = 2;
 
 /** Starts an index. */
 export function createLayerIndexBuilder(): LayerIndexBuilder {
@@ -109,6 +111,7 @@ export function encodeLayerIndex(index: LayerIndex): readonly Uint8Array[] {
     out.text(table.encoding);
     out.number(table.sizes.length);
     for (const size of table.sizes) out.number(size);
+    for (const member of table.members) out.digest(member);
   }
   const records = recordsOf(index);
   out.number(records.reduce((sum, piece) => sum + piece.length, 0));
@@ -173,7 +176,8 @@ function readSegments(input: IndexReader): Segment[] {
 function readTable(input: IndexReader, bytes: Uint8Array): SegmentTable {
   const blob = input.digest();
   const encoding = input.text();
-  return { blob, encoding, sizes: Array.from({ length: boundedCount(input, bytes) }, () => input.number()) };
+  const sizes = Array.from({ length: boundedCount(input, bytes) }, () => input.number());
+  return { blob, encoding, sizes, members: sizes.map(() => input.digest()) };
 }
 
 /** A count can't be larger than the bytes there are; a damaged one must not reserve memory. */

@@ -152,6 +152,7 @@ async function* writeContent(entry: Entry, record: LayerEntry, { reader, options
   }
   const hash = createSizedSha256(size);
   let left = size;
+  const since = Date.now();
   for await (const bytes of await reader.open(content, options)) {
     options.signal?.throwIfAborted();
     left -= bytes.length;
@@ -161,7 +162,9 @@ async function* writeContent(entry: Entry, record: LayerEntry, { reader, options
     for (let draft = assembly.take(); draft !== undefined; draft = assembly.take()) yield draft;
   }
   if (left !== 0) throw wrongSize(entry, left < 0 ? "more" : "fewer");
-  assembly.record({ ...record, digest: digestFromHex(hash.hex()) });
+  const digest = digestFromHex(hash.hex());
+  reader.learn?.(content, digest, since);
+  assembly.record({ ...record, digest });
 }
 
 function wrongSize(entry: Entry, how: string): VarveError {

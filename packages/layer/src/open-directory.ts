@@ -1,3 +1,4 @@
+import { RowNames } from "./row-names.ts";
 import type { RowReference, RowSpace } from "./stored-tree.ts";
 
 /** A child of a directory that is being changed: a row, or a directory that is being changed too. */
@@ -5,15 +6,16 @@ export type Child = RowReference | OpenDirectory;
 
 /**
  * A directory whose children are being changed. As long as names come in order, as a walk and varve's own layers give them, children are
- * references alone, eight bytes each: their rows say the names. Otherwise they are kept by name.
+ * references alone, eight bytes each: their rows say the names. Otherwise they are found by name.
  */
 export class OpenDirectory {
   row: RowReference;
   readonly #rows: RowSpace;
   /** In the order of names. Of an open child the row it had when it was opened: its name stays the same. */
   #sorted: RowReference[] = [];
+  /** Once names came out of order, in place of `#sorted`. */
+  #named: RowNames | undefined;
   #opened: Map<string, OpenDirectory> | undefined;
-  #named: Map<string, Child> | undefined;
 
   /** Opens a row; a new directory's row has no children yet. */
   constructor(rows: RowSpace, row: RowReference) {
@@ -28,48 +30,27 @@ export class OpenDirectory {
   }
 
   get(name: string): Child | undefined {
-    if (this.#named !== undefined) return this.#named.get(name);
     const open = this.#opened?.get(name);
     if (open !== undefined) return open;
+    if (this.#named !== undefined) return this.#named.get(name);
     const at = this.#find(name);
     return at < 0 ? undefined : this.#sorted[at];
   }
 
   set(name: string, child: Child): void {
-    if (this.#named !== undefined) {
-      this.#named.set(name, child);
-      return;
-    }
-    const row = typeof child === "object" ? child.row : child;
-    const last = this.#sorted.at(-1);
-    if (last === undefined || this.#compare(last, name) < 0) this.#sorted.push(row);
-    else {
-      const at = this.#find(name);
-      if (at < 0) {
-        this.#nameAll().set(name, child);
-        return;
-      }
-      this.#sorted[at] = row;
-    }
+    this.#put(name, typeof child === "object" ? child.row : child);
     if (typeof child === "object") (this.#opened ??= new Map<string, OpenDirectory>()).set(name, child);
     else this.#opened?.delete(name);
   }
 
   delete(name: string): void {
-    this.#nameAll().delete(name);
+    this.#byName().delete(name);
+    this.#opened?.delete(name);
   }
 
   /** Children in the order of their names. What is given may be deleted meanwhile. */
   *children(): Generator<{ readonly name: string; readonly child: Child }, void, undefined> {
-    const named = this.#named;
-    if (named !== undefined) {
-      for (const name of [...named.keys()].sort()) {
-        const child = named.get(name);
-        if (child !== undefined) yield { name, child };
-      }
-      return;
-    }
-    for (const row of this.#sorted) {
+    for (const row of this.#ordered()) {
       const name = this.#rows.name(row);
       yield { name, child: this.#opened?.get(name) ?? row };
     }
@@ -77,16 +58,32 @@ export class OpenDirectory {
 
   /** References of all children, in order, when none of them is open. */
   plainChildren(): readonly RowReference[] | undefined {
-    return this.#named === undefined && (this.#opened?.size ?? 0) === 0 ? this.#sorted : undefined;
+    return (this.#opened?.size ?? 0) === 0 ? this.#ordered() : undefined;
   }
 
-  #nameAll(): Map<string, Child> {
-    if (this.#named !== undefined) return this.#named;
-    const named = new Map<string, Child>();
-    for (const { name, child } of this.children()) named.set(name, child);
+  #put(name: string, row: RowReference): void {
+    if (this.#named !== undefined) {
+      this.#named.set(name, row);
+      return;
+    }
+    const last = this.#sorted.at(-1);
+    if (last === undefined || this.#compare(last, name) < 0) {
+      this.#sorted.push(row);
+      return;
+    }
+    const at = this.#find(name);
+    if (at < 0) this.#byName().set(name, row);
+    else this.#sorted[at] = row;
+  }
+
+  #ordered(): readonly RowReference[] {
+    return this.#named === undefined ? this.#sorted : this.#named.sorted();
+  }
+
+  #byName(): RowNames {
+    this.#named ??= new RowNames(this.#rows, this.#sorted);
     this.#sorted = [];
-    this.#opened = undefined;
-    return (this.#named = named);
+    return this.#named;
   }
 
   #compare(row: RowReference, name: string): number {

@@ -18,8 +18,15 @@ export interface SegmentCompressionOptions extends IOOptions {
   readonly codec?: Codec | undefined;
   /** Segments under way at once, each up to 5 MiB and its compressed form; 6 by default. Does not change the bytes. */
   readonly concurrency?: number | undefined;
-  /** Gives the compressed form of a segment that an earlier blob of the same encoding holds. */
-  readonly reuse?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
+  /** Gives the compressed form of a segment that an earlier blob of the same encoding holds, checked. */
+  readonly reuse?: ((digest: Digest) => Promise<Member | undefined>) | undefined;
+}
+
+/** A compressed segment. */
+export interface Member {
+  readonly bytes: Uint8Array;
+  /** sha256 of `bytes`. */
+  readonly digest: Digest;
 }
 
 /** A compressed layer, made while it is read. */
@@ -28,6 +35,8 @@ export interface CompressedLayer {
   readonly stream: ByteStream;
   /** Compressed size of each segment; complete when the stream was read to its end. */
   readonly sizes: readonly number[];
+  /** sha256 of each compressed segment; complete as `sizes`. */
+  readonly members: readonly Digest[];
   /** How many segments were compressed, and how many reused; complete as `sizes`. */
   readonly counts: { readonly compressed: number; readonly reused: number };
 }
@@ -75,21 +84,27 @@ export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: rea
  */
 export function compressSegments(segments: AsyncIterable<TarSegment>, options: SegmentCompressionOptions = {}): CompressedLayer {
   const sizes: number[] = [];
+  const members: Digest[] = [];
   const counts = { compressed: 0, reused: 0 };
   const codec = options.codec ?? createCodec("gzip");
-  const compress = async (segment: TarSegment): Promise<Uint8Array> => {
+  const compress = async (segment: TarSegment): Promise<Member> => {
     const known = await options.reuse?.(segment.digest);
-    if (known === undefined) counts.compressed++;
-    else counts.reused++;
-    return known ?? compressPiece(codec, segment.bytes);
+    if (known !== undefined) {
+      counts.reused++;
+      return known;
+    }
+    counts.compressed++;
+    const bytes = await compressPiece(codec, segment.bytes);
+    return { bytes, digest: bytes === segment.bytes ? segment.digest : digestFromHex(sha256Hex(bytes)) };
   };
   async function* run(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const member of mapInOrder(segments, compress, options)) {
-      sizes.push(member.length);
-      yield member;
+      sizes.push(member.bytes.length);
+      members.push(member.digest);
+      yield member.bytes;
     }
   }
-  return { stream: run(), sizes, counts };
+  return { stream: run(), sizes, members, counts };
 }
 
 /** {@link segmentTar} and {@link compressSegments} in one. */

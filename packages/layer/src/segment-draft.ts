@@ -1,5 +1,5 @@
 import { sha256HexAside } from "@varve/archive";
-import { digestFromHex, type IOOptions } from "@varve/oci";
+import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { ContentBatches, ContentRef } from "./content-ref.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import type { TarSegment } from "./segment-compression.ts";
@@ -98,6 +98,7 @@ export async function completeSegment(draft: SegmentDraft, batches: ContentBatch
   const [only] = draft.pieces;
   let bytes: Uint8Array;
   let digests: readonly LayerEntry["digest"][] = [];
+  let whole: Digest | undefined;
   if (only !== undefined && only.bytes.length === draft.size) bytes = only.bytes;
   else {
     const own = new Uint8Array(draft.size);
@@ -105,12 +106,12 @@ export async function completeSegment(draft: SegmentDraft, batches: ContentBatch
     if (draft.gaps.length === 0) bytes = own;
     else {
       if (batches === undefined) throw new TypeError("a content was left to a reader that reads none at once");
-      ({ bytes, digests } = await batches.readInto(own, draft.gaps, options));
+      ({ bytes, digests, whole } = await batches.readInto(own, draft.gaps, options));
     }
   }
   const records = draft.records.map(({ record, gap }) => {
     const digest = gap === undefined ? undefined : digests[gap];
     return digest === undefined ? record : { ...record, digest };
   });
-  return { segment: { offset: draft.offset, bytes, digest: digestFromHex(await sha256HexAside(bytes)) }, records };
+  return { segment: { offset: draft.offset, bytes, digest: whole ?? digestFromHex(await sha256HexAside(bytes)) }, records };
 }

@@ -14,6 +14,7 @@ import {
   diffTrees,
   EMPTY_TREE,
   encodeLayerIndex,
+  type Member,
   indexLayer,
   type LayerIndex,
   segmentTar,
@@ -136,16 +137,20 @@ describe("compression", () => {
   test("the bytes do not depend on how many are compressed at once, nor on what is reused", async () => {
     const one = await compressed(FILES, { concurrency: 1 });
     const many = await compressed(FILES, { concurrency: 16 });
-    const members = new Map<Digest, Uint8Array>();
+    const members = new Map<Digest, Member>();
     let at = 0;
     one.index.segments.forEach((segment, i) => {
       const size = one.sizes[i] ?? 0;
-      if (i % 2 === 0) members.set(segment.digest, one.blob.subarray(at, at + size));
+      const bytes = one.blob.subarray(at, at + size);
+      const digest = digestFromHex(sha256Hex(bytes));
+      expect(one.members[i]).toBe(digest);
+      if (i % 2 === 0) members.set(segment.digest, { bytes, digest });
       at += size;
     });
     const reused = await compressed(FILES, { reuse: (digest) => Promise.resolve(members.get(digest)) });
     expect(sha256Hex(many.blob)).toBe(sha256Hex(one.blob));
     expect(sha256Hex(reused.blob)).toBe(sha256Hex(one.blob));
+    expect(reused.members).toEqual(one.members);
     expect(reused.counts).toEqual({ compressed: one.sizes.length - members.size, reused: members.size });
     expect(one.sizes.reduce((sum, size) => sum + size, 0)).toBe(one.blob.length);
     expect(sha256Hex(await collect(decompress(streamOf(one.blob))))).toBe(one.diffID.slice("sha256:".length));
@@ -191,21 +196,21 @@ describe("compression", () => {
 
 describe("reading by segments", () => {
   test("any file from its own segments alone; the table survives the index's encoding", async () => {
-    const { blob, index, sizes } = await compressed(FILES);
-    const table = { blob: digestFromHex(sha256Hex(blob)), encoding: "gzip-6 test", sizes };
+    const { blob, index, sizes, members } = await compressed(FILES);
+    const table = { blob: digestFromHex(sha256Hex(blob)), encoding: "gzip-6 test", sizes, members };
     const stored = decodeLayerIndex(concatBytes(encodeLayerIndex(withSegmentTable(withSegmentTable(index, { ...table, encoding: "older" }), table))));
     expect(stored.tables).toEqual([table]);
     expect(stored.segments).toEqual(index.segments);
     for (const entry of [...stored.entries()].filter((each, i) => each.kind === "file" && (i % 40 === 0 || each.size > MIB))) {
-      const members: Uint8Array[] = [];
+      const needed: Uint8Array[] = [];
       let skipped = 0;
       let at = 0;
       stored.segments.forEach((segment, i) => {
         const member = blob.subarray(at, (at += sizes[i] ?? 0));
         if (segment.offset + segment.size <= entry.offset) skipped = segment.offset + segment.size;
-        else if (segment.offset < entry.offset + entry.size) members.push(member);
+        else if (segment.offset < entry.offset + entry.size) needed.push(member);
       });
-      const tar = await collect(decompress(streamOf(...members)));
+      const tar = await collect(decompress(streamOf(...needed)));
       expect(tar.length).toBeLessThan(entry.size + 2 * 5 * MIB);
       expect(sha256Hex(tar.subarray(entry.offset - skipped, entry.offset - skipped + entry.size))).toBe(sha256Hex(FILES.get(entry.path) ?? new Uint8Array(0)));
     }

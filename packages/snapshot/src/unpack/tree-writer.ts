@@ -76,7 +76,7 @@ interface Rest {
   readonly symlinks: WriteEntry[];
   readonly special: WriteEntry[];
   readonly withXattrs: WriteEntry[];
-  /** All paths that are there in the end. */
+  /** All paths that are there in the end, where somebody is told of them. */
   readonly written: BytePath[];
 }
 
@@ -102,7 +102,8 @@ async function writeFiles(stream: ByteStream, options: TreeWriterOptions): Promi
       throw applyError(entry, error);
     }
     if (entry.xattrs !== undefined && entry.type !== "hardlink") rest.withXattrs.push(entry);
-    if (entry.type !== "whiteout" && !isSkipped(entry, options)) rest.written.push(entry.path);
+    // there may be a million of them
+    if (options.onWritten !== undefined && entry.type !== "whiteout" && !isSkipped(entry, options)) rest.written.push(entry.path);
     if (performance.now() - slice > 10) {
       options.signal?.throwIfAborted();
       await new Promise((resolve) => setImmediate(resolve));
