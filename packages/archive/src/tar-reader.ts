@@ -22,6 +22,8 @@ export interface ReadTarOptions {
   readonly signal?: AbortSignal | undefined;
   /** Largest PAX or GNU record in bytes; 1 MiB by default. */
   readonly recordLimit?: number | undefined;
+  /** Leaves what follows the end marker unread, as BuildKit does with archives for ADD; false by default. */
+  readonly stopAtEnd?: boolean | undefined;
 }
 
 const RECORD_LIMIT = 1024 * 1024;
@@ -33,7 +35,7 @@ const NEVER_GLOBAL = ["path", "linkpath", "size"] as const;
 /**
  * Reads a tar: v7, ustar, star, PAX (local and global records), GNU long names and base-256 numbers. Names and values are bytes. As
  * in Go's reader, links, directories and devices have no content whatever their size field says, and an archive may end
- * without its end marker. What follows the end marker is read and ignored, so that a source that verifies itself is read whole.
+ * without its end marker. What follows the end marker is read and ignored, so that a source that verifies itself is read whole, unless `stopAtEnd`.
  * Throws ARCHIVE_MALFORMED_TAR, ARCHIVE_UNSUPPORTED_TAR or ARCHIVE_TAR_LIMIT. Owns `stream`.
  */
 export async function* readTar(stream: ByteStream, options: ReadTarOptions = {}): AsyncGenerator<TarReadEntry, void, undefined> {
@@ -60,7 +62,7 @@ export async function* readTar(stream: ByteStream, options: ReadTarOptions = {})
     if (extensions !== NOTHING) extensions = { ...NOTHING, global: extensions.global };
   }
   if (extended) throw malformed("the archive ends with a PAX or GNU header that belongs to no entry");
-  await reader.drain();
+  if (options.stopAtEnd !== true) await reader.drain();
 }
 
 /** The next header block; `undefined` at the end marker and at the end of the stream. */

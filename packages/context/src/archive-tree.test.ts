@@ -1,7 +1,9 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { encodeTarHeader, TAR_END, type TarHeader } from "@varve/archive";
 import { collectBytes, concatBytes, displayPath, streamOf, toBytePath } from "@varve/bytes";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -54,6 +56,46 @@ describe("openArchive", () => {
     expect(new TextDecoder().decode(bytes)).toBe("hello");
     expect(await archive.reader.digest(entry?.content as never)).toBe("sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
     await archive[Symbol.asyncDispose]();
+  });
+
+  const TAILS = [
+    ["zeros", Buffer.alloc(512)],
+    ["a text", Buffer.from("trailing\n")],
+    ["the start of another", Buffer.from([0x1f, 0x8b, 8])],
+  ] as const;
+  const packers = ["cat", "gzip", "bzip2", "xz", "zstd"].filter((tool) => spawnSync(tool, ["--version"]).error === undefined);
+  describe.each(packers)("what follows the end of a tar packed by %s", (tool) => {
+    test.each(TAILS.flatMap(([what, tail]) => [1, 100, 1_000_000].map((size) => [what, size, tail] as const)))("%s, in pieces of %i", async (_, size, tail) => {
+      const packed = Buffer.concat([execFileSync(tool, { input: await tarOf() }), tail]);
+      const pieces = Array.from({ length: Math.ceil(packed.length / size) }, (_each, i) => packed.subarray(i * size, (i + 1) * size));
+      await using archive = await openArchive(streamOf(...pieces), { directory });
+      if (archive === undefined) throw new Error("not an archive");
+      expect([...(await archiveTree(archive)).walk()].map((entry) => displayPath(entry.path))).toEqual(["", "Dockerfile", "d", "d/a", "l"]);
+    });
+  });
+
+  test.each(packers)("a tar packed by %s and cut short in a file's content is an error", async (tool) => {
+    const tar = concatBytes([encodeTarHeader(header("a", { size: 500_000 })), randomBytes(500_224), TAR_END]);
+    const packed = execFileSync(tool, { input: tar, maxBuffer: 1e8 });
+    await using archive = await openArchive(streamOf(packed.subarray(0, packed.length / 2)), { directory });
+    // bzip2's blocks are so large that nothing of the first one can be read
+    if (archive !== undefined) await expect(archiveTree(archive)).rejects.toMatchObject({ code: expect.stringMatching(/^ARCHIVE_MALFORMED/) as string });
+    else expect(tool).toBe("bzip2");
+  });
+
+  test("a gzip member with every optional field, members in succession, and a wrong checksum", async () => {
+    const tar = await tarOf();
+    const plain = gzipSync(tar.subarray(0, 600));
+    const fields = Buffer.concat([Buffer.from([3, 0, 1, 2, 3]), Buffer.from("name\0comment\0"), Buffer.from([9, 9])]);
+    const full = Buffer.concat([plain.subarray(0, 3), Buffer.from([2 + 4 + 8 + 16]), plain.subarray(4, 10), fields, plain.subarray(10)]);
+    const read = async (bytes: Uint8Array): Promise<number> => {
+      await using archive = await openArchive(streamOf(bytes), { directory });
+      return archive === undefined ? 0 : [...(await archiveTree(archive)).walk()].length;
+    };
+    expect(await read(Buffer.concat([full, gzipSync(tar.subarray(600))]))).toBe(5);
+    const wrong = Buffer.from(full);
+    wrong[wrong.length - 8] = (wrong[wrong.length - 8] ?? 0) ^ 1;
+    await expect(read(Buffer.concat([wrong, gzipSync(tar.subarray(600))]))).rejects.toMatchObject({ code: "ARCHIVE_MALFORMED_COMPRESSION" });
   });
 
   test.each([

@@ -28,11 +28,11 @@ export interface ArchiveOptions extends IOOptions {
 
 /**
  * Reads a tar, uncompressed or compressed with gzip, zstd, bzip2 or xz; told by content alone. `undefined` when the first header can't be
- * read, which makes it an ordinary file (fact 30); for damage after that `entries` throws.
+ * read, which makes it an ordinary file (fact 30); for damage after that `entries` throws. What follows the tar's end is never looked at.
  */
 export async function openArchive(stream: ByteStream, options: ArchiveOptions): Promise<Archive | undefined> {
   const spool = await createSpool(options.directory);
-  const tar = readTar(spool.keep(decompressArchive(stream)), options)[Symbol.asyncIterator]();
+  const tar = readTar(spool.keep(decompressArchive(stream)), { ...options, stopAtEnd: true })[Symbol.asyncIterator]();
   const dispose = async (): Promise<void> => {
     try {
       await tar.return?.();

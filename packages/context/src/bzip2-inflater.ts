@@ -13,10 +13,10 @@ export async function* inflateBzip2(stream: ByteStream): AsyncGenerator<Uint8Arr
   inflater.on("error", (error: unknown) => failures.push(error));
   for await (const piece of stream) {
     inflater.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-    if (failures.length > 0) throw failures[0];
     yield* inflated.splice(0);
+    if (failures.length > 0) throw failures[0];
   }
   inflater.end();
-  if (failures.length > 0) throw failures[0];
   yield* inflated.splice(0);
+  if (failures.length > 0) throw failures[0];
 }

@@ -128,8 +128,9 @@ async function feed(source: ByteStream, decoder: Transform, state: Feeding): Pro
     }
     decoder.end();
   } catch (error) {
+    // what came before it is given first
     state.failure ??= { error };
-    decoder.destroy(error instanceof Error ? error : new Error(String(error)));
+    decoder.end();
   }
 }
 
