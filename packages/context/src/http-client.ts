@@ -1,2 +1,2 @@
 /** What downloads need of undici; a module of its own, so that it is loaded by builds that download only. */
-export { EnvHttpProxyAgent, fetch } from "undici";
+export { EnvHttpProxyAgent, request } from "undici";

@@ -1,7 +1,7 @@
-import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type Digest, type IOOptions, isDigest } from "@varve/oci";
 import type { RemoteMemory } from "./remote-memory.ts";
+import { createHttpGetter, type HttpAnswer, requestFailure } from "./http-get.ts";
 import { createSpool, type Spool } from "./spool.ts";
 
 /** What is remembered of a URL's file. */
@@ -39,37 +39,29 @@ const STRONG = 60_000;
 
 /** Fetches a URL, redirects followed, and remembers it. `undefined` when it is what `unless` says. Throws CONTEXT_DOWNLOAD_FAILED. */
 export async function download(url: string, options: DownloadOptions): Promise<Download | undefined> {
-  // loaded when needed only: most builds download nothing
-  const { EnvHttpProxyAgent, fetch } = await import("./http-client.ts");
-  const dispatcher = new EnvHttpProxyAgent();
+  await using client = await createHttpGetter();
   const spool = await createSpool(options.directory);
   let kept = false;
   try {
-    const response = await fetch(url, {
-      dispatcher,
-      redirect: "follow",
-      headers: { "accept-encoding": "identity", "user-agent": "varve", ...conditions(options.unless) },
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    if (options.unless !== undefined && isUnchanged(options.unless, response.status, response.headers.get("etag"))) {
-      await response.body?.cancel();
+    const answer = await client.get(url, { "accept-encoding": "identity", "user-agent": "varve", ...conditions(options.unless) }, { signal: options.signal });
+    if (options.unless !== undefined && isUnchanged(options.unless, answer.status, answer.header("etag"))) {
+      await answer.discard();
       return undefined;
     }
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `${shownURL(url)} answered ${response.status} ${response.statusText}`.trimEnd());
+    if (answer.status < 200 || answer.status > 299) {
+      await answer.discard();
+      throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `${shownURL(url)} answered ${answer.status} ${answer.statusText}`.trimEnd());
     }
-    for await (const piece of spool.keep((response.body ?? emptyBody()) as ByteStream)) options.onBytes?.(piece);
-    const file = describe(spool, response.headers);
+    for await (const piece of spool.keep(answer.body)) options.onBytes?.(piece);
+    const file = describe(spool, answer);
     await options.memory?.remember(nameOf(url), file);
     kept = true;
     return { file, spool, [Symbol.asyncDispose]: async () => spool[Symbol.asyncDispose]() };
   } catch (cause) {
     if (cause instanceof VarveError || options.signal?.aborted === true) throw cause;
-    throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `cannot download ${shownURL(url)}`, { cause, hint: innermost(cause) });
+    throw new VarveError("CONTEXT_DOWNLOAD_FAILED", `cannot download ${shownURL(url)}`, { cause, hint: requestFailure(cause) });
   } finally {
     if (!kept) await spool[Symbol.asyncDispose]();
-    await dispatcher.close();
   }
 }
 
@@ -97,32 +89,22 @@ function conditions(unless: RemoteFile | undefined): Readonly<Record<string, str
 }
 
 /** A server that ignores the condition but gives the same strong tag says so too. */
-function isUnchanged(known: RemoteFile, status: number, etag: string | null): boolean {
+function isUnchanged(known: RemoteFile, status: number, etag: string | undefined): boolean {
   if (status === 304) return known.etag !== undefined || known.lastModified !== undefined;
-  return status === 200 && etag !== null && etag === known.etag && !etag.startsWith("W/");
+  return status === 200 && etag !== undefined && etag === known.etag && !etag.startsWith("W/");
 }
 
-function describe(spool: Spool, headers: { get(name: string): string | null }): RemoteFile {
-  const etag = headers.get("etag");
-  const lastModified = headers.get("last-modified");
+function describe(spool: Spool, answer: HttpAnswer): RemoteFile {
+  const etag = answer.header("etag");
+  const lastModified = answer.header("last-modified");
   const modified = Date.parse(lastModified ?? "");
-  const isStrong = Date.parse(headers.get("date") ?? "") - modified >= STRONG;
+  const isStrong = Date.parse(answer.header("date") ?? "") - modified >= STRONG;
   return {
     digest: spool.digest(),
     size: spool.size,
     mtime: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
-    contentType: headers.get("content-type") ?? "",
-    ...(etag === null ? {} : { etag }),
-    ...(lastModified === null || !isStrong ? {} : { lastModified }),
+    contentType: answer.header("content-type") ?? "",
+    ...(etag === undefined ? {} : { etag }),
+    ...(lastModified === undefined || !isStrong ? {} : { lastModified }),
   };
-}
-
-function innermost(cause: unknown): string | undefined {
-  let at = cause;
-  while (at instanceof Error && at.cause instanceof Error) at = at.cause;
-  return at instanceof Error ? at.message : undefined;
-}
-
-async function* emptyBody(): AsyncGenerator<Uint8Array, void, undefined> {
-  // a response without a body is an empty file
 }
