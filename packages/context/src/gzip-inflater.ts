@@ -32,12 +32,15 @@ export async function* inflateGzip(stream: ByteStream): AsyncGenerator<Uint8Arra
 
 async function skipRest(input: Input, flags: number): Promise<void> {
   if ((flags & FLAGS.extra) !== 0) await input.take(littleEndian(await input.take(2), 0, 2));
-  for (const text of [FLAGS.name, FLAGS.comment]) {
-    while ((flags & text) !== 0 && (await input.take(1))[0] !== 0) {
-      // nobody wants the name
-    }
-  }
+  if ((flags & FLAGS.name) !== 0) await skipText(input);
+  if ((flags & FLAGS.comment) !== 0) await skipText(input);
   if ((flags & FLAGS.headerChecksum) !== 0) await input.take(2);
+}
+
+async function skipText(input: Input): Promise<void> {
+  while ((await input.take(1))[0] !== 0) {
+    // nobody wants the name
+  }
 }
 
 /** One deflate stream; what was read of `input` behind its end is given back. */
