@@ -59,7 +59,20 @@ export function prootPrograms(step: SandboxProcess, options: ProotOptions): Proo
   outer.call("hand on the inner program", "close", INNER_PROGRAM);
   outer.call("give up new privileges", "prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   installFilter(outer, stepFilter(arch, { deny: false, oneId: false, translated: true }));
-  const argv = ["proot", "-r", step.root, "-w", "/", "-i", `${step.user.uid}:${step.user.gid}`, ...bindArguments(step, options), `/dev/${INNER_LAUNCHER}`];
+  // what it says of itself would be among what the step writes
+  const argv = [
+    "proot",
+    "-v",
+    "-1",
+    "-r",
+    step.root,
+    "-w",
+    "/",
+    "-i",
+    `${step.user.uid}:${step.user.gid}`,
+    ...bindArguments(step, options),
+    `/dev/${INNER_LAUNCHER}`,
+  ];
   const env = [`PROOT_TMP_DIR=${temporary}`];
   const words = (texts: readonly string[]): ReturnType<typeof outer.words> => outer.words([...texts.map((text) => outer.string(text)), 0]);
   outer.call("execute proot", "execve", outer.string(proot), words(argv), words(env));

@@ -63,6 +63,12 @@ describe.skipIf(!available)("flat root filesystems", () => {
     expect(await output(runner, root, "cat /cache/image; stat -c %a /cache; ls /run")).toBe("i711\n");
   });
 
+  it("names the first descriptors, though there is no /proc", async () => {
+    await using runner = start();
+    const lines = await output(runner, fixtureRoot(busyboxEntries()), "ls /dev/fd; cat /dev/fd/0 /dev/stdin; echo out > /dev/fd/1; echo err > /dev/fd/2");
+    expect(lines.split("\n").toSorted()).toEqual(["", "0", "1", "2", "err", "out"]);
+  });
+
   it("keeps nothing of a step whose helper was killed but its caches", async () => {
     const root = fixtureRoot(busyboxEntries());
     {

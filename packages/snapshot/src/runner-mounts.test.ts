@@ -1,4 +1,4 @@
-import { chownSync } from "node:fs";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { BytePath } from "@varve/bytes";
@@ -71,12 +71,31 @@ describeRungs("mounts of a step", (rung) => {
     expect((await rung.run("stat -c %a /c; echo 1 > /c/f", { mounts: [cache] })).stdout).toBe("750\n");
     expect((await rung.run("cat /c/f; ls /d", { mounts: [cache, { ...cache, id: "two", target: "/d" }] })).stdout).toBe("1\n");
     expect((await rung.run("ls /c; ls /d", { mounts: [cache, { ...cache, target: "/d" }] })).stdout).toBe("f\n");
-    const readonly = rung.run("touch /c/x || echo ro", { mounts: [{ ...cache, readonly: true }] });
-    if (isolated) expect((await readonly).stdout).toBe("ro\n");
-    else await expect(readonly).rejects.toMatchObject({ code: "SANDBOX_UNSUPPORTED" });
+    // without mounts it is a copy: what is written is thrown away
+    const readonly = await rung.run("cat /c/f; rm /c/f 2>/dev/null || echo ro; touch /c/x", { mounts: [{ ...cache, readonly: true }] });
+    expect(readonly).toMatchObject({ stdout: isolated ? "1\nro\n" : "1\n", listing: [] });
+    expect((await rung.run("cat /c/f; ls /c", { mounts: [cache] })).stdout).toBe("1\nf\n");
     const from = { tree: treeOf({ "seed/s": "S" }), reader: NO_READER, source: "/seed" };
     expect((await rung.run("cat /c/s; rm /c/s", { mounts: [{ ...cache, id: "filled", from }] })).stdout).toBe("S");
     expect((await rung.run("ls /c", { mounts: [{ ...cache, id: "filled", from }] })).stdout).toBe("");
+  });
+
+  it("shows the host's own files read-only, or not at all", async () => {
+    const shown = join(rung.home, "shown");
+    mkdirSync(shown, { recursive: true });
+    writeFileSync(join(shown, "f"), "1");
+    const run = rung.run("cat /v/f; echo 2 > /v/f", { mounts: [{ kind: "host", target: "/v", source: shown, readonly: true }] });
+    if (isolated) expect(await run).toMatchObject({ stdout: "1", exitCode: 1 });
+    else await expect(run).rejects.toMatchObject({ code: "SANDBOX_UNSUPPORTED", message: expect.stringContaining("/v") as string });
+    expect(readFileSync(join(shown, "f"), "utf8")).toBe("1");
+  });
+
+  it("lets steps share a cache at the same time, but where it is moved into the root", async () => {
+    const cache = { kind: "cache", target: "/c", id: "met", sharing: "shared", readonly: false, mode: 0o777, uid: 0, gid: 0 } as const;
+    const meet = "echo > /c/$0; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do test -e /c/$1 && exec echo met; sleep 0.1; done; rm /c/$0";
+    const steps = ["a b", "b a"].map((names) => rung.run("", { mounts: [cache], args: ["/bin/sh", "-c", meet, ...names.split(" ")] }));
+    const stdout = (await Promise.all(steps)).map((ran) => ran.stdout).join("");
+    expect(stdout).toBe(rung.proc ? "met\nmet\n" : "");
   });
 
   it("lets a locked cache wait for its other user", async () => {

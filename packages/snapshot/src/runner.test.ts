@@ -150,7 +150,7 @@ describeRungs("a step", (rung) => {
 
   it("reports the signal that ended a process", async () => {
     // pid 1 is spared of signals it sends itself, but not of its limits
-    expect(await rung.run("ulimit -t 1; while :; do :; done")).toMatchObject({ exitCode: 137, signal: "SIGKILL" });
+    expect(await rung.run("ulimit -t 1; while :; do :; done")).toMatchObject({ exitCode: 137, signal: "SIGKILL", stderr: "" });
   });
 
   it("delivers every byte of both streams to a slow reader, in order", async () => {

@@ -53,6 +53,23 @@ describe("what RUNs would meet", () => {
     ]);
   });
 
+  it("is what a container without /proc and mounts lacks", () => {
+    const texts = [
+      "cat <(date) 2>/dev/fd/2",
+      "echo 1 >/dev/fd/2",
+      "script -qc tty",
+      "--mount=type=cache,target=/c true",
+      "--mount=type=cache,sharing=private,target=/c true",
+    ];
+    const lacking = parseDockerfile(`FROM a\n${texts.map((text) => `RUN ${text}`).join("\n")}\n`, { file: "Dockerfile" });
+    const found = predictRuns(lacking, { ...namespaces, isolation: "root directory" });
+    expect(found.flatMap(({ line, problems }) => problems.map(({ kind, text }) => `${line} ${kind}: ${text}`))).toEqual([
+      "2 fails: there is no /proc to open further descriptors through: <(…), >(…) and /dev/fd are not there",
+      "4 fails: there is no /dev/ptmx: it cannot make a terminal",
+      "5 differs: a cache that it shares with other steps is used by one at a time",
+    ]);
+  });
+
   it("is failure where there is no sandbox", () => {
     expect(predict(undefined)).toHaveLength(8);
   });

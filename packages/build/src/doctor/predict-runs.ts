@@ -29,6 +29,9 @@ export function predictRuns(dockerfile: Dockerfile, rung: RungReport | undefined
 }
 
 const CHANGES_OWNERS = /\b(chown|chgrp|useradd|adduser|groupadd|addgroup|usermod|install\s[^;&|]*-[og])\b/;
+/** Bash's process substitution, and descriptors by name; the first three have names everywhere. */
+const OPENS_DESCRIPTORS = /(^|\s)[<>]\(|\/dev\/fd\/(?![012]\b)/m;
+const MAKES_TERMINALS = /\/dev\/ptmx|\bscript\s+-|\bunbuffer\b/;
 const BECOMES_ANOTHER = /\b(sudo|su|gosu|su-exec|runuser)\b/;
 
 function problemsOf(run: RunInstruction, user: string, rung: RungReport | undefined): PredictedProblem[] {
@@ -49,7 +52,23 @@ function problemsOf(run: RunInstruction, user: string, rung: RungReport | undefi
   if (rung.ids === "shifted" && /\bmknod\b/.test(text)) fails("mknod of a device is not permitted in a user namespace");
   if (!isolated && /\/proc\/|\bps\b/.test(text)) differs("it may not find its own processes in /proc");
   if (!rung.mounts && run.mounts.length > 0) differs("its mounts are copies: read-only ones can be written to");
+  if (rung.isolation === "root directory") found.push(...problemsWithoutProc(run, text));
   return found;
+}
+
+function problemsWithoutProc(run: RunInstruction, text: string): PredictedProblem[] {
+  const found: PredictedProblem[] = [];
+  if (run.mounts.some(isSharedCache)) found.push({ kind: "differs", text: "a cache that it shares with other steps is used by one at a time" });
+  if (OPENS_DESCRIPTORS.test(text)) {
+    found.push({ kind: "fails", text: "there is no /proc to open further descriptors through: <(…), >(…) and /dev/fd are not there" });
+  }
+  if (MAKES_TERMINALS.test(text)) found.push({ kind: "fails", text: "there is no /dev/ptmx: it cannot make a terminal" });
+  return found;
+}
+
+function isSharedCache({ fields }: RunInstruction["mounts"][number]): boolean {
+  const value = (key: string): string | undefined => fields.findLast((field) => field.key === key)?.value;
+  return value("type") === "cache" && (value("sharing") ?? "shared") === "shared";
 }
 
 function textOf(run: RunInstruction): string {

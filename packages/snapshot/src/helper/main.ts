@@ -65,7 +65,7 @@ async function openFlat({ workspace, driver, params }: Opening): Promise<Opened>
   const cacheMounts = `${params.cacheMounts}/${ids}`;
   // what is moved into a root is on the root's disk
   const memory = driver.placed === true ? undefined : makeMemoryDirectory(workspace.id);
-  const extras = await createExtraMaker({ workspace, cacheMounts, ids, mounts: false, memory });
+  const extras = await createExtraMaker({ workspace, cacheMounts, ids, mounts: false, placed: driver.placed === true, memory });
   const roots = createFlatRoots({ workspace, driver, place: { ...features, launcher: workspace.launcher }, cacheMounts, memory });
   const devices = driver.placed !== true || (await makeDeviceDirectory(workspace.launcher, `${workspace.work}/dev`, false));
   const losses = [...driver.losses(features), ...(devices ? [] : ["devices cannot be made here: those in /dev are empty files"])];

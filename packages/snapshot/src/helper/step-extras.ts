@@ -40,8 +40,10 @@ export interface ExtraPlaces {
   readonly workspace: Workspace;
   readonly cacheMounts: string;
   readonly ids: Ids;
-  /** Something can be mounted here. Else a cache, which can be in one place only, is never shared. */
+  /** Something can be mounted here. */
   readonly mounts: boolean;
+  /** A cache is moved into the one root that shows it: it is never shared. */
+  readonly placed?: boolean;
   /** Host path of a directory in memory that steps can be shown files of, where nothing can be mounted; without one files are on disk. */
   readonly memory?: string | undefined;
 }
@@ -90,7 +92,7 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
     },
     async cache(extras, params, call) {
       const directory = `${places.cacheMounts}/${createHash("sha256").update(params.id).digest("hex")}`;
-      const sharing = !places.mounts && params.sharing === "shared" ? "locked" : params.sharing;
+      const sharing = places.placed === true && params.sharing === "shared" ? "locked" : params.sharing;
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const number = await lockCache(workspace.launcher, directory, sharing, call.signal, extras);
       const path = `${directory}/${number}`;

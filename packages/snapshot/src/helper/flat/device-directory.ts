@@ -12,6 +12,8 @@ const DEVICES = [
   ["urandom", 1, 9],
   ["tty", 5, 0],
 ] as const;
+/** Names of descriptors 0, 1 and 2. */
+const STREAMS = ["stdin", "stdout", "stderr"];
 const S_IFCHR = 0o020000;
 const AT_FDCWD = -100;
 
@@ -30,7 +32,12 @@ export async function makeDeviceDirectory(launcher: string, directory: string, p
   }
   if (proc) {
     symlinkSync("/proc/self/fd", `${directory}/fd`);
-    for (const [i, name] of ["stdin", "stdout", "stderr"].entries()) symlinkSync(`/proc/self/fd/${i}`, `${directory}/${name}`);
+    for (const [i, name] of STREAMS.entries()) symlinkSync(`/proc/self/fd/${i}`, `${directory}/${name}`);
+  } else {
+    // the output's pipes get their names when there are any
+    symlinkSync("null", `${directory}/stdin`);
+    mkdirSync(`${directory}/fd`, { mode: 0o755 });
+    for (const [i, name] of STREAMS.entries()) symlinkSync(`../${name}`, `${directory}/fd/${i}`);
   }
   const program = createProgram(launcherArch());
   for (const [name, major, minor] of DEVICES) {

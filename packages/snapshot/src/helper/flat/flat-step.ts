@@ -7,6 +7,7 @@ import { bytesOfHostPath, hostPath } from "../../host-path.ts";
 import { runStep, type StepEnd, type StepProcess } from "../step.ts";
 import type { StepIO } from "../step-root.ts";
 import { awaitClockAfter } from "./clock.ts";
+import { copyDirectory } from "./copy-directory.ts";
 import { makeDeviceDirectory } from "./device-directory.ts";
 import type { FileRecord } from "./file-record.ts";
 import { recordRoot } from "./flat-walk.ts";
@@ -44,7 +45,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
     unlocked.relock(record);
     await makeDeviceDirectory(launcher, dev, driver.placed !== true);
     const own = ownMounts(directory, dev, driver);
-    const mounts = bindsOf(step.mounts, options);
+    const mounts = await bindsOf(step.mounts, io.signal, options);
     const guard = guardSecrets(
       launcher,
       // what is emptied is the step's own, never a file of the host that is shown to it
@@ -100,25 +101,38 @@ function isOwn(source: BytePath, { directory, memory }: Pick<FlatStepOptions, "d
   return [dirname(directory), memory].some((folder) => folder !== undefined && source.startsWith(`${bytesOfHostPath(folder)}/`));
 }
 
-/** A step's mounts with an empty directory for each tmpfs. */
-function bindsOf(mounts: readonly SandboxMount[], options: FlatStepOptions): Bind[] {
-  const { driver, directory, cacheMounts } = options;
-  return mounts.map((mount, i) => {
-    if (mount.kind === "bind") {
-      // what is placed is moved, and thrown away after
-      if (driver.placed === true && !isOwn(mount.source, options) && !mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
-        throw new VarveError("SANDBOX_SETUP_FAILED", `what is mounted on /${displayPath(mount.target)} is not the step's own`);
-      }
-      if (mount.readonly && mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`)) {
-        throw new VarveError("SANDBOX_UNSUPPORTED", `a read-only cache on /${displayPath(mount.target)} needs a sandbox that can mount`);
-      }
-      return mount;
+/** A step's mounts, with an empty directory for each tmpfs, and a copy to be thrown away of each cache that must stay as it is. */
+async function bindsOf(mounts: readonly SandboxMount[], signal: AbortSignal, options: FlatStepOptions): Promise<Bind[]> {
+  const { driver, place, directory, cacheMounts } = options;
+  const binds: Bind[] = [];
+  for (const [i, mount] of mounts.entries()) {
+    if (mount.kind === "tmpfs") {
+      const source = `${directory}/tmpfs-${i}`;
+      mkdirSync(source);
+      chmodSync(source, 0o1777);
+      const { target, type, make } = mount;
+      binds.push({ kind: "bind", target, type, make, source: bytesOfHostPath(source), readonly: false });
+      continue;
     }
-    const source = `${directory}/tmpfs-${i}`;
-    mkdirSync(source);
-    chmodSync(source, 0o1777);
-    const { target, type, make } = mount;
-    return { kind: "bind", target, type, make, source: bytesOfHostPath(source), readonly: false };
+    const isCache = mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`);
+    if (isOwn(mount.source, options)) binds.push(mount);
+    else if (isCache && mount.readonly) {
+      const source = bytesOfHostPath(`${directory}/cache-${i}`);
+      await copyDirectory(mount.source, source, { ids: place.ids, signal });
+      binds.push({ ...mount, source });
+    } else if (isCache) binds.push(mount);
+    // what is placed is moved, and thrown away after
+    else if (driver.placed === true) throw new VarveError("SANDBOX_SETUP_FAILED", `what is mounted on /${displayPath(mount.target)} is not the step's own`);
+    else if (mount.readonly) throw refusedReadonly(mount, driver);
+    else binds.push(mount);
+  }
+  return binds;
+}
+
+/** The step could write to the host's own files. */
+function refusedReadonly({ target }: Bind, driver: SandboxDriver): VarveError {
+  return new VarveError("SANDBOX_UNSUPPORTED", `what is shown at /${displayPath(target)} cannot be kept from being written to by the sandbox ${driver.name}`, {
+    hint: "copy it into the image, use a sandbox that can mount, or let it be written to (without :ro)",
   });
 }
 
