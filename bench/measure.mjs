@@ -16,6 +16,18 @@ function family(pid) {
   return [pid, ...children.flatMap((child) => family(child))];
 }
 
+/** CPU seconds of a process and all below it, those that have ended included. */
+export function familyCPU(pid) {
+  const ticks = family(pid).map((one) => {
+    // user, system, and both of the children that were waited for: fields 14 to 17 of proc(5), the second of which may hold blanks
+    const fields = read(`/proc/${one}/stat`)
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  });
+  return ticks.reduce((sum, one) => sum + one, 0) / 100;
+}
+
 function kilobytes(pid, field) {
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 }
@@ -31,9 +43,9 @@ function cpuSeconds(times) {
 
 /**
  * Runs to the end; throws with the output when it fails. `peak` is in MiB: the highest sum that was seen of all processes, sampled every 50 ms, but at
- * least what the largest of them ever had.
+ * least what the largest of them ever had. A process `beside` it counts, with all below it, for what it has meanwhile.
  */
-export async function measure(program, args, options = {}) {
+export async function measure(program, args, { beside, ...options } = {}) {
   const started = performance.now();
   const child = spawn("sh", ["-c", '"$@"; code=$?; times >&3; exit $code', "sh", program, ...args], { ...options, stdio: ["ignore", "pipe", "pipe", "pipe"] });
   let output = "";
@@ -42,11 +54,12 @@ export async function measure(program, args, options = {}) {
   child.stdio[3].on("data", (data) => (times += data));
   let peak = 0;
   const sample = () => {
-    const pids = family(child.pid).slice(1);
+    const own = family(child.pid).slice(1);
+    const all = beside === undefined ? own : [...own, ...family(beside)];
     peak = Math.max(
       peak,
-      ...pids.map((pid) => kilobytes(pid, "VmHWM")),
-      pids.reduce((sum, pid) => sum + kilobytes(pid, "VmRSS"), 0),
+      ...own.map((pid) => kilobytes(pid, "VmHWM")),
+      all.reduce((sum, pid) => sum + kilobytes(pid, "VmRSS"), 0),
     );
   };
   const timer = setInterval(sample, 50);

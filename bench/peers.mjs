@@ -1,34 +1,19 @@
 // The builders that are compared: varve first, and those that are installed.
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dockerPeer } from "./docker-peer.mjs";
 import { measure, together } from "./measure.mjs";
+import { fresh, has } from "./surroundings.mjs";
 
 export const VARVE = fileURLToPath(new URL("../packages/cli/bin/varve.js", import.meta.url));
 
-/** Whether a program is installed. */
-export function has(tool) {
-  try {
-    execFileSync("sh", ["-c", `command -v ${tool}`], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** A folder with nothing in it. */
-export function fresh(folder) {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  return folder;
-}
-
-/** `reset` empties a peer's storage; `build` builds `folder` as `name`, with more arguments, and pushes it when `push` is set. */
+/** `reset` empties a peer's storage (await it); `stop`, where there is one, ends what it started; `build` builds `folder` as `name`, with more arguments, and pushes it when `push` is set. */
 export function findPeers(work) {
   const peers = [varvePeer(join(work, "varve"))];
   if (has("buildah"))
     peers.push(buildahPeer("buildah --layers", join(work, "buildah-layers"), ["--layers"]), buildahPeer("buildah", join(work, "buildah"), []));
+  const docker = dockerPeer(join(work, "docker"));
+  if (docker !== undefined) peers.push(docker);
   return peers;
 }
 

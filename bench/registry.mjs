@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { has, VARVE } from "./peers.mjs";
+import { VARVE } from "./peers.mjs";
+import { has } from "./surroundings.mjs";
 
 async function freePort() {
   const server = createServer();

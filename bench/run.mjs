@@ -56,11 +56,12 @@ for (let round = 0; round < rounds; round++) {
   for (const workload of workloads) {
     if (workload.slow && round > 0) continue;
     for (const peer of peers) {
-      workload.prepare(peer, round);
+      await workload.prepare(peer, round);
       keep(workload.name, peer.name, await peer.build(workload.build(`${round}-${performance.now()}`)));
     }
   }
 }
+for (const peer of peers) await peer.stop?.();
 await registry[Symbol.asyncDispose]();
 
 const report = `${describeRun({ files, rounds, load: [loadBefore, loadavg()[0]] })}\n\n${tableOf(results)}`;

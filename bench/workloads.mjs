@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fresh, has } from "./peers.mjs";
+import { fresh, has } from "./surroundings.mjs";
 import { makeEmptyFiles, makeTree } from "./workload.mjs";
 
 const nothing = () => {};
@@ -82,8 +82,8 @@ function topWorkloads(work, host, image) {
     {
       name: "pull + COPY + push, cold",
       make,
-      prepare(peer, round) {
-        peer.reset();
+      async prepare(peer, round) {
+        await peer.reset();
         write(`cold ${round} ${peer.name}`);
       },
       build,
