@@ -63,6 +63,20 @@ describe.skipIf(!available)("flat root filesystems", () => {
     expect(await output(runner, root, "cat /cache/image; stat -c %a /cache; ls /run")).toBe("i711\n");
   });
 
+  it("leaves nothing of a mount that a step moves, and what the step puts in its place", async () => {
+    await using runner = start();
+    const base = fixtureRoot(busyboxEntries().filter(({ path }) => path !== "run"));
+    const changes = async (script: string, mounts: RunStep["mounts"]): Promise<string[]> => {
+      await using outcome = await runner.run(shellStep(base, script, { mounts }));
+      return Array.from((await outcome.changes()).changes, ({ kind, path }) => `${kind} ${path}`);
+    };
+    expect(await changes("mv /run/secrets/s /x", [SECRET])).toEqual([]);
+    expect(await changes("rm /tok; echo mine > /tok", [{ ...SECRET, target: "/tok" }])).toEqual(["added tok"]);
+    // the same number may be given to the next file
+    expect(await changes("rm /run/secrets/s; echo mine > /x", [SECRET])).toEqual(["added x"]);
+    expect(await changes("rm /etc/hosts; echo mine > /etc/hosts", [])).toEqual(["modified etc"]);
+  });
+
   it("names the first descriptors, though there is no /proc", async () => {
     await using runner = start();
     const lines = await output(runner, fixtureRoot(busyboxEntries()), "ls /dev/fd; cat /dev/fd/0 /dev/stdin; echo out > /dev/fd/1; echo err > /dev/fd/2");

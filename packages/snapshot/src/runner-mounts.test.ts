@@ -90,6 +90,15 @@ describeRungs("mounts of a step", (rung) => {
     expect(readFileSync(join(shown, "f"), "utf8")).toBe("1");
   });
 
+  it.skipIf(isolated)("takes back what a step moves, where that can be done", async () => {
+    const cache = { kind: "cache", target: "/c", id: "moved", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 } as const;
+    // one that can be executed is on the disk
+    const secret = { kind: "file", target: "/run/secrets/s", content: Buffer.from("hunter2"), mode: 0o500, uid: 0, gid: 0 } as const;
+    const moved = await rung.run("touch /c/f; mv /c /d; mv /run/secrets/s /x; ls /d; cat /x", { mounts: [cache, secret] });
+    expect(moved).toMatchObject({ stdout: "f\nhunter2", listing: [] });
+    expect((await rung.run("ls /c", { mounts: [cache] })).stdout).toBe("f\n");
+  });
+
   it("lets steps share a cache at the same time, but where it is moved into the root", async () => {
     const cache = { kind: "cache", target: "/c", id: "met", sharing: "shared", readonly: false, mode: 0o777, uid: 0, gid: 0 } as const;
     const meet = "echo > /c/$0; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do test -e /c/$1 && exec echo met; sleep 0.1; done; rm /c/$0";

@@ -53,6 +53,9 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
     );
     try {
       for (const mount of driver.placed === true ? [...own, ...mounts] : own) placements.place(mount);
+      if (driver.placed !== true)
+        for (const mount of mounts)
+          if (isOwn(mount.source, options) || isCache(mount.source, options)) placements.watch(mount.source, isCache(mount.source, options));
       if (driver.placed !== true) makeTargets([...own.map((mount) => ({ ...mount, source: below(root, mount.target) })), ...mounts]);
       refresh(record, root, placements.touched);
       record.forgetSince(await awaitClockAfter(record.newest(), directory));
@@ -101,9 +104,13 @@ function isOwn(source: BytePath, { directory, memory }: Pick<FlatStepOptions, "d
   return [dirname(directory), memory].some((folder) => folder !== undefined && source.startsWith(`${bytesOfHostPath(folder)}/`));
 }
 
+function isCache(source: BytePath, { cacheMounts }: Pick<FlatStepOptions, "cacheMounts">): boolean {
+  return source.startsWith(`${bytesOfHostPath(cacheMounts)}/`);
+}
+
 /** A step's mounts, with an empty directory for each tmpfs, and a copy to be thrown away of each cache that must stay as it is. */
 async function bindsOf(mounts: readonly SandboxMount[], signal: AbortSignal, options: FlatStepOptions): Promise<Bind[]> {
-  const { driver, place, directory, cacheMounts } = options;
+  const { driver, place, directory } = options;
   const binds: Bind[] = [];
   for (const [i, mount] of mounts.entries()) {
     if (mount.kind === "tmpfs") {
@@ -114,13 +121,12 @@ async function bindsOf(mounts: readonly SandboxMount[], signal: AbortSignal, opt
       binds.push({ kind: "bind", target, type, make, source: bytesOfHostPath(source), readonly: false });
       continue;
     }
-    const isCache = mount.source.startsWith(`${bytesOfHostPath(cacheMounts)}/`);
     if (isOwn(mount.source, options)) binds.push(mount);
-    else if (isCache && mount.readonly) {
+    else if (isCache(mount.source, options) && mount.readonly) {
       const source = bytesOfHostPath(`${directory}/cache-${i}`);
       await copyDirectory(mount.source, source, { ids: place.ids, signal });
       binds.push({ ...mount, source });
-    } else if (isCache) binds.push(mount);
+    } else if (isCache(mount.source, options)) binds.push(mount);
     // what is placed is moved, and thrown away after
     else if (driver.placed === true) throw new VarveError("SANDBOX_SETUP_FAILED", `what is mounted on /${displayPath(mount.target)} is not the step's own`);
     else if (mount.readonly) throw refusedReadonly(mount, driver);
