@@ -72,8 +72,9 @@ export function parsePatterns(patterns: readonly string[]): IgnoreMatcher {
       const negated = trimmed.startsWith("!");
       const bare = negated ? trimmed.slice(1) : trimmed;
       const cleaned = cleanPattern(bare);
-      if (trimmed === "" || bare.startsWith("/") || (cleaned === undefined && bare !== "")) return [];
-      const pattern = cleaned === undefined ? undefined : compileIgnorePattern(cleaned);
+      if (isNothing(trimmed)) throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
+      if (trimmed === "" || bare.startsWith("/") || cleaned === undefined) return [];
+      const pattern = compileIgnorePattern(cleaned);
       if (pattern === undefined) throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
       return [{ text: trimmed, line: index + 1, negated, pattern }];
     }),
@@ -148,9 +149,7 @@ function parseRules(text: string, file: string): CompiledRule[] {
     const written = content.trim();
     const negated = written.startsWith("!");
     const cleaned = cleanPattern(negated ? written.slice(1).trim() : written);
-    if (cleaned === undefined) {
-      if (!negated || written !== "!") continue;
-    }
+    if (cleaned === undefined && !isNothing(written)) continue;
     const pattern = cleaned === undefined ? undefined : compileIgnorePattern(cleaned);
     if (pattern === undefined) {
       const column = line.indexOf(written) + 1;
@@ -164,6 +163,11 @@ function parseRules(text: string, file: string): CompiledRule[] {
     rules.push({ text: written, line: index + 1, negated, pattern });
   }
   return rules;
+}
+
+/** A `!` before nothing, or before the root. */
+function isNothing(pattern: string): boolean {
+  return /^!\s*\/*$/.test(pattern);
 }
 
 function shownPattern(pattern: string): string {

@@ -37,6 +37,8 @@ export { EXPANSION_LIMIT, expandHeredoc, expandWord, expandWords, type ExpandedW
 export { type GitReference, type GitReferenceOptions, parseGitReference } from "./git-reference.ts";
 export { parseGoBoolean } from "./go-boolean.ts";
 export { type HeredocWord, parseHeredocWord } from "./heredoc-word.ts";
+export { compileGlob, hasWildcard } from "./glob.ts";
+export type { PathAutomaton } from "./path-automaton.ts";
 export { type IgnoreMatcher, type IgnoreOptions, type IgnoreRule, parseIgnore, parsePatterns } from "./ignore.ts";
 export { type Edit, printDockerfile } from "./print.ts";
 export { didYouMean } from "./suggestion.ts";

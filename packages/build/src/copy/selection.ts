@@ -1,8 +1,7 @@
-import { baseName, type BytePath, cleanPath, compareBytes, displayPath, joinPath, pathComponents, ROOT, toBytePath } from "@varve/bytes";
-import { type IgnoreMatcher, parsePatterns } from "@varve/dockerfile";
+import { baseName, type BytePath, bytePathToBytes, cleanPath, compareBytes, displayPath, joinPath, pathComponents, ROOT, toBytePath } from "@varve/bytes";
+import { compileGlob, hasWildcard, type IgnoreMatcher, parsePatterns, type PathAutomaton } from "@varve/dockerfile";
 import { type Entry, type FileTree, resolvePath } from "@varve/layer";
 import { missingSource } from "./missing-source.ts";
-import { hasWildcard, type NameMatcher, nameMatcher } from "./wildcard.ts";
 
 /** One thing a COPY or ADD source stands for: a file, or a directory whose contents are meant. */
 export interface Selected {
@@ -68,19 +67,28 @@ function expandPattern(tree: FileTree, pattern: BytePath, options: SelectionOpti
     return [{ name: baseName(path), root: existing(tree, path, pattern, options) }];
   }
   const start = existing(tree, components.slice(0, first).join("/") as BytePath, pattern, options);
-  const matchers = components.slice(first).map((component) => nameMatcher(new TextDecoder().decode(Buffer.from(component, "latin1"))));
-  return matchBelow(tree, start.path, matchers).map((path) => ({ name: baseName(path), root: existing(tree, path, pattern, options) }));
+  const glob = compileGlob(decodePath(components.slice(first).join("/") as BytePath));
+  // a malformed pattern matches nothing
+  if (glob === undefined) return [];
+  const matches = [...matchBelow(tree, start.path, glob, "")];
+  return matches.map((path) => ({ name: baseName(path), root: existing(tree, path, pattern, options) }));
 }
 
-/** Paths as a walk gives them; symlinks are matched by name but not entered. */
-function matchBelow(tree: FileTree, directory: BytePath, matchers: readonly NameMatcher[]): BytePath[] {
-  const [matcher, ...rest] = matchers;
-  if (matcher === undefined) return [directory];
-  return tree
-    .list(directory)
-    .filter((name) => matcher(name))
-    .toSorted(compareBytes)
-    .flatMap((name) => matchBelow(tree, joinPath(directory, name), rest));
+/** Paths as a walk gives them; below a directory that matches nothing is looked for, and symlinks are matched by name but not entered. */
+function* matchBelow(tree: FileTree, directory: BytePath, glob: PathAutomaton, above: string): Generator<BytePath, void, undefined> {
+  for (const name of tree.list(directory).toSorted(compareBytes)) {
+    const path = joinPath(directory, name);
+    const relative = `${above}${decodePath(name)}`;
+    if (glob.matches(relative)) yield path;
+    else if (tree.lookup(path)?.type === "directory" && glob.mayMatchBelow(relative)) yield* matchBelow(tree, path, glob, `${relative}/`);
+  }
+}
+
+const decoder = new TextDecoder();
+
+/** Names are bytes, patterns are characters: `?` takes a whole UTF-8 character. */
+function decodePath(path: BytePath): string {
+  return decoder.decode(bytePathToBytes(path));
 }
 
 function existing(tree: FileTree, path: BytePath, pattern: string, options: SelectionOptions): Entry {

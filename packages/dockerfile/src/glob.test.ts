@@ -1,35 +1,39 @@
-import { toBytePath } from "@varve/bytes";
 import { describe, expect, test } from "vitest";
-import { hasWildcard, nameMatcher } from "./wildcard.ts";
+import { compileGlob, hasWildcard } from "./glob.ts";
 
-describe("nameMatcher", () => {
+describe("compileGlob", () => {
   test.each([
     ["*.txt", "a.txt", true],
     ["*.txt", ".txt", true],
     ["*", ".hidden", true],
+    ["*", "a/b", false],
+    ["a*/b", "ax/b", true],
     ["***", "x", true],
+    ["**/b", "a/b", true],
+    ["**/b", "a/a/b", false],
     ["a*b*c", "aXbYc", true],
     ["a?c", "abc", true],
     ["a?c", "aéc", true],
+    ["a?c", "a/c", false],
     ["?", "é", true],
     ["??", "é", false],
+    ["?", "\u{1f600}", true],
     ["[ab]", "b", true],
     ["[^a]", "b", true],
     ["[^a]", "a", false],
+    // as in Go, where only a star and a question mark stop at a slash
+    ["a[^x]b", "a/b", true],
+    ["a[/]b", "a/b", true],
     ["[!a]", "!", true],
     ["[!a]", "b", false],
     ["[a-c]x", "bx", true],
     ["[\\]]", "]", true],
     ["[\\-x]", "-", true],
-    ["[-a]", "-", false],
-    ["[]a]", "]", false],
     ["[[:alpha:]]", "a]", true],
     ["[[:alpha:]]", "b", false],
     ["[c-a]", "b", false],
     ["[c-ab]", "b", true],
     ["[^c-a]", "z", true],
-    ["[a", "a", false],
-    ["a\\", "a", false],
     ["\\*", "*", true],
     ["\\*", "x", false],
     ["\\**", "*x", true],
@@ -45,15 +49,25 @@ describe("nameMatcher", () => {
     ["(a)", "(a)", true],
     ["^$", "^$", true],
   ])("%j on %j is %j", (pattern, name, matches) => {
-    expect(nameMatcher(pattern)(toBytePath(name))).toBe(matches);
+    expect(compileGlob(pattern)?.matches(name)).toBe(matches);
   });
 
-  test("a pattern longer than any name matches nothing", () => {
-    expect(nameMatcher(`*${"a".repeat(70_000)}`)(toBytePath("a"))).toBe(false);
+  test.each(["[a", "a\\", "[-a]", "[]a]", "[a-]", "[", `*${"a".repeat(70_000)}`])("%j is no pattern", (pattern) => {
+    expect(compileGlob(pattern)).toBeUndefined();
+  });
+
+  test.each([
+    ["a*/b", "ax", true],
+    ["a*/b", "bx", false],
+    ["a*", "ax", false],
+    ["a[^x]b", "a", true],
+    ["*/*/c", "a/b", true],
+  ])("below %j, in %j: %j", (pattern, directory, may) => {
+    expect(compileGlob(pattern)?.mayMatchBelow(directory)).toBe(may);
   });
 
   test("many stars on a long name end soon", () => {
-    expect(nameMatcher("*a".repeat(12))(toBytePath(`${"a".repeat(60)}b`))).toBe(false);
+    expect(compileGlob("*a".repeat(3000))?.matches(`${"a".repeat(2000)}b`)).toBe(false);
   });
 });
 
@@ -63,6 +77,7 @@ test.each([
   ["a\\\\*", true],
   ["[", true],
   ["plain", false],
+  ["trailing\\", false],
 ])("hasWildcard(%j) is %j", (component, expected) => {
   expect(hasWildcard(component)).toBe(expected);
 });
