@@ -111,8 +111,42 @@ describe("URLs", () => {
   it("a tar is the context, a text the Dockerfile", async () => {
     expect(await filesOf([`${url}/context.tar.gz`])).toEqual(["x"]);
     expect(await filesOf([`${url}/Dockerfile`])).toEqual(["url"]);
+    expect(await filesOf(["-f", `${url}/Dockerfile`, await space.files("local", { x: "1" })])).toEqual(["url"]);
     const missing = await program(["build", `${url}/none`]);
     expect(missing.stderr).toContain("CONTEXT_DOWNLOAD_FAILED");
+  });
+});
+
+describe("contexts given by name", () => {
+  it("what is at a URL is one file, never unpacked", async () => {
+    const packed = execFileSync("tar", ["-C", space.root, "-cf", "-", "--files-from=/dev/null"]);
+    const server = createServer((_, response) => response.setHeader("last-modified", "Sat, 29 Oct 1994 19:43:31 GMT").end(packed)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const context = await space.files("by-url", { Dockerfile: "FROM scratch\nCOPY --from=h . /all/\nCOPY --from=h context /x\n" });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.tar`;
+    const outcome = await program(["build", "-o", "type=tar,dest=by-url.tar", "--build-context", `h=${url}`, context]);
+    expect(outcome.code).toBe(0);
+    const listed = execFileSync("tar", ["--numeric-owner", "-tvf", join(space.root, "by-url.tar")], { encoding: "utf8", env: { ...process.env, TZ: "UTC" } });
+    expect(listed).toMatch(/^-rw------- 0\/0 +10240 1994-10-29 19:43 all\/context$/m);
+    expect(listed).toMatch(/^-rw------- 0\/0 +10240 1994-10-29 19:43 x$/m);
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it("target: is a stage of the same file", async () => {
+    const context = await space.files("targets", {
+      Dockerfile:
+        "FROM scratch AS t1\nCOPY Dockerfile /one\nFROM x AS mid\nCOPY Dockerfile /two\nFROM scratch\nCOPY --from=x one /copied\nCOPY --from=mid / /mid\n",
+    });
+    expect(await filesOf(["--build-context", "x=target:t1", context])).toEqual(["copied", "mid", "mid/one", "mid/two"]);
+    const unknown = await program(["build", "--build-context", "x=target:t2", context]);
+    expect(unknown.stderr).toMatch(/target:t2.*PLAN_UNKNOWN_STAGE[^]*did you mean t1\?/);
+  });
+
+  it("a name that --from can't say is refused", async () => {
+    const context = await space.files("upper", { Dockerfile: "FROM scratch\nCOPY --from=zz x /\n" });
+    const outcome = await program(["build", "--build-context", "ZZ=.", context]);
+    expect(outcome.stderr).toMatch(/invalid context name "ZZ".*BUILD_INVALID_OPTION[^]*zz/);
+    expect(outcome.code).not.toBe(0);
   });
 });
 

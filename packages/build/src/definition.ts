@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { type ByteStream, collectBytes, toBytePath } from "@varve/bytes";
-import { type BuildContext, isContextURL, openContext, type OpenedContext, TEXT_LIMIT } from "@varve/context";
+import { type BuildContext, httpFile, isContextURL, openContext, type OpenedContext, TEXT_LIMIT } from "@varve/context";
 import { VarveError } from "@varve/errors";
 import { createHash } from "node:crypto";
-import type { IOOptions } from "@varve/oci";
+import { type IOOptions, parseReference } from "@varve/oci";
 import type { BuildOptions } from "./build-options.ts";
 import { builderArgsOf } from "./builder-args.ts";
 import { readSmallFile } from "./text-file.ts";
@@ -45,21 +45,41 @@ export async function openDefinition(options: BuildOptions, folders: DefinitionF
     const context = await openDirectory(options.context, undefined, folders, io);
     return { text: given, file: options.file ?? "Dockerfile", context };
   }
+  if (options.file !== undefined && /^https?:\/\//.test(options.file)) {
+    const context = await openDirectory(options.context, undefined, folders, io);
+    return { text: await fetchDockerfile(options.file, folders, io), file: options.file, context };
+  }
   const path = options.file ?? (await findDockerfile(options.context));
   const text = await readDockerfile(path, options, io);
   return { text, file: path, context: await openDirectory(options.context, path, folders, io) };
 }
 
-/** A context given by name: `--build-context name=source`. The caller disposes it. */
+/** A context given by name: `--build-context name=source`. A URL that is no repository's is the one file `context`. The caller disposes it. */
 export async function openNamedContext(source: string, folders: DefinitionFolders, io: DefinitionIO): Promise<BuildContext> {
   if (!isContextURL(source)) return openDirectory(source, undefined, folders, io);
-  return (await openContext({ kind: "url", url: source, directory: folders.spool }, io)).context;
+  return (await openContext({ kind: "named-url", url: source, directory: folders.spool }, io)).context;
 }
 
-/** Finds out before the build that every folder given by name is there. Throws CONTEXT_NOT_FOUND. */
+/**
+ * Finds out before the build that contexts given by name have names that a Dockerfile can say, as buildx does, and that every folder is there.
+ * Throws BUILD_INVALID_OPTION, CONTEXT_NOT_FOUND.
+ */
 export async function requireNamedContexts({ buildContexts = {} }: BuildOptions): Promise<void> {
-  for (const source of Object.values(buildContexts)) {
-    if (!isContextURL(source) && !/^(?:docker-image|oci-layout):\/\//.test(source)) await requireDirectory(source);
+  for (const [name, source] of Object.entries(buildContexts)) {
+    requireContextName(name);
+    if (!isContextURL(source) && !/^(?:(?:docker-image|oci-layout):\/\/|target:)/.test(source)) await requireDirectory(source);
+  }
+}
+
+/** BuildKit compares names as image references; `name::platform` is one for a platform. */
+function requireContextName(name: string): void {
+  try {
+    parseReference(name.replace(/::.*$/s, ""));
+  } catch (cause) {
+    throw new VarveError("BUILD_INVALID_OPTION", `invalid context name ${JSON.stringify(name)}`, {
+      cause,
+      hint: /[A-Z]/.test(name) ? `names are in lower case, in --from too: ${name.toLowerCase()}` : "a name is one that an image could have",
+    });
   }
 }
 
@@ -149,6 +169,15 @@ function notFound(path: string, where: string, hint?: string): VarveError {
   return new VarveError("BUILD_DOCKERFILE_NOT_FOUND", where === "" ? `Dockerfile not found: ${path}` : `there is no ${path} ${where}`, {
     hint: hint ?? "name the file with -f",
   });
+}
+
+/** As buildx: beside a local context, the Dockerfile may be at a URL. */
+async function fetchDockerfile(url: string, { spool }: DefinitionFolders, io: IOOptions): Promise<string> {
+  const tooLarge = (): VarveError => new VarveError("CONTEXT_TOO_LARGE", `${url} is larger than ${TEXT_LIMIT / 1024 / 1024} MiB`);
+  await using file = await httpFile(url, { directory: spool, signal: io.signal });
+  const { content } = file.entry;
+  if (content === undefined) throw new TypeError("a downloaded file has content");
+  return decode(await collectBytes(await file.reader.open(content, io), TEXT_LIMIT, tooLarge));
 }
 
 async function readStdin(): Promise<string> {

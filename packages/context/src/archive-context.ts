@@ -1,10 +1,10 @@
-import { collectBytes } from "@varve/bytes";
+import { type BytePath, collectBytes, toBytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import type { FileTree } from "@varve/layer";
+import { createTreeBuilder, type FileTree } from "@varve/layer";
 import { type Archive, archiveTree } from "./archive-tree.ts";
 import { type BuildContext, type OwningReader, TEXT_LIMIT } from "./context.ts";
-import type { BytePath } from "@varve/bytes";
 import type { GitTree } from "./git-tree.ts";
+import type { HttpFile } from "./http-file.ts";
 
 /** A tar as build context; its owners are kept and ignore files in it have no effect, as in BuildKit. Owns the archive; throws what {@link archiveTree} throws. */
 export async function archiveContext(title: string, archive: Archive): Promise<BuildContext> {
@@ -19,6 +19,13 @@ export async function archiveContext(title: string, archive: Archive): Promise<B
 /** A checkout as build context. The context owns it. */
 export function gitContext(title: string, checkout: GitTree): BuildContext {
   return treeContext(title, checkout.tree, checkout.reader, () => checkout[Symbol.asyncDispose]());
+}
+
+/** A downloaded file as build context: its one file is named `context` and never unpacked. The context owns it. */
+export function fileContext(title: string, file: HttpFile): BuildContext {
+  const builder = createTreeBuilder();
+  builder.set({ ...file.entry, path: toBytePath("context") });
+  return treeContext(title, builder.finish(), file.reader, () => file[Symbol.asyncDispose]());
 }
 
 function treeContext(title: string, tree: FileTree, reader: OwningReader, dispose: () => PromiseLike<void>): BuildContext {

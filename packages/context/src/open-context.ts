@@ -1,7 +1,7 @@
 import { type ByteStream, collectBytes, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
-import { archiveContext, gitContext } from "./archive-context.ts";
+import { archiveContext, fileContext, gitContext } from "./archive-context.ts";
 import { openArchive } from "./archive-tree.ts";
 import { type BuildContext, TEXT_LIMIT } from "./context.ts";
 import { parseContextRepository } from "./context-repository.ts";
@@ -15,7 +15,9 @@ export type ContextSpec =
   /** A tar (compressed or not) or the text of a Dockerfile, told by content. `directory` keeps what must be kept meanwhile. */
   | { readonly kind: "stream"; readonly title: string; readonly stream: ByteStream; readonly directory: string }
   /** A git repository, a tar, or a Dockerfile by URL. `keepGitDir` holds where a repository's URL doesn't say. */
-  | { readonly kind: "url"; readonly url: string; readonly directory: string; readonly keepGitDir?: boolean };
+  | { readonly kind: "url"; readonly url: string; readonly directory: string; readonly keepGitDir?: boolean }
+  /** A git repository; whatever else is at the URL is the one file `context`, as with BuildKit's named contexts. */
+  | { readonly kind: "named-url"; readonly url: string; readonly directory: string };
 
 /** A context, and the Dockerfile when that is what was given in its place. */
 export interface OpenedContext {
@@ -32,12 +34,20 @@ export async function openContext(spec: ContextSpec, options?: IOOptions): Promi
       return openStream(spec.title, spec.stream, spec.directory, options);
     case "url":
       return openURL(spec, options);
+    case "named-url":
+      return { context: await openNamedURL(spec, options) };
   }
 }
 
 /** Whether a context argument is a URL (or git's `user@host:path`) and not a path. Throws DOCKERFILE_GIT_REFERENCE. */
 export function isContextURL(text: string): boolean {
   return /^https?:\/\//.test(text) || parseContextRepository(text) !== undefined;
+}
+
+async function openNamedURL({ url, directory }: Extract<ContextSpec, { kind: "named-url" }>, options: IOOptions | undefined): Promise<BuildContext> {
+  const reference = parseContextRepository(url);
+  if (reference === undefined) return fileContext(url, await httpFile(url, { directory, signal: options?.signal }));
+  return gitContext(url, await gitTree(reference, { directory, signal: options?.signal, keepGitDir: reference.keepGitDir ?? false }));
 }
 
 async function openURL({ url, directory, keepGitDir }: Extract<ContextSpec, { kind: "url" }>, options: IOOptions | undefined): Promise<OpenedContext> {

@@ -116,6 +116,32 @@ describe("stages", () => {
     expect(from(AMD64)).toBe("docker.io/library/any:latest");
   });
 
+  it("lets a named context stand for a stage of the same file", () => {
+    const namedContexts = { x: "target:T1", b: "target:t1" };
+    const bind = plan("FROM scratch AS t1\nWORKDIR /w\nFROM base\nRUN --mount=from=x,target=/m y", { namedContexts });
+    expect(bind.vertices.flatMap((each) => (each.kind === "run" ? each.mounts.map(({ from }) => from) : []))).toEqual(["stage:0/1"]);
+    const replaced = plan("FROM scratch AS t1\nWORKDIR /w\nFROM scratch AS b\nWORKDIR /no\nFROM b\nWORKDIR /v", { namedContexts });
+    expect(replaced.history.map(({ entry }) => entry.created_by)).toEqual(["WORKDIR /w", "WORKDIR /v"]);
+    const copied = plan("FROM scratch AS t1\nWORKDIR /w\nFROM scratch AS b\nWORKDIR /no\nFROM scratch\nCOPY --from=b /w /", { namedContexts });
+    expect(transfers(copied)[0]?.from).toBe("stage:0/1");
+    expect(() => plan("FROM x\nFROM scratch AS t1", { namedContexts })).toThrow("is used before it is defined");
+    expect(() => plan("FROM scratch AS t2", { namedContexts: { x: "target:t1" } })).toThrow("the build context x is target:t1, and there is no such stage");
+  });
+
+  it("tells of a context's files as BuildKit's exporter does", () => {
+    const told = (text: string, source = "./files"): readonly unknown[] =>
+      plan(text, { namedContexts: { files: source } }).history.map(({ entry }) => [entry.created_by, entry.comment]);
+    const [own, added] = ["buildkit.dockerfile.v0", "buildkit.exporter.image.v0"];
+    expect(told("FROM files")).toEqual([["local source for files", added]]);
+    expect(told("FROM files", "http://user:word@host/f")).toEqual([["http url http://host/f", added]]);
+    expect(told("FROM files\nENV A=1\nCOPY a /")).toEqual([
+      ["ENV A=1", own],
+      ["COPY a / # buildkit", own],
+      ["fileop target", added],
+    ]);
+    expect(told("FROM files AS f\nFROM f\nRUN x").at(-1)).toEqual(["mount / from exec /bin/sh -c x", added]);
+  });
+
   it("starts a stage from the files of a context", () => {
     const made = plan("FROM files\nRUN x", { namedContexts: { files: "./files" } });
     expect(vertex(made, made.base)?.kind).toBe("scratch");

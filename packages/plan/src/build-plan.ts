@@ -3,6 +3,7 @@ import { isVarveError, type VarveError } from "@varve/errors";
 import { type ImageConfig, normalizePlatform, type Platform } from "@varve/oci";
 import { attempt } from "./check/attempt.ts";
 import { checkFroms } from "./check/from-check.ts";
+import { exporterHistory } from "./exporter-history.ts";
 import type { Plan, PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
 import { planError } from "./plan-error.ts";
 import { openPlanning, planStages } from "./planning.ts";
@@ -35,14 +36,15 @@ export function planBuild(dockerfile: Dockerfile, options: PlanOptions, bases: R
   if (state === undefined) throw new TypeError("the target was not planned");
   addLabels(state, options.labels);
   const config = withPlatform(state.config, options);
+  const vertices = planning.vertices.needed(state.tip);
   return {
     platform: platformOf(config),
-    vertices: planning.vertices.needed(state.tip),
+    vertices,
     result: state.tip,
     base: state.base,
     layers: state.layers,
     config,
-    history: state.history,
+    history: exporterHistory(state, vertices, options.namedContexts),
     warnings: warningsOf(planning),
   };
 }

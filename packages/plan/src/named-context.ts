@@ -1,7 +1,15 @@
 import { familiarReference, formatPlatform, formatReference, parseReference, type Platform } from "@varve/oci";
 
-/** What a `--build-context` stands for: an image, or a folder of files read as a context. */
-export type NamedContext = { readonly kind: "image"; readonly reference: string } | { readonly kind: "context"; readonly name: string };
+/** What a `--build-context` stands for: an image, a stage of the same file, or a folder of files read as a context. */
+export type NamedContext =
+  | { readonly kind: "image"; readonly reference: string }
+  | { readonly kind: "target"; readonly stage: string }
+  | { readonly kind: "context"; readonly name: string };
+
+/** The stage that the value of a `--build-context` names, in lower case; `undefined` for one that names none. */
+export function targetStage(value: string): string | undefined {
+  return /^target:(.*)$/s.exec(value)?.[1]?.toLowerCase();
+}
 
 /**
  * Finds the named context that a stage, image or source name means. Names are compared as image references (`alpine` is
@@ -17,6 +25,8 @@ export function findNamedContext(contexts: Readonly<Record<string, string>>, nam
   const [key, value] = found;
   const image = /^docker-image:\/\/(.*)$/s.exec(value)?.[1];
   if (image !== undefined) return { kind: "image", reference: formatReference(parseReference(image)) };
+  const stage = targetStage(value);
+  if (stage !== undefined) return { kind: "target", stage };
   return value.startsWith("oci-layout://") ? { kind: "image", reference: value } : { kind: "context", name: key };
 }
 

@@ -4,7 +4,7 @@ import { VarveError } from "@varve/errors";
 import type { PlanOptions, RequiredBase, ResolvedBase } from "./plan.ts";
 import { createPlanBudget } from "./plan-budget.ts";
 import { located, type Place, planError } from "./plan-error.ts";
-import { type Naming, sourceOrigin, stageNodes } from "./stage-names.ts";
+import { type Naming, requireTargets, sourceOrigin, stageNodes } from "./stage-names.ts";
 import type { StageInstruction, StageNode } from "./stage-node.ts";
 import { baseKey } from "./base-key.ts";
 import { globalVariables } from "./variables.ts";
@@ -36,6 +36,7 @@ interface Draft {
  */
 export function stageGraph(dockerfile: Dockerfile, options: PlanOptions, bases: Readonly<Record<string, ResolvedBase>>): StageGraph {
   const naming: Naming = { dockerfile, options, globals: globalVariables(dockerfile, options), budget: createPlanBudget() };
+  requireTargets(naming);
   const nodes = [...stageNodes(naming)];
   const named = new Map(nodes.flatMap((node) => (node.stage?.name === undefined ? [] : [[node.stage.name, node] as const])));
   const draft: Draft = { naming, nodes, stages: nodes.length, named };
@@ -140,7 +141,8 @@ function findSource(draft: Draft, name: string, place: Place): StageNode {
   const { naming, nodes, named } = draft;
   const stage = named.get(name.toLowerCase());
   if (stage !== undefined) return stage;
-  const origin = sourceOrigin(naming, name, { platform: undefined, place });
+  const origin = sourceOrigin(naming, name, { platform: undefined, place, stages: named });
+  if (origin.kind === "stage") return origin.node;
   const node: StageNode = { index: nodes.length, label: name, origin, range: place.range, replaced: false, instructions: [], triggers: 0 };
   nodes.push(node);
   return node;

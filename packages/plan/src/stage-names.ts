@@ -1,6 +1,7 @@
-import type { Dockerfile, FromInstruction, Stage } from "@varve/dockerfile";
+import { didYouMean, type Dockerfile, type FromInstruction, type Stage } from "@varve/dockerfile";
+import { VarveError } from "@varve/errors";
 import { formatReference, parsePlatform, parseReference, type Platform } from "@varve/oci";
-import { findNamedContext, type NamedContext } from "./named-context.ts";
+import { findNamedContext, type NamedContext, targetStage } from "./named-context.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { PlanBudget } from "./plan-budget.ts";
 import { located, type Place, planError } from "./plan-error.ts";
@@ -49,10 +50,10 @@ function stageNode(
   const parent = earlier.get(base);
   const origin: StageOrigin =
     replacement !== undefined
-      ? contextOrigin(replacement, platform ?? targetPlatform(options))
+      ? contextOrigin(replacement, { platform: platform ?? targetPlatform(options), place, stages: earlier })
       : parent !== undefined
         ? { kind: "stage", node: parent }
-        : sourceOrigin(naming, base, { platform, place });
+        : sourceOrigin(naming, base, { platform, place, stages: earlier });
   return {
     index,
     label: stage.name ?? `stage-${index}`,
@@ -81,12 +82,19 @@ function fromPlatform(naming: Naming, from: FromInstruction): Platform | undefin
   }
 }
 
-/** What a name that is no stage means: nothing, a named context, or an image. Throws OCI_INVALID_REFERENCE. */
-export function sourceOrigin(naming: Naming, name: string, where: { readonly platform: Platform | undefined; readonly place: Place }): StageOrigin {
+/** Where a name is said: `stages` are those it may mean. */
+interface NamePlace<P extends Platform | undefined> {
+  readonly platform: P;
+  readonly place: Place;
+  readonly stages: ReadonlyMap<string, StageNode>;
+}
+
+/** What a name that is no stage means: nothing, a named context, or an image. Throws OCI_INVALID_REFERENCE, PLAN_STAGE_ORDER. */
+export function sourceOrigin(naming: Naming, name: string, where: NamePlace<Platform | undefined>): StageOrigin {
   if (name === "scratch") return { kind: "scratch" };
   const platform = where.platform ?? targetPlatform(naming.options);
   const context = namedContext(naming, name, where.platform, where.place);
-  if (context !== undefined) return contextOrigin(context, platform);
+  if (context !== undefined) return contextOrigin(context, { ...where, platform });
   try {
     return { kind: "image", reference: formatReference(parseReference(name)), platform };
   } catch (error) {
@@ -102,6 +110,27 @@ function namedContext(naming: Naming, name: string, platform: Platform | undefin
   }
 }
 
-function contextOrigin(context: NamedContext, platform: Platform): StageOrigin {
-  return context.kind === "image" ? { ...context, platform } : context;
+function contextOrigin(context: NamedContext, { platform, place, stages }: NamePlace<Platform>): StageOrigin {
+  if (context.kind === "context") return context;
+  if (context.kind === "image") return { ...context, platform };
+  const node = stages.get(context.stage);
+  if (node === undefined)
+    throw planError("PLAN_STAGE_ORDER", `stage ${context.stage}, which a named context stands for, is used before it is defined`, place, {
+      hint: "move it before this stage",
+    });
+  return { kind: "stage", node };
+}
+
+/** Throws PLAN_UNKNOWN_STAGE for a named context `target:` of a stage that isn't in the file. */
+export function requireTargets({ dockerfile, options }: Pick<Naming, "dockerfile" | "options">): void {
+  const names = dockerfile.stages.flatMap(({ name }) => name ?? []);
+  for (const [context, value] of Object.entries(options.namedContexts)) {
+    const stage = targetStage(value);
+    if (stage === undefined || names.includes(stage)) continue;
+    const known = names.length === 0 ? "no stage has a name; write FROM image AS name" : `the stages are ${names.join(", ")}`;
+    // no line of the Dockerfile is at fault
+    throw new VarveError("PLAN_UNKNOWN_STAGE", `the build context ${context} is target:${stage}, and there is no such stage`, {
+      hint: didYouMean(stage, names) ?? known,
+    });
+  }
 }

@@ -8,7 +8,7 @@ import { planError } from "./plan-error.ts";
 import type { StageGraph } from "./stage-graph.ts";
 import { targetPlatform } from "./stage-names.ts";
 import type { StageNode } from "./stage-node.ts";
-import { addHistory, addLayer, childState, DEFAULT_PATH, initialState, type StageState } from "./stage-state.ts";
+import { addLayer, childState, DEFAULT_PATH, initialState, type StageState } from "./stage-state.ts";
 import { createStepTitles, type StepTitles } from "./step-title.ts";
 import type { PlanWarning } from "./plan-warning.ts";
 import type { VertexList } from "./vertex-list.ts";
@@ -65,7 +65,7 @@ export function planStage(planning: Planning, node: StageNode): StageState {
 /** The tree of what a COPY or mount names; `undefined` for a stage that isn't done yet. */
 function sourceVertex({ vertices, states }: Planning, node: StageNode): VertexID | undefined {
   const { origin } = node;
-  if (node.stage !== undefined && !node.replaced) return states.get(node)?.tip;
+  if (node.stage !== undefined && (!node.replaced || origin.kind === "stage")) return states.get(node)?.tip;
   if (origin.kind === "context") return vertices.context(origin.name);
   if (origin.kind === "image") return vertices.image(origin.reference, origin.platform, { range: node.range });
   return vertices.scratch();
@@ -124,8 +124,8 @@ function contextStage({ graph, vertices }: Planning, node: StageNode, titles: St
     parents: false,
     exclude: [],
   });
+  // without a history entry: see exporterHistory
   addLayer(state, id);
-  addHistory(state, `FROM ${name}`, id);
   return state;
 }
 

@@ -17,8 +17,8 @@ const CLASSES = { u: { bits: 0o4700, shift: 6 }, g: { bits: 0o2070, shift: 3 }, 
 type ModeStep = (mode: number, original: number, isDirectory: boolean) => number;
 
 /**
- * Parses `--chmod`: octal up to 07777, or the symbolic form of BSD's setmode(3), which BuildKit uses, under umask 0. Throws
- * PLAN_INVALID_INSTRUCTION.
+ * Parses `--chmod`: octal up to 07777, or the symbolic form of BSD's setmode(3), which BuildKit uses, under umask 0; `X` goes with every operator,
+ * as in POSIX.1-2024 and in BuildKit since its issue 5835. Throws PLAN_INVALID_INSTRUCTION.
  */
 export function parseModeChange(text: string): ModeChange {
   if (/^[0-7]+$/.test(text)) {
@@ -50,7 +50,7 @@ function parseGroup(given: number, operator: "+" | "-" | "=", permissions: strin
     if (letter === "r") bits |= 0o444;
     else if (letter === "w") bits |= 0o222;
     else if (letter === "x") bits |= EXECUTE;
-    else if (letter === "X") conditional = operator === "+" ? EXECUTE : conditional;
+    else if (letter === "X") conditional = EXECUTE;
     else if (letter === "s") bits |= who === 0 || (who & ~0o7) !== 0 ? SET_IDS : 0;
     else if (letter === "t") {
       if (who !== 0 && (who & ~0o7) === 0) continue;
@@ -64,7 +64,8 @@ function parseGroup(given: number, operator: "+" | "-" | "=", permissions: strin
   if (chosen !== 0) steps.push(operator === "-" ? (mode) => mode & ~chosen : (mode) => mode | chosen);
   if (conditional !== 0) {
     const execute = who === 0 ? conditional : conditional & who;
-    steps.push((mode, original, isDirectory) => ((original & EXECUTE) !== 0 || isDirectory ? mode | execute : mode));
+    const change = operator === "-" ? (mode: number): number => mode & ~execute : (mode: number): number => mode | execute;
+    steps.push((mode, original, isDirectory) => ((original & EXECUTE) !== 0 || isDirectory ? change(mode) : mode));
   }
   return [...steps, ...copies];
 }
