@@ -9,6 +9,7 @@ export { usernsDriver } from "./drivers/userns.ts";
 export { namespaceDriver } from "./drivers/namespace.ts";
 export { bubblewrapEntry, ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";
 export { LADDER } from "./ladder.ts";
+export { landlockVersion } from "./landlock.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";

@@ -59,6 +59,7 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
     ttyGroup: errno("devpts") === 0,
     setattr: errno("mount_setattr") !== ENOSYS,
     ids: userNamespace().ids,
+    fileCapabilities: true,
     filters: errno("seccomp") === 0,
   };
 }

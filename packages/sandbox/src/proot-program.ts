@@ -1,6 +1,7 @@
 import { displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { createProgram, type Program } from "./launcher/program.ts";
+import { confineWrites, type WritablePlace } from "./landlock.ts";
 import { REPORT } from "./launcher/report.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
 import type { SandboxProcess } from "./sandbox-process.ts";
@@ -33,8 +34,10 @@ export interface ProotOptions {
   readonly proot: string;
   /** Places of the host that are there. */
   readonly hostPlaces: readonly string[];
-  /** A directory (bytes) for what proot unpacks. */
-  readonly temporary: string;
+  /** Paths (bytes) of what proot would unpack into /tmp. */
+  readonly loaders: { readonly native?: string; readonly bits32?: string };
+  /** See {@link ProcessFeatures}. */
+  readonly landlock: number;
   readonly arch: LauncherArch;
 }
 
@@ -48,7 +51,7 @@ export function lentPlaces(exists: (path: string) => boolean): readonly string[]
  * executed. Its exit code says little (a guest that is killed gives 0), so the launcher inside tells how the step ended.
  */
 export function prootPrograms(step: SandboxProcess, options: ProotOptions): ProotPrograms {
-  const { arch, proot, temporary } = options;
+  const { arch, proot, loaders, landlock } = options;
   const outer = createProgram(arch);
   closeInherited(outer, INNER_PROGRAM + 1);
   const endKept = beginKept(outer);
@@ -58,6 +61,7 @@ export function prootPrograms(step: SandboxProcess, options: ProotOptions): Proo
   outer.call("hand on the inner program", "dup3", INNER_PROGRAM, PROGRAM_DESCRIPTOR, 0);
   outer.call("hand on the inner program", "close", INNER_PROGRAM);
   outer.call("give up new privileges", "prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (landlock > 0) confineWrites(outer, writablePlaces(step, options), { version: landlock, free: INNER_PROGRAM });
   installFilter(outer, stepFilter(arch, { deny: false, oneId: false, translated: true }));
   // what it says of itself would be among what the step writes
   const argv = [
@@ -73,7 +77,10 @@ export function prootPrograms(step: SandboxProcess, options: ProotOptions): Proo
     ...bindArguments(step, options),
     `/dev/${INNER_LAUNCHER}`,
   ];
-  const env = [`PROOT_TMP_DIR=${temporary}`];
+  const env = [
+    ...(loaders.native === undefined ? [] : [`PROOT_LOADER=${loaders.native}`]),
+    ...(loaders.bits32 === undefined ? [] : [`PROOT_LOADER_32=${loaders.bits32}`]),
+  ];
   const words = (texts: readonly string[]): ReturnType<typeof outer.words> => outer.words([...texts.map((text) => outer.string(text)), 0]);
   outer.call("execute proot", "execve", outer.string(proot), words(argv), words(env));
   endReported();
@@ -89,6 +96,16 @@ export function prootPrograms(step: SandboxProcess, options: ProotOptions): Proo
   endInner();
   const finished = inner.finish();
   return { outer: { bytes: program.bytes, labels: finished.labels }, inner: finished };
+}
+
+/** All a step may change: its own files, and devices and its processes' settings where they are the host's. Above all not the names in the host's /dev. */
+function writablePlaces(step: SandboxProcess, { hostPlaces, loaders }: ProotOptions): WritablePlace[] {
+  const lent = hostPlaces.filter((path) => path !== "/sys").map((path): WritablePlace => ({ path, what: "contents" }));
+  const shown = step.mounts.flatMap((mount): WritablePlace[] =>
+    mount.kind === "bind" && !mount.readonly ? [{ path: mount.source, what: mount.type === "directory" ? "all" : "contents" }] : [],
+  );
+  const unpacked: WritablePlace[] = loaders.native === undefined ? [{ path: "/tmp", what: "all" }] : [];
+  return [{ path: step.root, what: "all" }, ...unpacked, ...lent, ...shown];
 }
 
 function bindArguments(step: SandboxProcess, { hostPlaces }: ProotOptions): string[] {

@@ -17,6 +17,10 @@ export interface ProcessFeatures extends WorldFeatures {
   readonly ids: Ids;
   /** The kernel takes seccomp filters. */
   readonly filters: boolean;
+  /** Capabilities that a step gives to files are kept. */
+  readonly fileCapabilities: boolean;
+  /** Version of Landlock by which a step can be kept from writing to what is not its own; absent or 0 where there is none. */
+  readonly landlock?: number;
   /** Absolute path of the container runtime that works. */
   readonly runtime?: string;
 }

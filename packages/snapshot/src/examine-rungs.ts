@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { type Ids, LADDER, type SandboxDriver } from "@varve/sandbox";
+import type { RungPowers } from "./helper/helper-call.ts";
 import { type FailedWay, type HelperSurroundings, tryHelper } from "./helper-process.ts";
 
 /** What a rung is good for here. */
@@ -13,6 +14,7 @@ export interface RungReport {
   /** How it was entered. */
   readonly way?: string;
   readonly ids?: Ids;
+  readonly powers?: RungPowers;
   /** What it cannot do here as Docker would, one sentence each. */
   readonly losses: readonly string[];
   /** Why it is not taken unless asked for by name, though it works. */
@@ -34,7 +36,8 @@ async function examineRung(driver: SandboxDriver, surroundings: HelperSurroundin
     if (helper === undefined) return { ...known, works: false, losses: [], failed };
     await helper[Symbol.asyncDispose]();
     const passedOver = driver.passedOver?.();
-    const found = { way: helper.way, ids: helper.ids, losses: helper.losses, failed };
+    const { way, ids, losses, fileCapabilities, readonlyMounts, secretsInMemory } = helper;
+    const found = { way, ids, powers: { fileCapabilities, readonlyMounts, secretsInMemory }, losses, failed };
     return { ...known, works: true, ...found, ...(passedOver === undefined ? {} : { passedOver }) };
   } catch (error) {
     options.signal?.throwIfAborted();

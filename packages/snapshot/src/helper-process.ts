@@ -21,10 +21,10 @@ import {
   type SandboxEntry,
 } from "@varve/sandbox";
 import { type Channel, createChannel } from "./channel/channel.ts";
-import { CHANNEL, type OpenParams, type OpenResult } from "./helper/helper-call.ts";
+import { CHANNEL, type OpenParams, type OpenResult, type RungPowers } from "./helper/helper-call.ts";
 
 /** The helper process, inside the namespaces of a rung. */
-export interface HelperProcess extends AsyncDisposable {
+export interface HelperProcess extends RungPowers, AsyncDisposable {
   readonly channel: Channel;
   readonly driver: SandboxDriver;
   /** The way it was started. */

@@ -9,6 +9,8 @@ import {
   chrootDriver,
   enterProgram,
   findHostTool,
+  landlockVersion,
+  openLauncher,
   type Ids,
   launcherArch,
   namespaceDriver,
@@ -36,6 +38,9 @@ export const ORDINARY = 1000;
 const SUBORDINATE = 100_000;
 const ids = { uid: ORDINARY, gid: ORDINARY };
 const arch = launcherArch();
+const launcher = await openLauncher([tmpdir()]);
+const landlock = await landlockVersion(launcher.path);
+launcher.close();
 
 /** In a user namespace of the ordinary user, with one id. */
 const withOneId: SandboxEntry = { description: "with one id", program: (argv, env) => enterProgram({ arch, argv, env, mapped: ids, as: ids }) };
@@ -100,6 +105,8 @@ export interface Rung {
   readonly one: boolean;
   /** A step has namespaces of its own. */
   readonly isolated: boolean;
+  /** What is mounted read-only cannot be written to. */
+  readonly refuses: boolean;
   /** It has a /proc. */
   readonly proc: boolean;
   readonly home: string;
@@ -138,6 +145,7 @@ export function describeRungs(title: string, tests: (rung: Rung) => void): void 
         ids: owners,
         one,
         isolated: driver.isolation === "namespaces",
+        refuses: driver.isolation === "namespaces" || (driver.name === "proot" && landlock > 0),
         proc: driver.placed !== true,
         get home() {
           return state.home;

@@ -10,14 +10,14 @@ import { describeRungs, ORDINARY } from "./rung.fixture.ts";
 const NO_READER: ContentReader = { open: () => Promise.reject(new Error("unused")), digest: () => Promise.reject(new Error("unused")) };
 
 describeRungs("mounts of a step", (rung) => {
-  const { one, isolated } = rung;
+  const { one, refuses } = rung;
 
   it("mounts trees and files read-only, or writable and thrown away", async () => {
     const tree = treeOf({ "src/a": "A", "src/sub/b": "B", other: "no" });
     const dir = { kind: "bind", target: "/mnt/in", readonly: true, tree, reader: NO_READER, source: "/src" } as const;
     expect(await rung.run("cd /mnt/in; find . | sort; cat a sub/b; echo x > a || echo refused", { mounts: [dir] })).toMatchObject({
-      // without mounts there is nothing to be read-only: what is written is thrown away
-      stdout: `.\n./a\n./sub\n./sub/b\nAB${isolated ? "refused\n" : ""}`,
+      // without mounts or Landlock there is nothing to be read-only: what is written is thrown away
+      stdout: `.\n./a\n./sub\n./sub/b\nAB${refuses ? "refused\n" : ""}`,
       listing: [],
     });
     expect(await rung.run("cd /mnt/in; echo x > a; echo y > c; cat a c", { mounts: [{ ...dir, readonly: false }] })).toMatchObject({
@@ -49,7 +49,7 @@ describeRungs("mounts of a step", (rung) => {
       "cat /app/package.json /app/cache/secret; echo z > /app/cache/kept; touch /app/no 2>/dev/null || echo ro; echo x > /app/cache/secret 2>/dev/null || echo ro; /dev/pipes/EOF",
       { mounts },
     );
-    expect(stdout).toBe(isolated ? "{}sro\nro\npiped\n" : "{}spiped\n");
+    expect(stdout).toBe(refuses ? "{}sro\nro\npiped\n" : "{}spiped\n");
     expect(listing).toEqual([]);
     expect(
       (
@@ -71,9 +71,9 @@ describeRungs("mounts of a step", (rung) => {
     expect((await rung.run("stat -c %a /c; echo 1 > /c/f", { mounts: [cache] })).stdout).toBe("750\n");
     expect((await rung.run("cat /c/f; ls /d", { mounts: [cache, { ...cache, id: "two", target: "/d" }] })).stdout).toBe("1\n");
     expect((await rung.run("ls /c; ls /d", { mounts: [cache, { ...cache, target: "/d" }] })).stdout).toBe("f\n");
-    // without mounts it is a copy: what is written is thrown away
     const readonly = await rung.run("cat /c/f; rm /c/f 2>/dev/null || echo ro; touch /c/x", { mounts: [{ ...cache, readonly: true }] });
-    expect(readonly).toMatchObject({ stdout: isolated ? "1\nro\n" : "1\n", listing: [] });
+    // what can be written to is a copy
+    expect(readonly).toMatchObject({ stdout: refuses ? "1\nro\n" : "1\n", listing: [] });
     expect((await rung.run("cat /c/f; ls /c", { mounts: [cache] })).stdout).toBe("1\nf\n");
     const from = { tree: treeOf({ "seed/s": "S" }), reader: NO_READER, source: "/seed" };
     expect((await rung.run("cat /c/s; rm /c/s", { mounts: [{ ...cache, id: "filled", from }] })).stdout).toBe("S");
@@ -85,12 +85,12 @@ describeRungs("mounts of a step", (rung) => {
     mkdirSync(shown, { recursive: true });
     writeFileSync(join(shown, "f"), "1");
     const run = rung.run("cat /v/f; echo 2 > /v/f", { mounts: [{ kind: "host", target: "/v", source: shown, readonly: true }] });
-    if (isolated) expect(await run).toMatchObject({ stdout: "1", exitCode: 1 });
+    if (refuses) expect(await run).toMatchObject({ stdout: "1", exitCode: 1 });
     else await expect(run).rejects.toMatchObject({ code: "SANDBOX_UNSUPPORTED", message: expect.stringContaining("/v") as string });
     expect(readFileSync(join(shown, "f"), "utf8")).toBe("1");
   });
 
-  it.skipIf(isolated)("takes back what a step moves, where that can be done", async () => {
+  it.skipIf(refuses)("takes back what a step moves, where that can be done", async () => {
     const cache = { kind: "cache", target: "/c", id: "moved", sharing: "shared", readonly: false, mode: 0o755, uid: 0, gid: 0 } as const;
     // one that can be executed is on the disk
     const secret = { kind: "file", target: "/run/secrets/s", content: Buffer.from("hunter2"), mode: 0o500, uid: 0, gid: 0 } as const;

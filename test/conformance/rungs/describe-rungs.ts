@@ -22,6 +22,8 @@ interface Place {
   readonly as: "root" | "user" | "docker" | "crio" | "restricted" | "userns";
   /** Owners that steps set are not kept. */
   readonly oneOwner?: boolean;
+  /** File capabilities that steps set are not kept. */
+  readonly noCapabilities?: boolean;
   /** May be missing: its reason. */
   readonly optional?: string;
   /** Built in the long run only: another rung or place tells most of it. */
@@ -39,9 +41,9 @@ const PLACES: readonly Place[] = [
   { title: "a laptop with user namespaces", rung: "auto", as: "userns", oneOwner: true, optional: "../shared/tools/jail.mjs", long: true },
   { title: "oci as root", rung: "oci", as: "root", long: true },
   { title: "proot as root", rung: "proot", as: "root", oneOwner: true, long: true },
-  { title: "proot as an ordinary user", rung: "proot", as: "user", oneOwner: true },
+  { title: "proot as an ordinary user", rung: "proot", as: "user", oneOwner: true, noCapabilities: true },
   { title: "CRI-O", rung: "auto", as: "crio", oneOwner: true, optional: "../shared/tools/jail.mjs", long: true },
-  { title: "PodSecurity restricted", rung: "auto", as: "restricted", oneOwner: true, optional: "../shared/tools/jail.mjs", long: true },
+  { title: "PodSecurity restricted", rung: "auto", as: "restricted", oneOwner: true, noCapabilities: true, optional: "../shared/tools/jail.mjs", long: true },
 ];
 
 interface End {
@@ -95,11 +97,12 @@ function describePlaces(suite: RungSuite, places: readonly Place[]): void {
     test.skipIf(missing)(missing ? `gives the same (needs ${place.optional})` : "gives the same", { timeout: 600_000 }, async () => {
       const built = await buildIn(space, suite, place);
       expect(failures(suite, built)).toEqual([]);
-      for (const [at, { name, owners, apart = [] }] of suite.cases.entries()) {
+      for (const [at, { name, owners, apart = [], capabilities = [] }] of suite.cases.entries()) {
         const [wanted, found] = [reference.trees[at], built.trees[at]];
         if (wanted === undefined || found === undefined) continue;
         const oneOwner = place.oneOwner === true;
-        const isApart = (path: string): boolean => (oneOwner && apart.includes(path)) || suite.apart(path, oneOwner);
+        const isApart = (path: string): boolean =>
+          (oneOwner && apart.includes(path)) || (place.noCapabilities === true && capabilities.includes(path)) || suite.apart(path, oneOwner);
         const lines = (tree: typeof found): string[] => describeTree(tree, wanted, { anyOwner: oneOwner && owners === true, isApart });
         expect(lines(found), `${name} ${built.ends[name]?.notes.join("; ") ?? ""}`).toEqual(lines(wanted));
       }

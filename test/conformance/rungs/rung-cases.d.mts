@@ -6,6 +6,8 @@ export interface RungCase {
   readonly owners?: boolean;
   /** Paths that tell of supplementary groups, which rungs with one id don't have. */
   readonly apart?: readonly string[];
+  /** Paths that tell of file capabilities, which proot says it sets where it may not. */
+  readonly capabilities?: readonly string[];
   /** Part of the message it must fail with. */
   readonly fails?: string;
 }

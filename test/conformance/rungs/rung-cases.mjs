@@ -120,6 +120,7 @@ export const DEBIAN_CASES = [
     dockerfile: `RUN ${INSTALL} ${PACKAGES} && ${CLEAN} && dpkg -s ${PACKAGES} | grep ^Status | sort -u > /status
 RUN cp /bin/true /srv/cap && setcap cap_net_bind_service+ep /srv/cap && getcap /srv/cap > /caps`,
     owners: true,
+    capabilities: ["caps", "srv/cap", "usr/bin/ping"],
   },
   {
     name: "useradd, USER and chown",

@@ -1,10 +1,10 @@
-import type { Dockerfile, RunInstruction } from "@varve/dockerfile";
+import type { Dockerfile, RunInstruction, RunMount } from "@varve/dockerfile";
 import type { RungReport } from "@varve/snapshot";
 
 /** What a rung does differently, or cannot do, in a step. */
 export interface PredictedProblem {
-  /** The step cannot be run there, or its result is not what Docker's would be. */
-  readonly kind: "fails" | "differs";
+  /** The step cannot be run there; its result is not what Docker's would be; or it is not if the step depends on it. */
+  readonly kind: "fails" | "differs" | "may differ";
   readonly text: string;
 }
 
@@ -18,57 +18,86 @@ export interface PredictedRun {
 
 /** What happens to every RUN of a Dockerfile on a rung; without one, to those that miss the cache. Base images are not asked: their USER is not known. */
 export function predictRuns(dockerfile: Dockerfile, rung: RungReport | undefined): readonly PredictedRun[] {
-  return dockerfile.stages.flatMap((stage) => {
-    let user = "root";
-    return stage.instructions.flatMap((instruction) => {
+  /** The last USER of each stage, by name and number. */
+  const users = new Map<string, string>();
+  return dockerfile.stages.flatMap((stage, number) => {
+    let user = users.get(stage.from.image.value.toLowerCase()) ?? "root";
+    const runs = stage.instructions.flatMap((instruction) => {
       if (instruction.kind === "user") user = instruction.user.value;
       if (instruction.kind !== "run") return [];
       return [{ line: instruction.range.start.line, instruction: instruction.original, problems: problemsOf(instruction, user, rung) }];
     });
+    for (const name of [String(number), ...(stage.name === undefined ? [] : [stage.name])]) users.set(name, user);
+    return runs;
   });
 }
 
-const CHANGES_OWNERS = /\b(chown|chgrp|useradd|adduser|groupadd|addgroup|usermod|install\s[^;&|]*-[og])\b/;
+const GIVES_AWAY = /\b(chown|chgrp|install\s[^;&|]*-[og])\b/;
+const MAKES_USERS = /\b(useradd|adduser|usermod)\b/;
 /** Bash's process substitution, and descriptors by name; the first three have names everywhere. */
 const OPENS_DESCRIPTORS = /(^|\s)[<>]\(|\/dev\/fd\/(?![012]\b)/m;
 const MAKES_TERMINALS = /\/dev\/ptmx|\bscript\s+-|\bunbuffer\b/;
 const BECOMES_ANOTHER = /\b(sudo|su|gosu|su-exec|runuser)\b/;
+/** Of a device; a fifo can be made anywhere. */
+const MAKES_DEVICE = /\bmknod\b[^;&|\n]*\s[bcu]\s+\d/;
+const LOOKS_AT_PROCESSES = /\/proc\b|\b(ps|pgrep|pkill|pidof|top)\b/;
+const ASKS_HOST_NAME = /\bhostname\b|\buname\s+-[a-z]*[an]/;
 
 function problemsOf(run: RunInstruction, user: string, rung: RungReport | undefined): PredictedProblem[] {
   if (rung === undefined) return [{ kind: "fails", text: "no sandbox works here: it must come from the cache" }];
   const text = textOf(run);
   const isolated = rung.isolation === "namespaces";
-  const asRoot = user === "root" || user === "0" || user.startsWith("root:") || user.startsWith("0:");
   const found: PredictedProblem[] = [];
-  const fails = (problem: string): void => void found.push({ kind: "fails", text: problem });
-  const differs = (problem: string): void => void found.push({ kind: "differs", text: problem });
-  if (!isolated && run.security === "insecure") fails("--security=insecure needs a sandbox with namespaces");
-  if (!isolated && run.network === "none") fails("--network=none needs a sandbox with namespaces");
-  if (rung.ids === "one") {
-    if (CHANGES_OWNERS.test(text)) differs(`all files it makes belong to ${user}, whatever owner it gives them`);
-    if (!asRoot && BECOMES_ANOTHER.test(text)) differs("set-id programs have no effect: it cannot become another user");
-    if (/\bmknod\b/.test(text)) differs("device files it makes are left out");
+  const tell = (kind: PredictedProblem["kind"], problem: string): void => void found.push({ kind, text: problem });
+  if (!isolated && run.security === "insecure") tell("fails", "--security=insecure needs a sandbox with namespaces");
+  if (!isolated && run.network === "none") tell("fails", "--network=none needs a sandbox with namespaces");
+  if (rung.ids === "one") found.push(...problemsOfOneOwner(text, user));
+  if (rung.ids === "shifted" && MAKES_DEVICE.test(text)) tell("fails", "mknod of a device is not permitted in a user namespace");
+  if (rung.powers?.fileCapabilities === false && /\bsetcap\b/.test(text)) {
+    // proot says that it set them
+    if (rung.isolation === "none") tell("differs", "capabilities it gives to files are not kept");
+    else tell("fails", "capabilities cannot be given to files without CAP_SETFCAP");
   }
-  if (rung.ids === "shifted" && /\bmknod\b/.test(text)) fails("mknod of a device is not permitted in a user namespace");
-  if (!isolated && /\/proc\/|\bps\b/.test(text)) differs("it may not find its own processes in /proc");
-  if (!rung.mounts && run.mounts.length > 0) differs("its mounts are copies: read-only ones can be written to");
-  if (rung.isolation === "root directory") found.push(...problemsWithoutProc(run, text));
+  if (!isolated && LOOKS_AT_PROCESSES.test(text)) {
+    tell("may differ", rung.isolation === "none" ? "/proc shows the processes of the container around it" : "there is no /proc");
+  }
+  if (rung.isolation === "root directory" && OPENS_DESCRIPTORS.test(text)) {
+    tell("fails", "there is no /proc to open further descriptors through: <(…), >(…) and /dev/fd are not there");
+  }
+  if (rung.isolation === "root directory" && MAKES_TERMINALS.test(text)) tell("fails", "there is no /dev/ptmx: it cannot make a terminal");
+  if (!isolated && ASKS_HOST_NAME.test(text)) tell("may differ", "the host name is that of the container around it");
+  return [...found, ...run.mounts.flatMap((mount) => problemsOfMount(mount, rung))];
+}
+
+function problemsOfOneOwner(text: string, user: string): PredictedProblem[] {
+  const isRoot = /^(root|0)(:|$)/.test(user);
+  const found: PredictedProblem[] = [];
+  if (GIVES_AWAY.test(text)) found.push({ kind: "differs", text: `owners it gives are not kept: what it makes belongs to ${user}` });
+  else if (MAKES_USERS.test(text)) found.push({ kind: "may differ", text: `home directories it makes belong to ${user}` });
+  if (!isRoot && BECOMES_ANOTHER.test(text)) found.push({ kind: "differs", text: "set-id programs have no effect: it cannot become another user" });
+  if (!isRoot) found.push({ kind: "may differ", text: "files of other users are not kept from it: all are its own while it runs" });
+  if (MAKES_DEVICE.test(text)) found.push({ kind: "differs", text: "device files it makes are left out" });
   return found;
 }
 
-function problemsWithoutProc(run: RunInstruction, text: string): PredictedProblem[] {
-  const found: PredictedProblem[] = [];
-  if (run.mounts.some(isSharedCache)) found.push({ kind: "differs", text: "a cache that it shares with other steps is used by one at a time" });
-  if (OPENS_DESCRIPTORS.test(text)) {
-    found.push({ kind: "fails", text: "there is no /proc to open further descriptors through: <(…), >(…) and /dev/fd are not there" });
+function problemsOfMount({ fields }: RunMount, { mounts, powers, isolation }: RungReport): PredictedProblem[] {
+  const value = (...keys: readonly string[]): string | undefined => {
+    const field = fields.findLast(({ key }) => keys.includes(key.toLowerCase()));
+    return field === undefined ? undefined : (field.value ?? "true");
+  };
+  const type = value("type") ?? "bind";
+  const readonly = value("ro", "readonly") ?? (value("rw", "readwrite") === undefined && type === "bind" ? "true" : "false");
+  if (powers?.readonlyMounts === false && readonly === "true" && (type === "bind" || type === "cache")) {
+    return [{ kind: "may differ", text: "what it writes to a mount that is read-only is thrown away, not refused" }];
   }
-  if (MAKES_TERMINALS.test(text)) found.push({ kind: "fails", text: "there is no /dev/ptmx: it cannot make a terminal" });
-  return found;
-}
-
-function isSharedCache({ fields }: RunInstruction["mounts"][number]): boolean {
-  const value = (key: string): string | undefined => fields.findLast((field) => field.key === key)?.value;
-  return value("type") === "cache" && (value("sharing") ?? "shared") === "shared";
+  if (type === "cache" && isolation === "root directory" && readonly !== "true" && (value("sharing") ?? "shared") === "shared") {
+    return [{ kind: "may differ", text: "a cache that it shares with other steps is used by one at a time" }];
+  }
+  if (type === "tmpfs" && !mounts && value("size") !== undefined) return [{ kind: "may differ", text: "the size of its tmpfs is not limited" }];
+  if (type === "secret" && powers?.secretsInMemory === false) {
+    return [{ kind: "may differ", text: "its secret is on the disk while it runs; if all is killed at once, until the next build" }];
+  }
+  return [];
 }
 
 function textOf(run: RunInstruction): string {

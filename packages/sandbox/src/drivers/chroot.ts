@@ -32,7 +32,7 @@ export const chrootDriver: SandboxDriver = {
         hint: "run as root with CAP_SYS_CHROOT, CAP_SETUID and CAP_SETGID, as Docker grants by default",
       });
     }
-    return { ...NO_WORLD, filters: false, ids: "real" };
+    return { ...NO_WORLD, filters: false, ids: "real", fileCapabilities: ownCapabilities().includes(CAP_SETFCAP) };
   },
   start(step, { place, stdio, foreground }) {
     refuseNamespaces(step, "chroot");
@@ -46,6 +46,7 @@ export const chrootDriver: SandboxDriver = {
 };
 
 const NOBODY = 65_534;
+const CAP_SETFCAP = 31;
 
 /** Of Docker's capabilities, those that this process may hand on. */
 function ownCapabilities(): readonly number[] {

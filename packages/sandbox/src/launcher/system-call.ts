@@ -50,6 +50,9 @@ const NUMBERS = {
   seccomp: [317, 277],
   keyctl: [250, 219],
   close_range: [436, 436],
+  landlock_create_ruleset: [444, 444],
+  landlock_add_rule: [445, 445],
+  landlock_restrict_self: [446, 446],
   execve: [59, 221],
   exit_group: [231, 94],
 } as const;

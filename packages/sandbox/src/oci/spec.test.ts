@@ -13,7 +13,7 @@ const SPEC: ContainerSpec = {
     hostname: "box",
     ulimits: [{ name: "nofile", soft: 10, hard: -1 }],
   },
-  features: { proc: true, sysfs: true, mqueue: true, ttyGroup: true, setattr: true, ids: "real", filters: true },
+  features: { proc: true, sysfs: true, mqueue: true, ttyGroup: true, setattr: true, ids: "real", filters: true, fileCapabilities: true },
   arch: "x64",
   args: ["/first"],
 };

@@ -8,13 +8,23 @@ export const CHANNEL = 5;
 /** The main process's own standard streams, for `varve run`. */
 export const INHERITED = [6, 7, 8] as const;
 
+/** What rungs without mounts differ in. */
+export interface RungPowers {
+  /** Capabilities that a step gives to files are kept. */
+  readonly fileCapabilities: boolean;
+  /** What is mounted read-only cannot be written to. */
+  readonly readonlyMounts: boolean;
+  /** Files of secrets are in memory while a step runs. */
+  readonly secretsInMemory: boolean;
+}
+
 /** First call: opens the workspace below `directory` (host path, made when missing) for a rung. */
 export interface OpenParams {
   readonly directory: string;
   readonly cacheMounts: string;
   readonly driver: string;
 }
-export interface OpenResult {
+export interface OpenResult extends RungPowers {
   readonly losses: readonly string[];
   readonly ids: Ids;
   /** Snapshots can hold the marks of deleted files. */

@@ -27,7 +27,8 @@ async function open(params: OpenParams): Promise<OpenResult> {
   try {
     const opened = await (driver.snapshot === "flat" ? openFlat : openOverlay)({ workspace, driver, form, params });
     workbench = createWorkbench({ workspace, ...opened });
-    return { losses: opened.losses, ids: opened.ids, whiteouts: opened.whiteouts };
+    const { roots: _roots, extras: _extras, ...result } = opened;
+    return result;
   } catch (error) {
     await workspace.dispose();
     throw error;
@@ -55,7 +56,8 @@ async function openOverlay({ workspace, driver, form, params }: Opening): Promis
   const roots = createOverlayRoots(workspace, driver, { ...features, launcher: workspace.launcher }, overlay);
   const memory =
     overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
-  return { roots, extras, ids, losses: [...driver.losses(features), ...memory], whiteouts: overlay.whiteouts };
+  const powers = { fileCapabilities: features.fileCapabilities, readonlyMounts: true, secretsInMemory: true };
+  return { roots, extras, ids, ...powers, losses: [...driver.losses(features), ...memory], whiteouts: overlay.whiteouts };
 }
 
 async function openFlat({ workspace, driver, params }: Opening): Promise<Opened> {
@@ -69,7 +71,8 @@ async function openFlat({ workspace, driver, params }: Opening): Promise<Opened>
   const roots = createFlatRoots({ workspace, driver, place: { ...features, launcher: workspace.launcher }, cacheMounts, memory });
   const devices = driver.placed !== true || (await makeDeviceDirectory(workspace.launcher, `${workspace.work}/dev`, false));
   const losses = [...driver.losses(features), ...(devices ? [] : ["devices cannot be made here: those in /dev are empty files"])];
-  return { roots, extras, ids, losses, whiteouts: false };
+  const powers = { fileCapabilities: features.fileCapabilities, readonlyMounts: (features.landlock ?? 0) > 0, secretsInMemory: memory !== undefined };
+  return { roots, extras, ids, ...powers, losses, whiteouts: false };
 }
 
 async function answer(call: IncomingCall): Promise<unknown> {

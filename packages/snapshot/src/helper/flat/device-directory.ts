@@ -32,6 +32,8 @@ export async function makeDeviceDirectory(launcher: string, directory: string, p
   }
   if (proc) {
     symlinkSync("/proc/self/fd", `${directory}/fd`);
+    // shown from the host
+    writeFileSync(`${directory}/ptmx`, "");
     for (const [i, name] of STREAMS.entries()) symlinkSync(`/proc/self/fd/${i}`, `${directory}/${name}`);
   } else {
     // the output's pipes get their names when there are any

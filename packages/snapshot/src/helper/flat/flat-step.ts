@@ -108,9 +108,10 @@ function isCache(source: BytePath, { cacheMounts }: Pick<FlatStepOptions, "cache
   return source.startsWith(`${bytesOfHostPath(cacheMounts)}/`);
 }
 
-/** A step's mounts, with an empty directory for each tmpfs, and a copy to be thrown away of each cache that must stay as it is. */
+/** A step's mounts, with an empty directory for each tmpfs, and a copy to be thrown away of each cache that must stay as it is and cannot be kept from being written to. */
 async function bindsOf(mounts: readonly SandboxMount[], signal: AbortSignal, options: FlatStepOptions): Promise<Bind[]> {
   const { driver, place, directory } = options;
+  const canRefuse = driver.placed !== true && (place.landlock ?? 0) > 0;
   const binds: Bind[] = [];
   for (const [i, mount] of mounts.entries()) {
     if (mount.kind === "tmpfs") {
@@ -121,7 +122,7 @@ async function bindsOf(mounts: readonly SandboxMount[], signal: AbortSignal, opt
       binds.push({ kind: "bind", target, type, make, source: bytesOfHostPath(source), readonly: false });
       continue;
     }
-    if (isOwn(mount.source, options)) binds.push(mount);
+    if (isOwn(mount.source, options) || (mount.readonly && canRefuse)) binds.push(mount);
     else if (isCache(mount.source, options) && mount.readonly) {
       const source = bytesOfHostPath(`${directory}/cache-${i}`);
       await copyDirectory(mount.source, source, { ids: place.ids, signal });
