@@ -19,6 +19,8 @@ const COUNT = Number(process.env["VARVE_FUZZ_COUNT"] ?? 400);
 const OLD_REFUSALS = /\/etc\/(passwd|group): (no such file|not a directory)/;
 /** Written another way since: values of ARG, EXPOSE, HEALTHCHECK; and what only Docker has. */
 const OLD_FORMS = /^(config OnBuild null|empty (EXPOSE|HEALTHCHECK|ARG) )/;
+/** Not in its history: flags of COPY and ADD, build arguments that a stage has from another. */
+const OLD_FLAGS = /^(layer (?:COPY|ADD|RUN))(?: --\S+| \|\d+(?: [A-Z]=\S*)*)*/;
 const DAY = 86_400;
 const EPOCH = 1_600_000_000;
 
@@ -71,7 +73,7 @@ async function describeImage(image: Image): Promise<readonly string[]> {
   for (const { path, mtime, type } of (await imageTree(bench.store, image)).walk()) {
     if (mtime >= EPOCH && mtime < EPOCH + DAY) times.push(`time of ${type} ${displayPath(path)} ${mtime}`);
   }
-  const lines = [...listing, ...config, ...history.map((line) => line.replace(/^(layer (?:COPY|ADD))(?: --\S+)*/, "$1")), ...times];
+  const lines = [...listing, ...config, ...history.map((line) => line.replace(OLD_FLAGS, "$1")), ...times];
   return lines
     .filter((line) => !OLD_FORMS.test(line))
     .map((line) => line.replace(/^config Healthcheck (.*)$/, (_, json: string) => `config ${sortKeys(json)}`));

@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type Descriptor, digestFromHex, type IOOptions } from "@varve/oci";
-import { verifyBlob } from "./blob-writer.ts";
+import { DAMAGED, verifyBlob } from "./blob-writer.ts";
 import { diskError, errnoOf } from "./disk-error.ts";
 
 const PIECE = 1024 * 1024;
@@ -62,7 +62,7 @@ async function* readPieces(handle: FileHandle, range: ByteRange, options?: IOOpt
     while (at < end) {
       options?.signal?.throwIfAborted();
       const piece = await ahead;
-      if (piece.length === 0) throw new VarveError("STORE_DIGEST_MISMATCH", `a blob's file ended ${end - at} bytes early`);
+      if (piece.length === 0) throw new VarveError("STORE_DIGEST_MISMATCH", `a blob's file ended ${end - at} bytes early`, { hint: DAMAGED });
       at += piece.length;
       ahead = readPiece(handle, at, end);
       yield piece;

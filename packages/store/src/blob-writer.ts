@@ -141,13 +141,18 @@ export async function isBlobFile(path: string, size: number): Promise<boolean> {
   );
 }
 
+/** What is to be done about bytes that are not what they were announced as. */
+export const DAMAGED = "something on the way changed what a registry or an archive gave: fetch it again; a damaged store is emptied with varve prune --all";
+
 /** Throws STORE_DIGEST_MISMATCH unless `actual` is what was expected. */
 export function verifyBlob(actual: { readonly digest: Digest; readonly size: number }, expected: { readonly digest?: Digest; readonly size?: number }): void {
   if (expected.size !== undefined && expected.size !== actual.size) {
-    throw new VarveError("STORE_DIGEST_MISMATCH", `blob ${expected.digest ?? actual.digest} has ${actual.size} bytes instead of ${expected.size}`);
+    throw new VarveError("STORE_DIGEST_MISMATCH", `blob ${expected.digest ?? actual.digest} has ${actual.size} bytes instead of ${expected.size}`, {
+      hint: DAMAGED,
+    });
   }
   if (expected.digest !== undefined && expected.digest !== actual.digest) {
-    throw new VarveError("STORE_DIGEST_MISMATCH", `blob ${expected.digest} has the digest ${actual.digest} instead`);
+    throw new VarveError("STORE_DIGEST_MISMATCH", `blob ${expected.digest} has the digest ${actual.digest} instead`, { hint: DAMAGED });
   }
 }
 
