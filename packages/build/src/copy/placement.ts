@@ -52,9 +52,12 @@ function linkNumber(numbers: Map<number, number>, node: number, links: LinkNumbe
   return known;
 }
 
-/** What directories that are missing on the way are made with; their mtime is the source's, so that equal sources give equal layers. */
+/**
+ * What directories that are missing on the way are made with: no set-id or sticky bits, as Go's Mkdir takes none from a number; their mtime is the source's,
+ * so that equal sources give equal layers.
+ */
 export function madeDirectory(options: PlacementOptions, mtime: number): DirectoryMetadata {
-  return { owner: options.owner, mode: options.mode?.octal ?? 0o755, mtime };
+  return { owner: options.owner, mode: (options.mode?.octal ?? 0o755) & 0o777, mtime };
 }
 
 function placeDirectory(destination: Destination, path: BytePath, item: SelectedEntry, options: PlacementOptions): void {

@@ -10,7 +10,7 @@ import { lockStep } from "./step-lock.ts";
 import type { Execution, LayerOutcome, StepScope } from "./execution.ts";
 
 /** Changes when equal components would give another layer than before, so that records of older versions are not used. */
-const SEMANTICS = "3";
+const SEMANTICS = "4";
 
 /** The work of a step that its cache key did not save. */
 export interface ProducedChanges extends AsyncDisposable {
