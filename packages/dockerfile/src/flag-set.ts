@@ -69,7 +69,7 @@ function checkValue(context: InstructionContext, token: Token, { flag, kind }: {
   const code = "DOCKERFILE_FLAG";
   if (kind !== "switch") {
     if (flag.value === undefined)
-      fail(context, `--${flag.name} has no value`, { at: token, code, hint: `write --${flag.name}=VALUE, without blanks around =` });
+      fail(context, `--${flag.name} has no value`, { at: token, code, hint: `write --${flag.name}=${nextWord(context, token)}, without blanks around =` });
     return;
   }
   if (flag.value === undefined || /^(true|false)$/i.test(flag.value)) return;
@@ -78,6 +78,11 @@ function checkValue(context: InstructionContext, token: Token, { flag, kind }: {
     code,
     hint: `write --${flag.name}, or --${flag.name}=true or =false`,
   });
+}
+
+/** What stands behind a flag without a value is most likely meant to be it. */
+function nextWord({ node }: InstructionContext, { end }: Token): string {
+  return /^\s+=?([^\s=-]\S{0,40})(?=\s)/.exec(node.line.text.slice(end, end + 100))?.[1] ?? "VALUE";
 }
 
 function unknownFlag(context: InstructionContext, token: Token, { name, known }: { readonly name: string; readonly known: readonly string[] }): never {

@@ -45,7 +45,8 @@ export function typeInstruction(context: InstructionContext): Instruction {
   const { keyword } = context.node;
   const type = Object.hasOwn(TYPES, keyword.value) ? TYPES[keyword.value] : undefined;
   if (type !== undefined) return type(context);
-  const shown = keyword.value.length <= 40 ? keyword.value : `${keyword.value.slice(0, 37)}...`;
+  const written = context.node.line.text.slice(keyword.start, keyword.end);
+  const shown = written.length <= 40 ? written : `${written.slice(0, 37)}...`;
   return fail(context, `unknown instruction ${JSON.stringify(shown)}`, {
     at: keyword,
     code: "DOCKERFILE_UNKNOWN_INSTRUCTION",
@@ -56,5 +57,6 @@ export function typeInstruction(context: InstructionContext): Instruction {
 function keywordHint(word: string): string {
   if (word.startsWith("//") || word.startsWith("/*") || word.startsWith("--")) return "a comment starts with #";
   if (/^(?:<{7}|={7}|>{7}|\|{7})/.test(word)) return "a merge left this line; take one side of the conflict";
-  return didYouMean(word, KEYWORDS) ?? "if this belongs to the line above, end that one with the escape character";
+  if (/^[a-z]+:$/i.test(word)) return "this looks like YAML; -f names the Dockerfile";
+  return didYouMean(word, KEYWORDS) ?? "if this belongs to the line above, end that line with \\ (or with the character of an escape directive)";
 }

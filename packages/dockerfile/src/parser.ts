@@ -190,7 +190,7 @@ function readHeredocs(
       const range = lineRange(source.lines, node.line, { start: node.keyword.start, end: node.end });
       throw sourceError(source, "DOCKERFILE_HEREDOC", `heredoc ${word.name} has no end`, {
         range,
-        hint: endHint(word),
+        hint: endHint(word, source.lines.text.slice(range.end.offset)),
       });
     }
     end = body.terminatorEnd;
@@ -207,7 +207,8 @@ function readHeredocs(
   return { heredocs, end };
 }
 
-function endHint({ name, chomp }: HeredocWord): string {
+function endHint({ name, chomp }: HeredocWord, rest: string): string {
   if (/[)\]]/.test(name)) return "<< opens a heredoc, also in arithmetic: put what is meant for the shell in double quotes";
-  return `a line that holds only ${name} ends it${chomp ? "; tabs may stand before it" : ""}`;
+  const blanks = rest.split("\n").some((line) => line.trim() === name);
+  return `a line that holds only ${name} ends it${chomp ? "; tabs may stand before it" : ""}${blanks ? "; blanks around it count, and there are some" : ""}`;
 }

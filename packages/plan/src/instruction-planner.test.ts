@@ -259,3 +259,22 @@ describe("COPY and ADD", () => {
     expect(source?.text.slice(source.range.start.offset, source.range.end.offset)).toBe(at);
   });
 });
+
+describe("a stage for Windows", () => {
+  const text = "FROM --platform=windows/amd64 scratch AS windows\nCOPY a /b\nCMD x\n";
+  it("is made from files, with a warning, and its shell is cmd", () => {
+    const { warnings, config } = plan(text, { platform: { os: "windows", architecture: "amd64" } });
+    expect(warnings).toContainEqual({
+      rule: "WindowsStage",
+      message: "The stage is for windows/amd64: its paths are read as Linux paths, and RUN is refused",
+      range: expect.anything() as unknown,
+    });
+    expect(config.config?.Cmd).toEqual(["cmd", "/S", "/C", "x"]);
+  });
+  it("refuses RUN at its line", () => {
+    expect(refusal("FROM --platform=windows/amd64 base\nRUN dir\n")).toMatchObject({
+      code: "PLAN_INVALID_INSTRUCTION",
+      source: { range: { start: { line: 2 } } },
+    });
+  });
+});

@@ -23,11 +23,11 @@ export function planError(
   return new VarveError(code, message, { ...more, source: excerptOf(place), details: triggerDetails(place) });
 }
 
-/** Gives an error that has no excerpt the one of `place`; what is no VarveError passes unchanged. */
-export function located(error: unknown, place: Place): unknown {
+/** Gives an error that has no excerpt the one of `place`, and `hint` in place of its own; what is no VarveError passes unchanged. */
+export function located(error: unknown, place: Place, hint?: string): unknown {
   if (!(error instanceof VarveError) || (error.source !== undefined && place.trigger === undefined)) return error;
   return new VarveError(error.code, error.message, {
-    hint: error.hint ?? (error.code === "OCI_INVALID_REFERENCE" ? "write name:tag or name@sha256:DIGEST, in lower case" : undefined),
+    hint: hint ?? error.hint ?? (error.code === "OCI_INVALID_REFERENCE" ? "write name:tag or name@sha256:DIGEST, in lower case" : undefined),
     cause: error,
     source: excerptOf(place),
     details: [...error.details, ...triggerDetails(place)],

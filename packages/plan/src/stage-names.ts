@@ -6,6 +6,7 @@ import type { PlanOptions } from "./plan.ts";
 import type { PlanBudget } from "./plan-budget.ts";
 import { located, type Place, planError } from "./plan-error.ts";
 import type { StageNode, StageOrigin } from "./stage-node.ts";
+import { unsetHint } from "./unset-hint.ts";
 import { expandAt } from "./variables.ts";
 
 /** What is being named: the file, what the user gave, and the variables FROM lines see. */
@@ -43,7 +44,7 @@ function stageNode(
   const base = expandAt(from.image.value, naming.globals, place);
   if (base === "")
     throw planError("PLAN_INVALID_BASE", `the base name ${from.image.value} is blank`, place, {
-      hint: "give the ARG a default value before the first FROM, or pass --build-arg",
+      hint: unsetHint(naming, from.image.value) ?? "name an image, or scratch for none",
     });
   const platform = fromPlatform(naming, from);
   const replacement = stage.name === undefined ? undefined : namedContext(naming, stage.name, platform, place);
@@ -53,7 +54,7 @@ function stageNode(
       ? contextOrigin(replacement, { platform: platform ?? targetPlatform(options), place, stages: earlier })
       : parent !== undefined
         ? { kind: "stage", node: parent }
-        : sourceOrigin(naming, base, { platform, place, stages: earlier });
+        : sourceOrigin(naming, base, { platform, place, stages: earlier, hint: unsetHint(naming, from.image.value) });
   return {
     index,
     label: stage.name ?? `stage-${index}`,
@@ -73,7 +74,7 @@ function fromPlatform(naming: Naming, from: FromInstruction): Platform | undefin
   const text = expandAt(from.platform, naming.globals, place);
   if (text === "")
     throw planError("PLAN_INVALID_BASE", `the platform ${from.platform} is blank`, place, {
-      hint: "give the ARG a default value before the first FROM, or pass --build-arg",
+      hint: unsetHint(naming, from.platform) ?? "write a platform such as linux/amd64",
     });
   try {
     return parsePlatform(text, naming.options.buildPlatform);
@@ -87,6 +88,8 @@ interface NamePlace<P extends Platform | undefined> {
   readonly platform: P;
   readonly place: Place;
   readonly stages: ReadonlyMap<string, StageNode>;
+  /** What to do when it is no name; stands in for what is said of the name alone. */
+  readonly hint?: string | undefined;
 }
 
 /** What a name that is no stage means: nothing, a named context, or an image. Throws OCI_INVALID_REFERENCE, PLAN_STAGE_ORDER. */
@@ -98,7 +101,7 @@ export function sourceOrigin(naming: Naming, name: string, where: NamePlace<Plat
   try {
     return { kind: "image", reference: formatReference(parseReference(name)), platform };
   } catch (error) {
-    throw located(error, where.place);
+    throw located(error, where.place, where.hint);
   }
 }
 

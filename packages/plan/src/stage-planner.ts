@@ -1,4 +1,4 @@
-import type { ImageConfig, Platform } from "@varve/oci";
+import { formatPlatform, type ImageConfig, type Platform } from "@varve/oci";
 import { baseKey } from "./base-key.ts";
 import { createStageCheck } from "./check/stage-check.ts";
 import { planInstruction } from "./instruction-planner.ts";
@@ -35,6 +35,10 @@ export function planStage(planning: Planning, node: StageNode): StageState {
   const state = openStage(planning, node, titles);
   states.set(node, state);
   if (node.replaced) return state;
+  if (state.platform.os === "windows") {
+    const message = `The stage is for ${formatPlatform(state.platform)}: its paths are read as Linux paths, and RUN is refused`;
+    planning.warnings.push({ rule: "WindowsStage", message, range: node.range });
+  }
   let count = 0;
   const check = createStageCheck({ baseKnown: isBaseKnown(planning, node), ignores: graph.naming.options.ignores });
   for (const step of node.instructions) {

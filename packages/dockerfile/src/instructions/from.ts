@@ -4,6 +4,13 @@ import { type Draft, fail, instructionHead, type InstructionContext, toWord } fr
 
 const STAGE_NAME = /^[a-z][a-z0-9\-_.]*$/;
 
+function fromHint([image, second, ...more]: readonly string[]): string {
+  if (image === undefined || second === undefined || more.length > 0) return "write FROM image [AS name]";
+  if (second.toLowerCase() === "as") return "a name is missing after AS";
+  const tag = `write FROM ${image}:${second} for a tag`;
+  return STAGE_NAME.test(second) ? `${tag}, FROM ${image} AS ${second} for a stage's name` : tag;
+}
+
 /** `FROM [--platform=P] image [AS name]`. */
 export function fromInstruction(context: InstructionContext): FromInstruction {
   const { args } = context.node;
@@ -12,7 +19,7 @@ export function fromInstruction(context: InstructionContext): FromInstruction {
   const named = words.length === 3 && as?.value.toLowerCase() === "as";
   if (image === undefined || (words.length !== 1 && !named)) {
     fail(context, "FROM takes an image, or an image AS a name", {
-      hint: words.length === 2 && as?.value.toLowerCase() === "as" ? "a name is missing after AS" : "write FROM image [AS name]",
+      hint: fromHint(words.map(({ value }) => value)),
     });
   }
   if (alias !== undefined && !STAGE_NAME.test(alias.value.toLowerCase())) {

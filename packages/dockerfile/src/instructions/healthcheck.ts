@@ -22,7 +22,7 @@ export function healthcheckInstruction(context: InstructionContext): Healthcheck
   if (type !== "CMD")
     fail(context, `unknown HEALTHCHECK type ${JSON.stringify(args.type.value)}`, {
       at: args.type,
-      hint: didYouMean(type, ["CMD", "NONE"]) ?? "it is CMD or NONE",
+      hint: didYouMean(type, ["CMD", "NONE"]) ?? "it is CMD or NONE: write HEALTHCHECK CMD before the command",
     });
   const test = commandForm(args.command);
   if (args.command.kind === "none" || (test.form === "exec" && test.args.length === 0))

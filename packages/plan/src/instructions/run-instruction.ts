@@ -1,4 +1,5 @@
 import type { RunInstruction } from "@varve/dockerfile";
+import { formatPlatform } from "@varve/oci";
 import { type InstructionScope, placeOf, spent, workdirOf } from "../instruction-scope.ts";
 import type { RunVertex } from "../plan.ts";
 import { planError } from "../plan-error.ts";
@@ -17,6 +18,10 @@ const PIPES = "/dev/pipes/";
 export function planRun(scope: InstructionScope, instruction: RunInstruction, sources: readonly (StageNode | undefined)[]): void {
   const { state, naming, titles, vertices } = scope;
   const { args, pipes } = runCommand(state, instruction);
+  if (state.platform.os === "windows")
+    throw planError("PLAN_INVALID_INSTRUCTION", `RUN cannot be carried out for ${formatPlatform(state.platform)}`, placeOf(scope, undefined), {
+      hint: "varve runs Linux programs only; for a Windows image it can COPY what was built elsewhere",
+    });
   if (args.length === 0) throw planError("PLAN_INVALID_INSTRUCTION", "RUN has no command", placeOf(scope, undefined));
   const title = spent(scope, undefined, instructionText(instruction, naming.dockerfile.escape, state));
   const vertex: RunVertex = {

@@ -106,7 +106,7 @@ function completeSecret(fields: Map<string, string>, { target, place }: { readon
 
 function completeDirectory(scope: InstructionScope, fields: Map<string, string>, { type, given, place }: Completion): void {
   const target = resolveUnixPath(workdirOf(scope), given.get("target") ?? "");
-  if (target === "/") throw planError("PLAN_INVALID_MOUNT", "a mount cannot be on /", place, { hint: "add target=/path" });
+  if (target === "/") throw planError("PLAN_INVALID_MOUNT", "a mount cannot be on /", place, { hint: "add target=/path, behind a comma and without blanks" });
   fields.set("target", target);
   if (type === "tmpfs") {
     fields.delete("readonly");
