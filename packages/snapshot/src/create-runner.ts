@@ -136,7 +136,7 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
       signal,
       onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
     })) as calls.RunResult;
-    return outcomeOf(helper, step, { name, end, release, losses: [...news.splice(0), ...helper.losses] });
+    return outcomeOf(helper, step, { name, end, release, losses: [...news.splice(0), ...helper.losses, ...(end.losses ?? [])] });
   } catch (error) {
     await release();
     throw error;

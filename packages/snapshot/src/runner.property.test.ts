@@ -83,20 +83,14 @@ describe.skipIf(!available).each([
         let state: FixtureRoot = root;
         let expected: Readonly<Record<string, string>> = {};
         const tars = new Map<string, Uint8Array>();
-        let oracle: string | undefined;
         for (const [i, lines] of steps.entries()) {
           const script = `cd /p; ${lines.map((line) => `(${line}) 2>/dev/null`).join("; ")}; true`;
-          if (oracle === undefined) {
-            oracle = mkdtempSync(join(home, "oracle-"));
-            await copyOut(state, oracle);
-          }
+          // made anew for each step: as on any overlay, files of lower layers are no longer hardlinks of one another
+          const oracle = mkdtempSync(join(home, "oracle-"));
+          await copyOut(state, oracle);
           execFileSync("chroot", [oracle, "/bin/busybox", "sh", "-c", script]);
           expected = listing(oracle);
-          // made anew for each step: as on any overlay, files of lower layers are no longer hardlinks of one another
-          if (!flat || i === steps.length - 1) {
-            rmSync(oracle, { recursive: true });
-            oracle = undefined;
-          }
+          rmSync(oracle, { recursive: true });
           const runner = runners[i % runners.length];
           if (runner === undefined) throw new Error("there is no runner");
           state = await advance(runner, state, script, { keep, tars });

@@ -6,7 +6,7 @@ import { createTreeBuilder } from "@varve/layer";
 import type { DiffID } from "@varve/oci";
 import { expect, it } from "vitest";
 import { busyboxEntries, fixtureRoot, type FixtureRoot, shellStep } from "./runner.fixture.ts";
-import { describeRungs } from "./rung.fixture.ts";
+import { describeRungs, type Rung } from "./rung.fixture.ts";
 import type { RunStep } from "./runner.ts";
 
 describeRungs("a step", (rung) => {
@@ -192,21 +192,18 @@ describeRungs("a step", (rung) => {
   });
 
   it("keeps a step's changes for the next step", async () => {
-    const diffID = `sha256:${"a".repeat(64)}` as DiffID;
-    let next: FixtureRoot;
-    {
-      await using first = await rung.runner.run(shellStep(rung.root, "echo 1 > /one; rm /etc/group; rm -rf /home; mkdir /home"));
-      const { changes } = await first.changes();
-      const builder = createTreeBuilder(rung.root.tree);
-      for (const change of changes)
-        if (change.kind === "deleted") builder.remove(change.path);
-        else builder.set(change.entry);
-      next = { tree: builder.finish(), layers: [...rung.root.layers, { diffID, openTar: () => Promise.reject(new Error("is kept")) }] };
-      await first.keep(diffID);
-    }
+    const next = await advance(rung, "a", "echo 1 > /one; rm /etc/group; rm -rf /home; mkdir /home");
     const second = await rung.run("cat /one; ls /etc; echo 2 > /two", {}, next);
     expect(second.stdout).toBe("1\nhosts\npasswd\nresolv.conf\n");
     expect(second.listing).toEqual(['added two: file 644 0:0 "2\\n"']);
+  });
+
+  it("changes one name of an earlier step's file, and not the others", async () => {
+    const linked = "mkdir /w; echo a > /w/a; for name in b c d; do ln /w/a /w/$name; done; chmod 555 /w";
+    expect((await rung.run("ls -l /w > /dev/null", {}, await advance(rung, "b", linked))).listing).toEqual([]);
+    const again = await advance(rung, "c", linked);
+    const { listing } = await rung.run("echo more >> /w/b; chmod 4755 /w/c", {}, again);
+    expect(listing).toEqual(['modified w/b: file 644 0:0 "a\\nmore\\n"', 'modified w/c: file 4755 0:0 "a\\n"']);
   });
 
   it("runs on nothing but a program", async () => {
@@ -236,4 +233,17 @@ function commandOf(pid: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** Runs a step and keeps what it changed as the layer named by a digit. */
+async function advance(rung: Rung, digit: string, script: string): Promise<FixtureRoot> {
+  const diffID = `sha256:${digit.repeat(64)}` as DiffID;
+  await using first = await rung.runner.run(shellStep(rung.root, script));
+  const { changes } = await first.changes();
+  const builder = createTreeBuilder(rung.root.tree);
+  for (const change of changes)
+    if (change.kind === "deleted") builder.remove(change.path);
+    else builder.set(change.entry);
+  await first.keep(diffID);
+  return { tree: builder.finish(), layers: [...rung.root.layers, { diffID, openTar: () => Promise.reject(new Error("is kept")) }] };
 }

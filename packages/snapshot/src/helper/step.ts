@@ -11,6 +11,8 @@ export type StepProcess = Omit<SandboxProcess, "root">;
 export interface StepEnd {
   readonly exitCode: number;
   readonly signal?: string;
+  /** What could not be done as Docker would in this step only, one sentence each. */
+  readonly losses?: readonly string[];
 }
 
 /** What {@link runStep} needs beside the process. */

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, closeSync, constants, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import type { BytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { createProgram, launcherArch, openLauncher } from "@varve/sandbox";
+import { bytesOfHostPath, hostPath } from "../host-path.ts";
 import { returnLoans } from "./flat/cache-loans.ts";
 import { removeMemoryDirectory } from "./memory-directory.ts";
 import { runProgram } from "./program-runner.ts";
@@ -51,7 +53,20 @@ export async function openWorkspace(directory: string, form: string): Promise<Wo
 
 /** Removes a directory and all in it; names may be any bytes. */
 export async function remove(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (process.geteuid?.() === 0) throw error;
+    // for all but root, directories may be closed to their owner
+    const pending = [bytesOfHostPath(path)];
+    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+      if (lstatSync(hostPath(at), { throwIfNoEntry: false })?.isDirectory() !== true) continue;
+      const holder = at;
+      chmodSync(hostPath(holder), 0o700);
+      pending.push(...readdirSync(hostPath(holder), { encoding: "latin1" }).map((name) => `${holder}/${name}` as BytePath));
+    }
+    await rm(path, { recursive: true, force: true });
+  }
 }
 
 interface Claim {

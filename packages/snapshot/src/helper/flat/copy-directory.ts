@@ -32,11 +32,7 @@ export async function copyDirectory(from: BytePath, to: BytePath, options: CopyO
     else if (stat.isFile()) {
       copyFile(source, target, stat, options.ids);
       if (stat.nlink > 1) copied.set(stat.ino, target);
-    } else if (stat.isSymbolicLink()) {
-      symlinkSync(readlinkSync(hostPath(source), { encoding: "buffer" }), hostPath(target));
-      if (options.ids !== "one") lchownSync(hostPath(target), stat.uid, stat.gid);
-      lutimesSync(hostPath(target), stat.atime, stat.mtime);
-    }
+    } else if (stat.isSymbolicLink()) copySymlink(source, target, stat, options.ids);
     if (performance.now() - slice > 10) {
       options.signal.throwIfAborted();
       await new Promise((resolve) => setImmediate(resolve));
@@ -45,17 +41,24 @@ export async function copyDirectory(from: BytePath, to: BytePath, options: CopyO
   }
   // only root can throw away what is in a directory that is closed to its owner
   const open = process.geteuid?.() === 0 ? 0 : 0o700;
-  for (const { path, stat } of directories.toReversed()) complete(path, stat, options.ids, open);
+  for (const { path, stat } of directories.toReversed()) completeCopy(path, stat, options.ids, open);
 }
 
 /** Copies a file's content, owner, mode and times, sharing its blocks where the file system can. */
-function copyFile(source: BytePath, target: BytePath, stat: Stats, ids: Ids): void {
+export function copyFile(source: BytePath, target: BytePath, stat: Stats, ids: Ids): void {
   readable(source, stat, 0o400, () => copyFileSync(hostPath(source), hostPath(target), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE));
-  complete(target, stat, ids);
+  completeCopy(target, stat, ids);
 }
 
-/** chown clears set-id bits, so the mode follows it; times last. */
-function complete(path: BytePath, stat: Stats, ids: Ids, open = 0): void {
+/** Copies a symlink with its owner and times. */
+export function copySymlink(source: BytePath, target: BytePath, stat: Stats, ids: Ids): void {
+  symlinkSync(readlinkSync(hostPath(source), { encoding: "buffer" }), hostPath(target));
+  if (ids !== "one") lchownSync(hostPath(target), stat.uid, stat.gid);
+  lutimesSync(hostPath(target), stat.atime, stat.mtime);
+}
+
+/** Owner, mode and times of what was copied, with more rights for its owner (`open`). chown clears set-id bits, so the mode follows it. */
+export function completeCopy(path: BytePath, stat: Stats, ids: Ids, open = 0): void {
   if (ids !== "one") lchownSync(hostPath(path), stat.uid, stat.gid);
   chmodSync(hostPath(path), (stat.mode & 0o7777) | open);
   lutimesSync(hostPath(path), stat.atime, stat.mtime);

@@ -20,6 +20,8 @@ export interface FileRecord {
   /** Whether a file is as it was recorded; what was recorded while the clock could still repeat its time counts as changed. */
   isUnchanged(path: BytePath, stat: Stats): boolean;
   set(path: BytePath, stat: Stats): void;
+  /** Paths of files that had several names. */
+  linked(): Iterable<BytePath>;
   /** The newest time of change, milliseconds. */
   newest(): number;
   /** Forgets what has changed at `time` or later: it could not be told from what changes next. */
@@ -29,6 +31,7 @@ export interface FileRecord {
 /** Creates an empty {@link FileRecord}. */
 export function createFileRecord(): FileRecord {
   const states = new Map<BytePath, FileState>();
+  const linked = new Set<BytePath>();
   let newest = 0;
   return {
     isUnchanged(path, stat) {
@@ -45,8 +48,11 @@ export function createFileRecord(): FileRecord {
     },
     set(path, stat) {
       states.set(path, { inode: stat.ino, changed: stat.ctimeMs, mode: stat.mode, uid: stat.uid, gid: stat.gid, size: stat.size });
+      if (!stat.isDirectory() && stat.nlink > 1) linked.add(path);
+      else linked.delete(path);
       newest = Math.max(newest, stat.ctimeMs);
     },
+    linked: () => linked,
     newest: () => newest,
     forgetSince(time) {
       if (newest < time) return;

@@ -15,6 +15,7 @@ import { makeTargets } from "./mount-targets.ts";
 import type { Placements } from "./placements.ts";
 import { below, statBelow } from "./real-path.ts";
 import { guardSecrets } from "./secret-guard.ts";
+import { separateLinks } from "./separate-links.ts";
 import type { Unlocked } from "./unlocked.ts";
 
 /** Where {@link runFlatStep} runs a step. */
@@ -33,6 +34,8 @@ export interface FlatStepOptions {
   readonly isKnown: boolean;
 }
 
+const LINKED = "files of earlier steps that have several names are too large to be copied: what changes one name changes the others";
+
 type Bind = SandboxMount & { readonly kind: "bind" };
 
 /** Runs a step in a flat root: its mounts are put there, or shown by the driver, and nothing of them is left when this settles. */
@@ -43,6 +46,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
   try {
     if (!options.isKnown) await recordRoot({ root, after: record, unlocked, signal: io.signal });
     unlocked.relock(record);
+    const isSeparate = await separateLinks({ root, record, directory, launcher, ids: place.ids, signal: io.signal });
     await makeDeviceDirectory(launcher, dev, driver.placed !== true);
     const own = ownMounts(directory, dev, driver);
     const mounts = await bindsOf(step.mounts, io.signal, options);
@@ -59,7 +63,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
       if (driver.placed !== true) makeTargets([...own.map((mount) => ({ ...mount, source: below(root, mount.target) })), ...mounts]);
       refresh(record, root, placements.touched);
       record.forgetSince(await awaitClockAfter(record.newest(), directory));
-      return await runStep(
+      const end = await runStep(
         { ...step, mounts: driver.placed === true ? [] : mounts },
         {
           ...io,
@@ -72,6 +76,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
             : {}),
         },
       );
+      return isSeparate ? end : { ...end, losses: [LINKED] };
     } finally {
       await guard.empty();
     }

@@ -17,6 +17,7 @@ import { VarveError } from "@varve/errors";
 import type { Ids } from "@varve/sandbox";
 import { hostPath } from "../../host-path.ts";
 import type { WriteEntry } from "../../unpack/write-entry.ts";
+import { alterDirectory } from "./alter-directory.ts";
 import type { CacheLoans } from "./cache-loans.ts";
 import { misplaced } from "./mount-targets.ts";
 import { below, isRealDirectory, statBelow } from "./real-path.ts";
@@ -77,14 +78,8 @@ export function createPlacements({ root, aside, ids, loans }: PlacementOptions):
   const at = (path: BytePath): string | Buffer => hostPath(below(root, path));
   const outside = (): BytePath => `${aside}/${serial++}` as BytePath;
 
-  /** Adds or removes a name; the directory's times stay, and its mode does not forbid it. */
   const alter = (directory: BytePath, action: () => void): void => {
-    const { atimeNs, mtimeNs, mode } = lstatSync(at(directory), { bigint: true });
-    const isClosed = process.geteuid?.() !== 0 && (mode & 0o300n) !== 0o300n;
-    if (isClosed) chmodSync(at(directory), Number(mode & 0o7777n) | 0o300);
-    action();
-    if (isClosed) chmodSync(at(directory), Number(mode & 0o7777n));
-    utimesSync(at(directory), new Date(Number(atimeNs / 1_000_000n)), new Date(Number(mtimeNs / 1_000_000n)));
+    alterDirectory(at(directory), action);
     touched.add(directory);
   };
   const discard = (path: BytePath): void => renameSync(at(path), hostPath(outside()));
