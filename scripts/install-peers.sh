@@ -5,6 +5,7 @@ set -euo pipefail
 peers=(
   docker-registry skopeo umoci buildah podman runc bubblewrap proot uidmap busybox-static mmdebstrap
   golang-github-containers-common git attr zstd xz-utils bzip2 libarchive-tools
+  pigz python3
 )
 
 missing=()

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { mkdir, truncate, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createWorkspace, type Workspace } from "./varve.ts";
@@ -31,15 +32,23 @@ test("a layer of 20 GiB goes through under 256 MiB", { timeout: HOUR }, async ()
   expect(peak).toBeLessThan(256);
 });
 
-// the aim is 512: see docs/performance.md, "Memory"
-test("a layer of 1,000,000 files goes through under 640 MiB", { timeout: HOUR }, async () => {
+test("a layer of 1,000,000 files goes through under 512 MiB", { timeout: HOUR }, async () => {
   const folder = await space.files("many", { Dockerfile: "FROM scratch\nCOPY files /files\n" });
   for (let i = 0; i < 10_000; i++) {
     const directory = join(folder, `files/d${i % 100}/e${i}`);
-    await mkdir(directory, { recursive: true });
-    for (let j = 0; j < 100; j++) await writeFile(join(directory, `file-number-${j}.js`), "");
+    mkdirSync(directory, { recursive: true });
+    // a promise each would take a quarter of an hour
+    for (let j = 0; j < 100; j++) writeFileSync(join(directory, `file-number-${j}.js`), "");
   }
   const peak = await peakOf(folder);
   console.log(`1,000,000 files: ${peak.toFixed(0)} MiB`);
-  expect(peak).toBeLessThan(640);
+  expect(peak).toBeLessThan(512);
+});
+
+test("a tar of 1,000,000 entries that ADD unpacks goes through under 512 MiB", { timeout: HOUR }, async () => {
+  const folder = await space.files("unpacked", { Dockerfile: "FROM scratch\nADD many.tar /files\n" });
+  execFileSync("tar", ["-cf", join(folder, "many.tar"), "-C", join(space.root, "many/files"), "."]);
+  const peak = await peakOf(folder);
+  console.log(`ADD of 1,000,000 entries: ${peak.toFixed(0)} MiB`);
+  expect(peak).toBeLessThan(512);
 });

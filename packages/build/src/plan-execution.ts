@@ -32,8 +32,9 @@ export interface PlanScope {
  */
 export async function executePlan(scope: PlanScope, plan: Plan): Promise<ExecutedPlan> {
   const running = new Map<VertexID, Promise<VertexResult>>();
+  const awaited = new Set(plan.vertices.flatMap(inputsOf));
   for (const vertex of plan.vertices) {
-    const result = startVertex(scope, vertex, running);
+    const result = startVertex(scope, vertex, { running, isAwaited: awaited.has(vertex.id) });
     result.catch(scope.onFailure);
     if (plan.layers.includes(vertex.id)) uploadEarly(scope.execution, result);
     running.set(vertex.id, result);
@@ -55,7 +56,11 @@ function uploadEarly({ uploads }: Execution, result: Promise<VertexResult>): voi
   begin().catch(() => {});
 }
 
-async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMap<VertexID, Promise<VertexResult>>): Promise<VertexResult> {
+async function startVertex(
+  scope: PlanScope,
+  vertex: Vertex,
+  { running, isAwaited }: { readonly running: ReadonlyMap<VertexID, Promise<VertexResult>>; readonly isAwaited: boolean },
+): Promise<VertexResult> {
   const ids = inputsOf(vertex);
   // inputs come before their users in a plan
   const inputs = new Map(await Promise.all(ids.map(async (id) => [id, await required(running, id)] as const)));
@@ -65,7 +70,7 @@ async function startVertex(scope: PlanScope, vertex: Vertex, running: ReadonlyMa
   if (vertex.kind === "context") return { kind: "context", context: await execution.context(vertex.name) };
   const events = scope.events.step(`${scope.prefix}${vertex.id}`, vertex.title);
   try {
-    const result = await carryOut({ execution, events, io: { signal: execution.signal } }, vertex, inputs);
+    const result = await carryOut({ execution, events, io: { signal: execution.signal }, isAwaited }, vertex, inputs);
     if (result.kind === "stack" && result.cached === true) events.cached();
     else events.done();
     return result;

@@ -67,6 +67,9 @@ function describeDamage(name: string, mediaType: string, makeSound: () => Uint8A
         // pulled, and loaded from an archive
         expect(await codeOf(layerIndex(store, layerOf(mediaType, blob)))).toMatch(expected);
         expect(await codeOf(storeLayerTar(store, streamOf(blob), { diffID: DIFF_ID }))).toMatch(expected);
+        // and says of which it is, by the name it is known by
+        await expect(layerIndex(store, layerOf(mediaType, blob))).rejects.toThrow(`layer sha256:${hex(blob)}`);
+        await expect(storeLayerTar(store, streamOf(blob), { diffID: DIFF_ID })).rejects.toThrow(DIFF_ID);
       });
     }
   });

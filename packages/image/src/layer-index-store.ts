@@ -4,6 +4,7 @@ import { decodeLayerIndex, EMPTY_TREE, encodeLayerIndex, type FileTree, indexLay
 import type { DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
 import type { Image, ImageLayer } from "./image.ts";
+import { ofLayer } from "./blob-error.ts";
 import { limitInflation } from "./inflation-limit.ts";
 import { createSemaphore } from "./semaphore.ts";
 
@@ -65,7 +66,9 @@ async function makeIndex(store: Store, layer: ImageLayer, options: IOOptions): P
   const index = await indexLayer(
     limitInflation(blob, decompress, () => layer.descriptor.size),
     options,
-  );
+  ).catch((error: unknown) => {
+    throw ofLayer(layer.descriptor.digest, error);
+  });
   if (index.diffID !== layer.diffID) {
     throw new VarveError("IMAGE_LAYER_MISMATCH", `layer ${layer.descriptor.digest} holds ${index.diffID}, but its image's config says ${layer.diffID}`);
   }

@@ -20,6 +20,7 @@ import {
 } from "@varve/layer";
 import { type Descriptor, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
 import type { Store } from "@varve/store";
+import { ofLayer } from "./blob-error.ts";
 import { limitInflation } from "./inflation-limit.ts";
 import { readStoredIndex } from "./layer-index-store.ts";
 import { layerTypeOf } from "./layer-type.ts";
@@ -33,6 +34,8 @@ export interface CreateLayerOptions extends LayerWriteOptions {
   readonly codec?: Codec | undefined;
   /** Layers that may hold the same segments (what the step made the last time): those are copied from their blobs, not compressed again. */
   readonly previous?: readonly DiffID[] | undefined;
+  /** False where nothing goes on before the blob is there: the tar is then made only as fast as it is compressed, and nothing of it put aside. */
+  readonly isAwaited?: boolean | undefined;
 }
 
 /** A layer that was just made. */
@@ -45,7 +48,7 @@ export interface StoredLayer {
 
 /**
  * Writes changes as a layer. Resolves as soon as the tar is written and its diffID known; everything `reader` gives has been read then. The blob
- * is compressed meanwhile and afterwards, from bytes put aside, so memory does not grow with the layer. Throws what `reader` and the store throw.
+ * is compressed meanwhile and, from bytes put aside, afterwards, so memory does not grow with the layer. Throws what `reader` and the store throw.
  */
 export async function createLayer(store: Store, changes: ChangeSet, reader: ContentReader, options: CreateLayerOptions = {}): Promise<StoredLayer> {
   const tar = writeLayerTar(changes, reader, options);
@@ -58,8 +61,8 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   blob.catch((error: unknown) => failure.abort(error));
   try {
     // segments that are copied are copied sooner than they would be put aside
-    const isQuick = (): boolean => counts !== undefined && counts.reused > 0 && counts.reused >= counts.compressed;
-    await fill(queue, tar.stream, { signal, isQuick });
+    const isPatient = (): boolean => options.isAwaited === false || (counts !== undefined && counts.reused > 0 && counts.reused >= counts.compressed);
+    await fill(queue, tar.stream, { signal, isPatient });
   } catch (error) {
     failure.abort(error);
     await blob.catch(() => {});
@@ -86,13 +89,20 @@ export interface StoreLayerTarOptions extends IOOptions {
 
 /** Stores a layer that is at hand as a tar: a compressed one as it is, another one compressed. Its index is stored too. Owns `stream`. */
 export async function storeLayerTar(store: Store, stream: ByteStream, options: StoreLayerTarOptions): Promise<Descriptor> {
+  try {
+    return await storeByKind(store, stream, options);
+  } catch (error) {
+    throw ofLayer(options.diffID, error);
+  }
+}
+
+async function storeByKind(store: Store, stream: ByteStream, options: StoreLayerTarOptions): Promise<Descriptor> {
   const { head, stream: whole } = await peekBytes(stream, SNIFF_LENGTH);
   const compression = sniffCompression(head);
   switch (compression) {
     case "gzip":
-      return storeCompressed(store, whole, MEDIA_TYPES.ociLayerGzip, options);
     case "zstd":
-      return storeCompressed(store, whole, MEDIA_TYPES.ociLayerZstd, options);
+      return storeCompressed(store, whole, compression === "gzip" ? MEDIA_TYPES.ociLayerGzip : MEDIA_TYPES.ociLayerZstd, options);
     case "none":
       return storeUncompressed(store, whole, options);
     default:
@@ -199,12 +209,12 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: St
 async function fill(
   queue: PieceQueue,
   stream: ByteStream,
-  { signal, isQuick }: { readonly signal: AbortSignal; readonly isQuick: () => boolean },
+  { signal, isPatient }: { readonly signal: AbortSignal; readonly isPatient: () => boolean },
 ): Promise<void> {
   try {
     for await (const piece of stream) {
       signal.throwIfAborted();
-      await queue.write(piece, isQuick);
+      await queue.write(piece, isPatient);
     }
     queue.end();
   } catch (error) {

@@ -47,10 +47,10 @@ describe("a queue of pieces", () => {
     let folders = 0;
     const queue = createPieceQueue(() => Promise.resolve(((folders += 1), folder)));
     const stream = queue.read()[Symbol.asyncIterator]();
-    let isQuick = true;
+    let isPatient = true;
     let written = 0;
     const write = async (): Promise<void> => {
-      await queue.write(piece(written, MiB), () => isQuick);
+      await queue.write(piece(written, MiB), () => isPatient);
       written++;
     };
     for (let i = 0; i < 16; i++) await write();
@@ -60,12 +60,12 @@ describe("a queue of pieces", () => {
     await stream.next();
     await waiting;
     expect([written, folders]).toEqual([17, 0]);
-    isQuick = false;
+    isPatient = false;
     await write();
     await write();
     expect(folders).toBe(1);
     for (let i = 1; i < 19; i++) await stream.next();
-    isQuick = true;
+    isPatient = true;
     for (let i = 0; i < 16; i++) await write();
     const left = write();
     await queue[Symbol.asyncDispose]();

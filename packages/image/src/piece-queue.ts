@@ -12,10 +12,10 @@ import { readRange } from "./file-access.ts";
  */
 export interface PieceQueue extends AsyncDisposable {
   /**
-   * Takes a piece, which must not change any more. Where there is no room in memory, it waits as long as `isQuick` says that the reader is about to
-   * make some.
+   * Takes a piece, which must not change any more. Where there is no room in memory, it waits for the reader as long as
+   * `isPatient` says so.
    */
-  write(piece: Uint8Array, isQuick?: () => boolean): Promise<void>;
+  write(piece: Uint8Array, isPatient?: () => boolean): Promise<void>;
   /** Nothing more comes. */
   end(): void;
   /** Makes the reader throw. */
@@ -59,8 +59,8 @@ class OverflowingQueue implements PieceQueue {
     this.#directory = directory;
   }
 
-  async write(piece: Uint8Array, isQuick: () => boolean = () => false): Promise<void> {
-    while (!this.#isAside() && this.#held + piece.length > WINDOW && !this.#left && isQuick()) await new Promise<void>((resolve) => this.#room.push(resolve));
+  async write(piece: Uint8Array, isPatient: () => boolean = () => false): Promise<void> {
+    while (!this.#isAside() && this.#held + piece.length > WINDOW && !this.#left && isPatient()) await new Promise<void>((resolve) => this.#room.push(resolve));
     if (this.#left) return;
     if (!this.#isAside() && this.#held + piece.length <= WINDOW) {
       this.#pieces.push(piece);

@@ -73,6 +73,8 @@ export interface StepScope {
   readonly execution: Execution;
   readonly events: StepEvents;
   readonly io: IOOptions;
+  /** Whether another step goes on from the result. */
+  readonly isAwaited: boolean;
 }
 
 /** Registers the layers of a stack, so that contents can be read out of them. */
