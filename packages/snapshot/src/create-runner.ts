@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { BytePath, ByteStream } from "@varve/bytes";
+import { type BytePath, type ByteStream, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { ContentReader, ContentRef } from "@varve/layer";
 import { parseDigest, type IOOptions } from "@varve/oci";
@@ -232,6 +232,7 @@ function outcomeOf(
   }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void>; readonly losses: readonly string[] },
 ): RunOutcome {
   const { channel } = helper;
+  const told = [...losses];
   const digests = async (paths: readonly BytePath[], options: IOOptions): Promise<calls.DigestResult["digests"]> => {
     const result = (await channel.call("digest", { step: name, paths } satisfies calls.DigestParams, { signal: options.signal })) as calls.DigestResult;
     return result.digests.map((digest) => parseDigest(digest));
@@ -249,23 +250,39 @@ function outcomeOf(
   return {
     exitCode: end.exitCode,
     ...(end.signal === undefined ? {} : { signal: end.signal }),
-    losses,
+    losses: told,
     reader,
-    changes: async (options = {}) =>
-      await findChanges(jsonLines(outputOf(channel, "list", { step: name } satisfies calls.ListParams, options.signal)) as AsyncIterable<UpperEntry[]>, {
-        tree: step.tree,
-        treeReader: step.treeReader,
-        snapshot: name,
-        signal: options.signal,
-        digests: (paths) => digests(paths, options),
-        devices: helper.ids === "real",
-        ...(helper.ids === "one" ? { owner: step.user } : {}),
-      }),
+    changes: async (options = {}) => {
+      const setId: BytePath[] = [];
+      const changes = await findChanges(
+        jsonLines(outputOf(channel, "list", { step: name } satisfies calls.ListParams, options.signal)) as AsyncIterable<UpperEntry[]>,
+        {
+          tree: step.tree,
+          treeReader: step.treeReader,
+          snapshot: name,
+          signal: options.signal,
+          digests: (paths) => digests(paths, options),
+          devices: helper.ids === "real",
+          ...(helper.ids === "one" ? { owner: step.user, onSetId: (path) => setId.push(path) } : {}),
+        },
+      );
+      if (setId.length > 0) told.push(setIdLoss(setId, step.user));
+      return changes;
+    },
     keep: async (diffID) => {
       await channel.call("keep", { step: name, name: snapshotName([...step.layers.map((layer) => layer.diffID), diffID]) } satisfies calls.KeepParams);
     },
     [Symbol.asyncDispose]: release,
   };
+}
+
+const NAMED_AT_MOST = 8;
+
+/** Of calls that give files away nothing is known but that they succeeded. */
+function setIdLoss(paths: readonly BytePath[], { uid, gid }: RunStep["user"]): string {
+  const named = paths.slice(0, NAMED_AT_MOST).map((path) => `/${displayPath(path)}`);
+  const more = paths.length > named.length ? ` and ${paths.length - named.length} more` : "";
+  return `set-id programs act for ${uid}:${gid}, and grant more than was asked if that was another owner's: ${named.join(" ")}${more}`;
 }
 
 function pathOf(ref: ContentRef, snapshot: string): BytePath {

@@ -130,6 +130,16 @@ describeRungs("a step", (rung) => {
     expect(listing).toEqual(["added f: fifo 644 0:0"]);
   });
 
+  it("names the set-id programs that a step made, where their owners are not known", async () => {
+    await using outcome = await rung.runner.run(
+      shellStep(rung.root, "mkdir /o; chmod 2775 /o; echo > /o/p; chown 5:6 /o/p; chmod 4711 /o/p; echo > /o/q; chmod 2755 /o/q"),
+    );
+    const paths = Array.from((await outcome.changes()).changes, ({ path }) => path);
+    expect(paths).toEqual(["o", "o/p", "o/q"]);
+    const found = outcome.losses.filter((loss) => loss.includes("set-id programs"));
+    expect(found).toEqual(one ? ["set-id programs act for 0:0, and grant more than was asked if that was another owner's: /o/p /o/q"] : []);
+  });
+
   it("runs exec form, by PATH and by path, and tells what cannot be executed", async () => {
     const named = await rung.run("", { args: ["echo", "a  b", "$HOME"], env: ["PATH=/nowhere:/bin"] });
     expect(named.stdout).toBe("a  b $HOME\n");

@@ -78,7 +78,7 @@ export interface RunOutcome extends AsyncDisposable {
    * last, with the diffID of the layer written from `changes()`; contents can't be read after.
    */
   keep(diffID: DiffID): Promise<void>;
-  /** What this rung could not do as Docker would, one sentence each (e.g. owners flattened). */
+  /** What this rung could not do as Docker would, one sentence each (e.g. owners flattened); what `changes()` finds of that is added by it. */
   readonly losses: readonly string[];
 }
 

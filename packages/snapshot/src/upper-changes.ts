@@ -15,6 +15,8 @@ export interface ChangeFinder extends IOOptions {
   readonly devices: boolean;
   /** With one id, what is new belongs to this user, and what was there keeps the owner it had. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Told of files that have become set-user-id or set-group-id, where what owner was meant by that is not known. */
+  readonly onSetId?: (path: BytePath) => void;
   /** sha256 of changed files, in order. */
   digests(paths: readonly BytePath[]): Promise<readonly Digest[]>;
 }
@@ -23,6 +25,8 @@ interface Candidate {
   readonly entry: Entry;
   readonly before: Entry;
 }
+
+const SET_IDS = 0o6000;
 
 /** Files whose digests are asked for at once. */
 const BATCH = 500;
@@ -45,6 +49,8 @@ export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[
       const node = found.inode === undefined ? nextNode++ : (nodes.get(found.inode) ?? nextNode++);
       if (found.inode !== undefined) nodes.set(found.inode, node);
       const entry = entryOf(found, { before, node, finder });
+      if (finder.owner !== undefined && entry.type === "file" && (entry.mode & SET_IDS & ~(before?.type === "file" ? before.mode : 0)) !== 0)
+        finder.onSetId?.(found.path);
       if (before === undefined) changes.push({ kind: "added", path: found.path, entry });
       else if (!sameMetadata(before, entry)) changes.push({ kind: "modified", path: found.path, entry });
       else if (entry.type === "file" && entry.size > 0) equal.push({ entry, before });

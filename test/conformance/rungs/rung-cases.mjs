@@ -18,6 +18,7 @@ export const SMALL_CASES = [
   { name: "a directory renamed", dockerfile: "RUN mv /srv/dir /srv/moved && mv /srv/moved/deep /srv/deep" },
   { name: "links", dockerfile: "RUN ln -s ../etc/motd /srv/up && ln -sf nowhere /srv/link && ln /etc/motd /srv/hard && ln /srv/hard /srv/hard2" },
   { name: "half of a hardlink written", dockerfile: RUN("ln /srv/dir/deep/file /srv/twin", "echo changed > /srv/twin.new && mv /srv/twin.new /srv/twin") },
+  { name: "half of a hardlink written in place", dockerfile: RUN("ln /srv/dir/deep/file /srv/twin", "echo more >> /srv/twin", "chmod 4755 /srv/twin") },
   {
     name: "fifos, and names of every kind",
     dockerfile: "RUN mkfifo /srv/fifo && touch '/srv/a b' '/srv/-x' \"/srv/$(printf '\\303\\244')\" \"/srv/$(printf '\\377')\" '/srv/.wh-x'",

@@ -73,12 +73,12 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
   for (const stream of ["stdout", "stderr"] as const) tell(stream, printed[stream].end());
   try {
     if (outcome.exitCode !== 0) throw failure(vertex, outcome, tail.lines());
+    const changes = await outcome.changes(scope.io);
     for (const loss of outcome.losses) {
       // what a sandbox can't do it can't do in any step
       if (!execution.toldLosses.has(loss)) events.note(loss);
       execution.toldLosses.add(loss);
     }
-    const changes = await outcome.changes(scope.io);
     return {
       changes,
       reader: outcomeReader(outcome, execution.layerReader),
