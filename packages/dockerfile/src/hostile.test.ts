@@ -17,6 +17,8 @@ const hostile: readonly (readonly [string, string])[] = [
   ["heredocs without an end", `RUN <<A\n`.repeat(count)],
   ["one heredoc", `COPY <<-A /\n${"\tx\n".repeat(size / 3 - 10)}A\n`],
   ["<", `RUN ${"<".repeat(size)}`],
+  ["<< apart from a name", `RUN ${"<< ".repeat(size / 3)}`],
+  ["directives", "# syntax=x\n".repeat(size / 11)],
   ["digits", `RUN ${"1".repeat(size)}<<A`],
   ["quotes", `RUN ${"'\"".repeat(size / 2)}<<`],
   ["brackets", `CMD ${"[".repeat(size)}`],
