@@ -1,12 +1,12 @@
 // Builds cases on one rung and writes, as JSON, how each ended; each result is a tar in the output folder.
-//   node build-cases.mjs VARVE-INDEX SMALL|DEBIAN RUNG HOME CONTEXTS OUT
+//   node build-cases.mjs VARVE-INDEX SMALL|DEBIAN|PREDICTED RUNG HOME CONTEXTS OUT
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DEBIAN_CASES, SMALL_CASES } from "./rung-cases.mjs";
+import { DEBIAN_CASES, PREDICTED_CASES, SMALL_CASES } from "./rung-cases.mjs";
 
 const [index, which, sandbox, home, contexts, out] = process.argv.slice(2);
 const { build } = await import(index);
-const cases = which === "DEBIAN" ? DEBIAN_CASES : SMALL_CASES;
+const cases = { SMALL: SMALL_CASES, DEBIAN: DEBIAN_CASES, PREDICTED: PREDICTED_CASES }[which];
 process.env.TOKEN_OF_RUNGS = "s3cr3t-value";
 await mkdir(out, { recursive: true });
 // bases are named contexts, built into the store by whoever runs the cases

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createWorkspace, runProgram, type Outcome, type Workspace } from "../../e2e/varve.ts";
+import { createWorkspace, runProgram, VARVE, type Outcome, type Workspace } from "../../e2e/varve.ts";
 import { type ListedEntry, listTar } from "./listing.ts";
 import type { RungSuite } from "./rung-suite.ts";
-import { SMALL_SUITE } from "./small-suite.ts";
+import { PREDICTED_SUITE, SMALL_SUITE } from "./small-suite.ts";
 
 const INDEX = fileURLToPath(new URL("../../../packages/cli/dist/index.js", import.meta.url));
 const BUILD_CASES = fileURLToPath(new URL("build-cases.mjs", import.meta.url));
@@ -135,6 +135,44 @@ function describeTree(
     .toSorted();
 }
 
+/** Asks doctor on rungs of the core what it predicts for each case, and builds them. */
+export function describePredictions(): void {
+  describeWithTools(["busybox", ...TOOLS], "what doctor predicts", () => {
+    let space: Workspace;
+    let reference: Built;
+    beforeAll(async () => {
+      space = await createWorkspace();
+      await PREDICTED_SUITE.makeContexts(space);
+      await space.files("predicted", { Dockerfile: PREDICTED_SUITE.cases.map(({ dockerfile }) => dockerfile).join("") });
+      for (const path of [space.root, join(space.root, "contexts")]) await chmod(path, 0o755);
+      reference = await buildIn(space, PREDICTED_SUITE, PLACES[0] as Place);
+    }, 300_000);
+    afterAll(async () => {
+      await space?.[Symbol.asyncDispose]();
+    });
+
+    const places = PLACES.filter(
+      ({ rung, as }) => (rung === "namespace" || rung === "proot") === (as === "user") && ["namespace", "chroot", "proot"].includes(rung),
+    );
+    test.each(places)("comes true: $title", { timeout: 300_000 }, async (place) => {
+      const built = await buildIn(space, PREDICTED_SUITE, place);
+      const args = [VARVE, "doctor", "--json", "--sandbox", place.rung, join(space.root, "predicted")];
+      const { stdout } = await runAs(place.as, space.root, args, join(space.root, `${place.rung}-${place.as}`, "home"));
+      const { steps } = (
+        JSON.parse(stdout) as { readonly dockerfile: { readonly steps: readonly { readonly problems: readonly { readonly kind: string }[] }[] } }
+      ).dockerfile;
+      for (const [at, { name }] of PREDICTED_SUITE.cases.entries()) {
+        const kinds = steps[at]?.problems.map(({ kind }) => kind) ?? [];
+        const [wanted = new Map<string, ListedEntry>(), found] = [reference.trees[at], built.trees[at]];
+        const lines = (tree: typeof wanted): string[] => describeTree(tree, wanted, { anyOwner: false, isApart: () => false });
+        const end = found === undefined ? "fails" : lines(found).join("\n") === lines(wanted).join("\n") ? "same" : "differs";
+        const expected = ["fails", "differs", "may differ"].find((kind) => kinds.includes(kind)) ?? "same";
+        if (expected !== "may differ") expect(`${name}: ${end}`).toBe(`${name}: ${expected}`);
+      }
+    });
+  });
+}
+
 async function buildIn(space: Workspace, suite: RungSuite, place: Place): Promise<Built> {
   const directory = join(space.root, `${place.rung}-${place.as}`);
   const out = join(directory, "out");
@@ -149,8 +187,8 @@ async function buildIn(space: Workspace, suite: RungSuite, place: Place): Promis
   return { ends, trees };
 }
 
-function runAs(as: Place["as"], root: string, command: readonly string[]): Promise<Outcome> {
-  const env = { HOME: root };
+function runAs(as: Place["as"], root: string, command: readonly string[], home?: string): Promise<Outcome> {
+  const env = { HOME: root, ...(home === undefined ? {} : { VARVE_HOME: home }) };
   if (as === "root") return runProgram(process.execPath, command, { env });
   if (as === "user") {
     const ids = ["--reuid=1000", "--regid=1000", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];

@@ -17,3 +17,6 @@ export const SMALL_CASES: readonly RungCase[];
 
 /** On a Debian base `debian`. */
 export const DEBIAN_CASES: readonly RungCase[];
+
+/** On `bb`: what rungs differ in, or may. */
+export const PREDICTED_CASES: readonly RungCase[];

@@ -166,3 +166,19 @@ RUN ls -A /etc/apt/auth.conf.d > /names-after && test ! -e /run/secrets`,
 RUN rm -f /late /later; sleep 1.2; test ! -e /late && test ! -e /later`,
   },
 ].map((one) => ({ ...one, dockerfile: `FROM debian\n${one.dockerfile}\n` }));
+
+/** On the busybox base: what rungs differ in, or may; one RUN each. */
+export const PREDICTED_CASES = [
+  { name: "nothing", dockerfile: "RUN echo 1 > /one" },
+  { name: "an owner", dockerfile: "RUN mkdir /d && chown 7:8 /d" },
+  { name: "a device", dockerfile: "RUN mknod /n c 1 3" },
+  { name: "a fifo", dockerfile: "RUN mknod /n p" },
+  { name: "another user", dockerfile: "USER 5:6\nRUN echo x 2>/dev/null >> /etc/passwd || echo refused > /tmp/refused" },
+  { name: "no network", dockerfile: "RUN --network=none true" },
+  { name: "the host name", dockerfile: "RUN hostname > /name" },
+  { name: "/proc", dockerfile: "RUN cat /proc/version > /dev/null" },
+  { name: "descriptors", dockerfile: "RUN exec 5< /etc/motd; cat /dev/fd/5 > /five" },
+  { name: "a small tmpfs", dockerfile: "RUN --mount=type=tmpfs,target=/t,size=1m dd if=/dev/zero of=/t/x bs=1M count=3 2>/dev/null || echo full > /full" },
+  { name: "a read-only mount", dockerfile: "RUN --mount=target=/c echo x 2>/dev/null > /c/given || echo refused > /refused" },
+  { name: "a read-only cache", dockerfile: "RUN --mount=type=cache,target=/c,ro touch /c/x 2>/dev/null || echo refused > /refused" },
+].map((one) => ({ ...one, dockerfile: `FROM bb\n${one.dockerfile}\n` }));

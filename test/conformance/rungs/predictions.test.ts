@@ -1,0 +1,3 @@
+import { describePredictions } from "./describe-rungs.ts";
+
+describePredictions();
