@@ -28,6 +28,10 @@ let machines = 0;
 const kaniko = async (args: readonly string[], input?: Uint8Array): Promise<Outcome> =>
   space.ok(["kaniko", ...args], { env: { VARVE_HOME: join(space.root, `machine-${machines++}`) }, ...(input === undefined ? {} : { input }) });
 
+it.each(["version", "--version"])("%s tells varve's own", async (word) => {
+  expect((await kaniko([word])).stdout).toMatch(/^\d+\.\d+\.\d+\S*\n$/);
+});
+
 it("builds, pushes and writes the digests as the executor did", async () => {
   const [digest, name, tagged] = ["digest", "name", "tagged"].map((file) => join(space.root, file));
   await kaniko([

@@ -9,6 +9,7 @@ import { type KanikoArguments, parseKanikoArguments } from "../kaniko/kaniko-arg
 import { kanikoOptions } from "../kaniko/kaniko-options.ts";
 import { createProgress } from "../progress/progress.ts";
 import type { Session } from "../session.ts";
+import { readVersion } from "../version.ts";
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "panic"];
 
@@ -16,6 +17,11 @@ const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "panic"];
 export async function kanikoCommand(session: Session, argv: readonly string[]): Promise<number> {
   if (argv.includes("--help") || argv.includes("-h")) {
     session.print(help());
+    return EXIT.ok;
+  }
+  const [word] = argv;
+  if (argv.length === 1 && (word === "version" || word === "--version")) {
+    session.print(`${readVersion()}\n`);
     return EXIT.ok;
   }
   const flags = parseKanikoArguments(argv);
