@@ -79,6 +79,9 @@ it("warns while it builds, and fails where the file says error=true", async () =
   expect(lenient.stderr).toContain("StageNameCasing: Stage name 'Base' should be lowercase (line 1)");
   const strict = await space.varve(["build", "-f", `${context}/strict.Dockerfile`, context]);
   expect(strict.stderr).toContain("lint violation found for rules: WorkdirRelativePath [PLAN_CHECK_FAILED]");
+  expect(strict.stderr).toContain("hint: the file says check=error=true");
+  const argument = await space.varve(["build", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=error=true", context]);
+  expect(argument.stderr).toContain("hint: the build argument BUILDKIT_DOCKERFILE_CHECK says error=true");
   expect(strict.code).toBe(1);
 });
 

@@ -461,6 +461,12 @@ describe("failures", () => {
     expect(error).toMatchObject({ code, source: { text: dockerfile, range: { start: { line: dockerfile.split("\n").length } } } });
   });
 
+  test("of several sources the one that is missing is pointed at", async () => {
+    await put({ a: "A" });
+    const error = await failureOf(run("FROM scratch\nCOPY a b a /x/"));
+    expect(error).toMatchObject({ code: "BUILD_COPY_SOURCE_NOT_FOUND", source: { range: { start: { line: 2, column: 8 }, end: { line: 2, column: 9 } } } });
+  });
+
   test("a missing Dockerfile is BUILD_DOCKERFILE_NOT_FOUND", async () => {
     const error = await failureOf(build({ context, home }));
     expect(error).toMatchObject({ code: "BUILD_DOCKERFILE_NOT_FOUND" });

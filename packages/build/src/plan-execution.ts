@@ -70,7 +70,7 @@ async function startVertex(
   if (vertex.kind === "context") return { kind: "context", context: await execution.context(vertex.name) };
   const events = scope.events.step(`${scope.prefix}${vertex.id}`, vertex.title);
   try {
-    const result = await carryOut({ execution, events, io: { signal: execution.signal }, isAwaited }, vertex, inputs);
+    const result = await carryOut({ execution, events, io: { signal: execution.signal }, isAwaited, dockerfile: scope.dockerfile }, vertex, inputs);
     if (result.kind === "stack" && result.cached === true) events.cached();
     else events.done();
     return result;

@@ -3,7 +3,7 @@ const PART = /(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/y;
 /** Largest signed 64-bit integer, where Go's durations end. */
 const LARGEST = 2 ** 63;
 
-/** Reads a Go duration (`1m30s`, `1.5h`, `0`) as nanoseconds; `undefined` when it is none. */
+/** Reads a Go duration (`1m30s`, `1.5h`, `0`) as nanoseconds; `undefined` when it is none, Infinity when it is one past Go's. */
 export function parseDuration(text: string): number | undefined {
   const sign = text.startsWith("-") ? -1 : 1;
   const body = text.replace(/^[-+]/, "");
@@ -16,5 +16,5 @@ export function parseDuration(text: string): number | undefined {
     if (match === null) return undefined;
     total += Math.trunc(Number(match[1]) * (UNITS[match[2] ?? ""] ?? Number.NaN));
   }
-  return total < LARGEST ? sign * total : undefined;
+  return sign * (total < LARGEST ? total : Number.POSITIVE_INFINITY);
 }

@@ -103,6 +103,16 @@ describe("printDockerfile", () => {
   });
 });
 
+test("collected errors have a place and no stack", () => {
+  const before = Error.stackTraceLimit;
+  const { errors } = parseDockerfileTolerant("FROM a\nBOGUS\nENV\n");
+  expect(errors.map(({ source, stack }) => [source?.range.start.line, /\n\s+at /.test(stack ?? "")])).toEqual([
+    [2, false],
+    [3, false],
+  ]);
+  expect(Error.stackTraceLimit).toBe(before);
+});
+
 test.each<[string, number | undefined]>([
   ["0", 0],
   ["1ns", 1],
@@ -121,7 +131,8 @@ test.each<[string, number | undefined]>([
   ["1d", undefined],
   ["1s ", undefined],
   ["1e3s", undefined],
-  ["3000000h", undefined],
+  ["3000000h", Number.POSITIVE_INFINITY],
+  ["-3000000h", Number.NEGATIVE_INFINITY],
 ])("duration %j", (source, expected) => {
   expect(parseDuration(source)).toBe(expected);
 });

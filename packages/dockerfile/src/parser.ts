@@ -38,8 +38,14 @@ export function parseDockerfile(text: string, options: ParseOptions = {}): Docke
 /** Parses a Dockerfile for an editor: errors are collected, never thrown, and parsing goes on with the next instruction. */
 export function parseDockerfileTolerant(text: string, options: ParseOptions = {}): TolerantResult {
   const errors: VarveError[] = [];
-  const dockerfile = parse(text, options, (error) => errors.push(error));
-  return { dockerfile, errors };
+  // a stack costs as much as the rest of an error, there may be one a line, and what is wrong is in the text
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return { dockerfile: parse(text, options, (error) => errors.push(error)), errors };
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /**

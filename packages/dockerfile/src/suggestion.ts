@@ -6,8 +6,11 @@ function nearest(word: string, candidates: readonly string[]): string | undefine
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
+    // the distance is at least the difference of the lengths
+    if (Math.abs(candidate.length - wanted.length) >= bestDistance) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());
-    if (distance >= bestDistance) continue;
+    // with no letter in common it is another word
+    if (distance >= bestDistance || distance >= Math.max(wanted.length, candidate.length)) continue;
     best = candidate;
     bestDistance = distance;
   }

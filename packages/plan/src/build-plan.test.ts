@@ -170,6 +170,7 @@ describe("stages", () => {
 
   it("hints at the stage that was meant", () => {
     expect(renderDiagnostic(refusal("FROM base AS build", { target: "biuld" }))).toContain("hint: did you mean build?");
+    expect(renderDiagnostic(refusal("FROM base AS a", { target: "0" }))).toContain("hint: a target is named, not counted: the stages are a");
   });
 
   it("wants the config of every base", () => {

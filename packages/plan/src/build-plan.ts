@@ -72,13 +72,14 @@ export function checkBuild(
 /** Throws PLAN_CHECK_FAILED when there are warnings and the file's `check` directive makes them errors. */
 export function refuseWarnings(dockerfile: Dockerfile, { buildArgs }: Pick<PlanOptions, "buildArgs">, warnings: readonly Warning[]): void {
   const [first] = warnings;
-  if (first === undefined || !checkOptionsOf(dockerfile, ownValue(buildArgs, CHECK_ARG)).error) return;
+  const given = ownValue(buildArgs, CHECK_ARG);
+  if (first === undefined || !checkOptionsOf(dockerfile, given).error) return;
   const rules = [...new Set(warnings.map(({ rule }) => rule))].toSorted().join(", ");
   throw planError(
     "PLAN_CHECK_FAILED",
     `lint violation found for rules: ${rules}`,
     { dockerfile, range: first.range },
-    { hint: "the file says check=error=true" },
+    { hint: given === undefined ? "the file says check=error=true" : `the build argument ${CHECK_ARG} says error=true` },
   );
 }
 

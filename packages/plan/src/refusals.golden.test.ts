@@ -6,6 +6,11 @@ import { refusal } from "./plan-case.fixture.ts";
 // what BuildKit refuses in parser, instructions and dockerfile2llb, a text a message; each must name a place and what to do
 const INSTRUCTIONS: readonly string[] = [
   "BOGUS",
+  'CMD["a"]',
+  "RUN\u00a0x",
+  "R\0U\0N\0 x",
+  "HEALTHCHECK --retries=99999999999 CMD x",
+  "HEALTHCHECK --interval=9999999h CMD x",
   "ENV",
   "ENV a",
   "ENV =b",

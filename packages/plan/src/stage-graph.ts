@@ -69,7 +69,9 @@ function findTarget({ naming, nodes, stages, named }: Draft): StageNode {
   const found = named.get(target.toLowerCase());
   if (found !== undefined) return found;
   const names = [...named.keys()];
-  const hint = didYouMean(target, names) ?? (names.length === 0 ? "no stage has a name; write FROM image AS name" : `the stages are ${names.join(", ")}`);
+  const numbered = /^\d+$/.test(target) && names.length > 0 ? `a target is named, not counted: the stages are ${names.join(", ")}` : undefined;
+  const hint =
+    numbered ?? didYouMean(target, names) ?? (names.length === 0 ? "no stage has a name; write FROM image AS name" : `the stages are ${names.join(", ")}`);
   // no line of the Dockerfile is at fault
   throw new VarveError("PLAN_UNKNOWN_STAGE", `target stage ${JSON.stringify(target)} could not be found`, { hint });
 }

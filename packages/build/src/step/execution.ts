@@ -1,3 +1,4 @@
+import type { Dockerfile } from "@varve/dockerfile";
 import type { Codec } from "@varve/archive";
 import type { CacheBackend } from "@varve/cache";
 import type { BuildContext, RemoteMemory } from "@varve/context";
@@ -75,6 +76,8 @@ export interface StepScope {
   readonly io: IOOptions;
   /** Whether another step goes on from the result. */
   readonly isAwaited: boolean;
+  /** What errors about a word of it point into. */
+  readonly dockerfile: Dockerfile;
 }
 
 /** Registers the layers of a stack, so that contents can be read out of them. */

@@ -1,10 +1,12 @@
 import { type BytePath, ROOT, toBytePath } from "@varve/bytes";
 import { httpFile } from "@varve/context";
+import { isVarveError } from "@varve/errors";
 import type { Entry } from "@varve/layer";
 import type { Digest } from "@varve/oci";
 import type { TransferSource, TransferVertex } from "@varve/plan";
 import { digestSelection } from "../copy/selection-digest.ts";
 import type { Selected } from "../copy/selection.ts";
+import { atSource } from "../source-error.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
 import { MADE_TIME } from "./made-time.ts";
 import { combined, isUnset, type TransferInput } from "./transfer-input.ts";
@@ -17,7 +19,7 @@ const NOTHING = (): Promise<void> => Promise.resolve();
 export async function openTransferSource(scope: StepScope, vertex: TransferVertex, source: TransferSource, from: VertexResult): Promise<TransferInput> {
   switch (source.kind) {
     case "path":
-      return pathInput(scope, vertex, source.pattern, from);
+      return pathInput(scope, vertex, source, from);
     case "inline":
       return inlineInput(source.name, source.content);
     case "http":
@@ -27,12 +29,22 @@ export async function openTransferSource(scope: StepScope, vertex: TransferVerte
   }
 }
 
-async function pathInput(scope: StepScope, vertex: TransferVertex, pattern: string, from: VertexResult): Promise<TransferInput> {
+type PathSource = Extract<TransferSource, { readonly kind: "path" }>;
+
+async function pathInput(scope: StepScope, vertex: TransferVertex, { pattern, range }: PathSource, from: VertexResult): Promise<TransferInput> {
   const unpack = vertex.unpack ?? vertex.kind === "add";
-  const { digest, selected } = selectContent(scope, from, pattern, { parents: vertex.parents, exclude: vertex.exclude, owner: isUnset(vertex.chown) });
+  const content = selectContent(scope, from, pattern, { parents: vertex.parents, exclude: vertex.exclude, owner: isUnset(vertex.chown) });
   const readers = from.kind === "context" ? [from.context.reader] : [];
+  const pointing =
+    <T>(work: () => Promise<T>) =>
+    (): Promise<T> =>
+      work().catch((error: unknown) => {
+        // the one word of several that is not there
+        throw isVarveError(error, "BUILD_COPY_SOURCE_NOT_FOUND") ? atSource(error, scope.dockerfile, range) : error;
+      });
+  const digest = pointing(content.digest);
   const find = unpack ? async (): Promise<Digest> => combined("unpack", await digest()) : digest;
-  return { selected, unpack, readers, digest: find, [Symbol.asyncDispose]: NOTHING };
+  return { selected: pointing(content.selected), unpack, readers, digest: find, [Symbol.asyncDispose]: NOTHING };
 }
 
 function inlineInput(name: string, content: string): TransferInput {

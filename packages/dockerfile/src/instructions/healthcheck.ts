@@ -36,6 +36,8 @@ function durations(context: InstructionContext, flags: FlagSet): Pick<Healthchec
     const at = flags.token(name);
     if (text === undefined || text === "" || at === undefined) return {};
     const value = parseDuration(text);
+    if (value === Number.POSITIVE_INFINITY)
+      fail(context, `--${name} ${shortened(text)} is too long`, { at, code: "DOCKERFILE_FLAG", hint: "durations end at 292 years, 2562047h" });
     if (value === undefined)
       fail(context, `--${name} ${JSON.stringify(text)} is no duration`, { at, code: "DOCKERFILE_FLAG", hint: "write a number with a unit, as 30s or 1m30s" });
     if (value !== 0 && value < SHORTEST)
@@ -51,9 +53,15 @@ function retries(context: InstructionContext, flags: FlagSet): Pick<HealthcheckI
   if (text === undefined || text === "" || at === undefined) return {};
   const value = /^[-+]?\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 0 && value <= MOST_RETRIES) return { retries: value };
+  if (value > MOST_RETRIES)
+    fail(context, `--retries ${shortened(text)} is too large`, { at, code: "DOCKERFILE_FLAG", hint: `write at most ${MOST_RETRIES}, or 0 for the default` });
   fail(context, `--retries ${JSON.stringify(text)} is not a whole number from 0 on`, {
     at,
     code: "DOCKERFILE_FLAG",
     hint: "write --retries=3, or 0 for the default",
   });
+}
+
+function shortened(text: string): string {
+  return text.length <= 40 ? text : `${text.slice(0, 37)}...`;
 }
