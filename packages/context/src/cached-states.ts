@@ -145,9 +145,9 @@ export class CachedStates {
     return this.#length++;
   }
 
-  /** Makes room for as many rows again. */
+  /** Makes room for more rows; as many again when it was full. */
   #setPlaces(): void {
-    this.#places = new Uint32Array(2 ** Math.ceil(Math.log2(2 * this.#length + 64)) * 2);
+    this.#places = new Uint32Array(2 ** Math.ceil(Math.log2(2 * this.#length + 64)));
     for (let row = 0; row < this.#length; row++) {
       const { states } = this.#chunk(row);
       const at = FIELDS * (row & MASK);
