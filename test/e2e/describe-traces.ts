@@ -90,7 +90,6 @@ function describeRungs(rungs: readonly Tried[]): void {
       await space.files("app", {
         Dockerfile: `FROM base\nRUN ${mounts} grep -q hunter /run/secrets/s; setsid sleep ${marker} & sh -c 'sleep ${marker}' & ${waiting}\n`,
       });
-      const mountsBefore = readFileSync("/proc/self/mountinfo", "utf8");
       const outcome = await build("app", ({ pid }) => {
         if (!("signal" in how)) return;
         const timer = setInterval(() => {
@@ -102,7 +101,7 @@ function describeRungs(rungs: readonly Tried[]): void {
       });
       expect(outcome.code, outcome.stderr).toBe(code);
       await expect.poll(() => running(marker), { timeout: 20_000, interval: 50 }).toEqual([]);
-      expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(mountsBefore);
+      expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(space.root);
       expect(outcome.stderr + outcome.stdout).not.toContain(SECRET);
       const left = filesWith(SECRET, MEMORY).map((file) => dirname(file));
       const isKilled = code === null;
