@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Image, loadArchive, openImage, writeOciLayout } from "@varve/image";
 import { openStore, type Store } from "@varve/store";
-import { findTool } from "@varve/testkit";
+import { findTool, hasTool } from "@varve/testkit";
 import { storeBase } from "./golden-base.ts";
 
 const run = promisify(execFile);
@@ -35,8 +35,13 @@ export interface DockerBench extends AsyncDisposable {
   readonly docker: DockerDaemon;
 }
 
-/** Programs a daemon needs. */
-export const DOCKER_TOOLS = ["dockerd", "docker", "containerd", "runc"] as const;
+/** Programs a daemon needs; Debian's docker.io and containerd have them, unpacked anywhere in PATH. */
+const TOOLS = ["dockerd", "docker", "containerd", "containerd-shim-runc-v2", "runc", "skopeo", "busybox"] as const;
+
+/** What is missing here for a daemon: it is too much to be asked of every machine. */
+export function missingForDocker(): readonly string[] {
+  return [...TOOLS.filter((tool) => !hasTool(tool)), ...(process.getuid?.() === 0 ? [] : ["root"])];
+}
 
 /** Starts a daemon that keeps all it has in a folder and has no network of its own. Needs root. */
 async function startDockerDaemon(folder: string): Promise<DockerDaemon> {

@@ -69,11 +69,12 @@ export function parsePatterns(patterns: readonly string[]): IgnoreMatcher {
   return createMatcher(
     patterns.flatMap((text, index): CompiledRule[] => {
       const trimmed = text.trim();
-      const negated = trimmed.startsWith("!");
-      const bare = negated ? trimmed.slice(1) : trimmed;
-      const cleaned = cleanPattern(bare);
-      if (isNothing(trimmed)) throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
-      if (trimmed === "" || bare.startsWith("/") || cleaned === undefined) return [];
+      // cleaned before the `!` is looked for
+      const whole = trimmed.startsWith("/") ? undefined : cleanPattern(trimmed);
+      const negated = whole?.startsWith("!") === true;
+      const cleaned = negated ? whole?.slice(1) : whole;
+      if (cleaned === "") throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
+      if (cleaned === undefined || cleaned.startsWith("/")) return [];
       const pattern = compileIgnorePattern(cleaned);
       if (pattern === undefined) throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
       return [{ text: trimmed, line: index + 1, negated, pattern }];
@@ -167,7 +168,9 @@ function parseRules(text: string, file: string): CompiledRule[] {
 
 /** A `!` before nothing, or before the root. */
 function isNothing(pattern: string): boolean {
-  return /^!\s*\/*$/.test(pattern);
+  if (!pattern.startsWith("!")) return false;
+  const rest = pattern.slice(1).trim();
+  return (rest === "" || rest.startsWith("/")) && rest.split("/").every((part) => part === "" || part === ".");
 }
 
 function shownPattern(pattern: string): string {
