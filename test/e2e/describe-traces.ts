@@ -144,10 +144,18 @@ function killTree(pid: number): void {
     for (const { pid: child, parent } of processes()) {
       if (!stopped.has(parent) || stopped.has(child)) continue;
       stopped.add(child);
-      process.kill(child, "SIGSTOP");
+      send(child, "SIGSTOP");
     }
   }
-  for (const one of stopped) process.kill(one, "SIGKILL");
+  for (const one of stopped) send(one, "SIGKILL");
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it ended with the first process of its namespace
+  }
 }
 
 function filesWith(text: string, folder: string): string[] {
