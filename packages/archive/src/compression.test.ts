@@ -175,7 +175,7 @@ describe("decompress", () => {
 
   test("what it is told it doesn't look for", async () => {
     const member = gzipSync("hello");
-    expect(await collect(decompress(streamOf(member), "none"))).toEqual(new Uint8Array(member));
+    expect(Buffer.from(await collect(decompress(streamOf(member), "none")))).toEqual(member);
     await expect(collect(decompress(streamOf(Buffer.from("hello")), "gzip"))).rejects.toThrow(
       expect.objectContaining({ code: "ARCHIVE_MALFORMED_COMPRESSION" }),
     );

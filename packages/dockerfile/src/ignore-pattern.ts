@@ -1,3 +1,4 @@
+import { compileCommonPattern } from "./common-pattern.ts";
 import { DIRECTORIES, parseGoRegexp } from "./go-regexp.ts";
 import { isGlob } from "./glob.ts";
 import { createAutomaton, literal, type PathAutomaton, type PatternElement } from "./path-automaton.ts";
@@ -15,6 +16,15 @@ const EVERYTHING: PatternElement = { kind: "many", test: () => true };
  * `filepath.Match`, and is then a plain text, a prefix, a suffix or a regular expression of Go's. `undefined` when its syntax is wrong.
  */
 export function compileIgnorePattern(pattern: string): IgnorePattern | undefined {
+  const automaton = compileAutomaton(pattern);
+  const common = automaton === undefined ? undefined : compileCommonPattern(pattern);
+  if (automaton === undefined || common === undefined) return automaton;
+  // where Go's `.` stops at a line's end
+  return { ...automaton, matches: (path) => (path.includes("\n") ? automaton.matches(path) : common(path)) };
+}
+
+/** The same, of any pattern. */
+export function compileAutomaton(pattern: string): IgnorePattern | undefined {
   if (!isGlob(pattern)) return undefined;
   const { form, expression } = translate(pattern);
   if (form === "text") return createAutomaton(literals(pattern));
