@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { VarveError } from "@varve/errors";
-import { KANIKO_FLAGS, type KanikoFlag } from "./kaniko-flag.ts";
+import { KANIKO_FLAGS, type KanikoFlag, OLD_SPELLINGS } from "./kaniko-flag.ts";
 
 /** The executor's command line. */
 export interface KanikoArguments {
@@ -16,7 +16,10 @@ export interface KanikoArguments {
 export function parseKanikoArguments(argv: readonly string[]): KanikoArguments {
   const switches = new Map<string, boolean>();
   // Go takes -d=NAME too
-  const rest = argv.filter((argument) => !takeSwitch(argument, switches)).map((argument) => argument.replace(/^(-[a-z])=/, "$1"));
+  const rest = argv
+    .map((argument) => argument.replace(/^--[A-Za-z]+/, (flag) => OLD_SPELLINGS.get(flag) ?? flag))
+    .filter((argument) => !takeSwitch(argument, switches))
+    .map((argument) => argument.replace(/^(-[a-z])=/, "$1"));
   const { values, positionals } = parse(rest);
   const [positional] = positionals;
   if (positional !== undefined) throw new VarveError("CLI_USAGE", `unexpected argument ${JSON.stringify(positional)}`);

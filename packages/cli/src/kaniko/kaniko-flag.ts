@@ -36,10 +36,12 @@ export const KANIKO_FLAGS: Readonly<Record<string, KanikoFlag>> = {
   cache: { kind: "switch", does: "use what earlier builds made" },
   "cache-repo": { kind: "text", does: "keep what steps make in this repository (default: DESTINATION/cache)" },
   "cache-ttl": { kind: "text", does: "take nothing older from --cache-repo, as in 6h (default 336h)" },
-  "cache-copy-layers": { kind: "switch", does: "", without: "COPY is always cached" },
-  "cache-run-layers": { kind: "switch", does: "", without: "RUN is always cached" },
+  "cache-copy-layers": { kind: "switch", does: "", without: "COPY is cached as all steps are, and --cache=false turns that off" },
+  "cache-run-layers": { kind: "switch", does: "", without: "RUN is cached as all steps are, and --cache=false turns that off" },
   "cache-dir": { kind: "text", does: "", without: "base images are kept in the store, $VARVE_HOME" },
   "compressed-caching": { kind: "switch", does: "", without: "memory does not grow with layers" },
+  compression: { kind: "text", does: "gzip or zstd (default gzip)" },
+  "compression-level": { kind: "text", does: "how hard to compress: gzip 0 to 9, zstd 1 to 22" },
   reproducible: { kind: "switch", does: "set every time to 0, so that the same input gives the same digest" },
   insecure: { kind: "switch", does: "push over http, or without checking the certificate" },
   "insecure-pull": { kind: "switch", does: "pull over http, or without checking the certificate" },
@@ -50,6 +52,8 @@ export const KANIKO_FLAGS: Readonly<Record<string, KanikoFlag>> = {
   git: { kind: "list", does: "branch=NAME of a git context" },
   verbosity: { kind: "text", short: "v", does: "trace, debug, info, warn, error, fatal or panic (default info)" },
   "log-format": { kind: "text", does: "text, color or json" },
+  "credential-helpers": { kind: "list", does: "", without: "Docker's config.json names the helper of each registry" },
+  "azure-container-registry-config": { kind: "text", does: "", refused: "write the registry's credentials into Docker's config.json" },
   "registry-certificate": { kind: "list", does: "", refused: "point NODE_EXTRA_CA_CERTS at the authority's PEM file" },
   "registry-client-cert": { kind: "list", does: "", refused: "varve has no client certificates yet" },
   "registry-mirror": { kind: "list", does: "", refused: "name the mirror in FROM, or give a base with --build-arg" },
@@ -73,7 +77,11 @@ export const KANIKO_FLAGS: Readonly<Record<string, KanikoFlag>> = {
   "skip-unused-stages": { kind: "switch", does: "", without: "stages that the target does not need are never built" },
   "snapshot-mode": { kind: "text", does: "", without: EXACT },
   "use-new-run": { kind: "switch", does: "", without: EXACT },
-  snapshotMode: { kind: "text", does: "", without: EXACT },
-  customPlatform: { kind: "text", does: "", refused: "it is --custom-platform" },
-  tarPath: { kind: "text", does: "", refused: "it is --tar-path" },
 };
+
+/** What kaniko still takes under an older name. */
+export const OLD_SPELLINGS: ReadonlyMap<string, string> = new Map([
+  ["--snapshotMode", "--snapshot-mode"],
+  ["--customPlatform", "--custom-platform"],
+  ["--tarPath", "--tar-path"],
+]);

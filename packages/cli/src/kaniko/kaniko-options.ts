@@ -1,4 +1,4 @@
-import type { BuildOptions, CacheRepository, Output } from "@varve/build";
+import type { BuildOptions, CacheRepository, ImageForm, Output } from "@varve/build";
 import { VarveError } from "@varve/errors";
 import { formatReference, parseReference } from "@varve/oci";
 import { parseAssignments } from "../options/key-values.ts";
@@ -53,12 +53,27 @@ function outputsOf(flags: KanikoArguments, to: { readonly destinations: readonly
   const names = to.destinations;
   const tar = flags.text("tar-path");
   const layout = flags.text("oci-layout-path");
-  const form = flags.on("reproducible") ? { form: { rewriteTimestamp: true } } : {};
+  const form = formOf(flags);
   return [
     { type: "image", names, push: to.push, ...form },
     ...(tar === undefined ? [] : [{ type: "docker", dest: tar, tar: true, names, ...form } as const]),
     ...(layout === undefined ? [] : [{ type: "oci", dest: layout, tar: false, names, ...form } as const]),
   ];
+}
+
+function formOf(flags: KanikoArguments): { readonly form?: ImageForm } {
+  const compression = flags.text("compression");
+  const level = flags.text("compression-level");
+  if (compression !== undefined && compression !== "gzip" && compression !== "zstd") {
+    throw new VarveError("CLI_USAGE", `--compression ${JSON.stringify(compression)} is neither gzip nor zstd`);
+  }
+  if (level !== undefined && !/^\d{1,2}$/.test(level)) throw new VarveError("CLI_USAGE", `--compression-level ${JSON.stringify(level)} is no number`);
+  const form: ImageForm = {
+    ...(flags.on("reproducible") ? { rewriteTimestamp: true } : {}),
+    ...(compression === undefined ? {} : { compression }),
+    ...(level === undefined ? {} : { compressionLevel: Number(level) }),
+  };
+  return Object.keys(form).length === 0 ? {} : { form };
 }
 
 const WEEKS = 336 * 3600;

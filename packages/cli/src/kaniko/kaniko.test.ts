@@ -26,6 +26,14 @@ describe("the executor's command line", () => {
     expect([flags.on("cache"), flags.on("no-push"), flags.on("insecure"), flags.on("reproducible")]).toEqual([true, false, true, false]);
   });
 
+  it("may be in older spellings, and say how to compress", () => {
+    const flags = parseKanikoArguments(["--tarPath=/t", "--customPlatform", "linux/arm64", "--no-push", "--compression=zstd", "--compression-level", "3"]);
+    const { platforms, outputs } = kanikoOptions(session(), flags);
+    expect(platforms).toEqual(["linux/arm64"]);
+    expect(outputs).toContainEqual({ type: "docker", dest: "/t", tar: true, names: [], form: { compression: "zstd", compressionLevel: 3 } });
+    expect(() => kanikoOptions(session(), parseKanikoArguments(["--no-push", "--compression=xz"]))).toThrow(usage("neither gzip nor zstd"));
+  });
+
   it("tells which flags have no meaning here", () => {
     expect(parseKanikoArguments(["--single-snapshot", "--snapshot-mode=redo", "--cache"]).without).toEqual([
       "--single-snapshot has no meaning here: each instruction makes its layer, as docker build does",
