@@ -13,6 +13,10 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
   directory: "5",
   fifo: "6",
 };
+/** Of the slabs that blocks are cut from: a buffer of its own for each costs more than its bytes, and layers have millions. */
+const SLAB = 128 * TAR_BLOCK;
+let slab = new Uint8Array(SLAB);
+let used = 0;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -107,7 +111,7 @@ function splitName(name: string): { readonly prefix: string; readonly name: stri
 }
 
 function encodeBlock(header: TarHeader): Uint8Array {
-  const block = new Uint8Array(TAR_BLOCK);
+  const block = freshBlock();
   const split = splitName(header.name) ?? { prefix: "", name: header.name };
   writeText(block, FIELDS.name, split.name);
   writeText(block, FIELDS.prefix, split.prefix);
@@ -133,13 +137,23 @@ function writeDevice(block: Uint8Array, field: readonly [number, number], value:
 }
 
 function encodeExtensionBlock(header: TarHeader, size: number): Uint8Array {
-  const block = new Uint8Array(TAR_BLOCK);
+  const block = freshBlock();
   const base = header.name.replace(/\/+$/, "");
   writeText(block, FIELDS.name, `PaxHeaders.0/${base.slice(base.lastIndexOf("/") + 1)}`);
   writeOctal(block, FIELDS.mode, 0o644);
   for (const field of [FIELDS.uid, FIELDS.gid, FIELDS.mtime, FIELDS.deviceMajor, FIELDS.deviceMinor]) writeOctal(block, field, 0);
   writeOctal(block, FIELDS.size, size);
   return finishBlock(block, "x");
+}
+
+/** Zeros that nobody else has. */
+function freshBlock(): Uint8Array {
+  if (used === SLAB) {
+    slab = new Uint8Array(SLAB);
+    used = 0;
+  }
+  used += TAR_BLOCK;
+  return slab.subarray(used - TAR_BLOCK, used);
 }
 
 function finishBlock(block: Uint8Array, flag: string): Uint8Array {
