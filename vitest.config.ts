@@ -10,6 +10,8 @@ const exclude = ["**/node_modules/**", "**/dist/**", ...(long ? [] : ["**/*.long
 // tests of packages run on the source; tests of the program build it first, so that neither can see a stale build
 export default defineConfig({
   test: {
+    // vitest leaves one core free, of two: most tests wait for other programs
+    maxWorkers: "100%",
     projects: [
       { ...source, test: { ...common, name: "packages", include: [`packages/*/src/**/${pattern}`], exclude } },
       { ...source, test: { ...common, name: "repository", include: [`test/${pattern}`], exclude } },
