@@ -130,8 +130,9 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
       input: treeWriteStream(plan.stubs, undefined),
       signal,
     });
-    const mounts: SandboxMount[] = [];
-    for (const mount of plan.mounts) mounts.push(await bring(helper, name, { mount, signal }));
+    const brought = new Map<PlacedMount<StepMount>, SandboxMount>();
+    for (const mount of cachesInOrder(plan.mounts)) brought.set(mount, await bring(helper, name, { mount, signal }));
+    const mounts = plan.mounts.flatMap((mount) => brought.get(mount) ?? []);
     const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio !== "capture" } satisfies calls.RunParams, {
       signal,
       onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
@@ -141,6 +142,17 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
     await release();
     throw error;
   }
+}
+
+/** Caches by their ids, then the others: steps that each wait for a cache the other has would wait for ever. */
+function cachesInOrder(mounts: readonly PlacedMount<StepMount>[]): readonly PlacedMount<StepMount>[] {
+  const idOf = ({ shape: { source } }: PlacedMount<StepMount>): string | undefined => (source.kind === "cache" ? source.mount.id : undefined);
+  const caches = mounts.filter((mount) => idOf(mount) !== undefined);
+  return [...caches.toSorted((a, b) => compareTexts(idOf(a) ?? "", idOf(b) ?? "")), ...mounts.filter((mount) => idOf(mount) === undefined)];
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 const CONSOLE = "/dev/console";

@@ -12,6 +12,8 @@ import type { Workspace } from "./workspace.ts";
 
 /** What was made for one step's mounts and must go with it. */
 export interface StepExtras {
+  /** Host paths of the caches it has, by id: one that a step mounts twice is one, as in BuildKit. */
+  readonly caches: Map<string, string>;
   add(undo: () => void | Promise<void>): void;
   dispose(): Promise<void>;
 }
@@ -20,6 +22,7 @@ export interface StepExtras {
 export function createStepExtras(): StepExtras {
   const undos: (() => void | Promise<void>)[] = [];
   return {
+    caches: new Map(),
     add: (undo) => void undos.push(undo),
     async dispose() {
       for (const undo of undos.splice(0).toReversed()) await undo();
@@ -91,6 +94,13 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
       return path;
     },
     async cache(extras, params, call) {
+      const known = extras.caches.get(params.id);
+      if (known !== undefined && places.placed !== true) return known;
+      if (known !== undefined && params.sharing !== "private") {
+        throw new VarveError("SANDBOX_UNSUPPORTED", `the cache ${JSON.stringify(params.id)} cannot be at two places of a step where nothing can be mounted`, {
+          hint: "mount it once, or use a sandbox that can mount, or proot",
+        });
+      }
       const directory = `${places.cacheMounts}/${createHash("sha256").update(params.id).digest("hex")}`;
       const sharing = places.placed === true && params.sharing === "shared" ? "locked" : params.sharing;
       mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -103,6 +113,7 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
         else own(fresh, params);
         renameIfMissing(fresh, path);
       }
+      extras.caches.set(params.id, path);
       return path;
     },
     async agent(extras, params) {
