@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { renderDiagnostic } from "./diagnostic.ts";
+import { columnsOf, graphemesOf } from "./display-text.ts";
 import type { SourceExcerpt } from "./source-range.ts";
 import { VarveError } from "./varve-error.ts";
 
@@ -91,4 +92,15 @@ describe("a long line is trimmed around what is meant", () => {
     const lines = rendered(within("x".repeat(4_000_000), [1, 2_000_001], [1, 3_000_001]), 40);
     expect(lines[0]).toBe(`> 1 │ …${"x".repeat(32)}…`);
   });
+});
+
+test.each([
+  ["é", 1],
+  ["e\u0301", 1],
+  ["日", 2],
+  ["❤\ufe0f", 2],
+  ["🇫🇷", 2],
+  ["👩‍👩‍👧", 2],
+])("%s takes %d columns", (text, columns) => {
+  expect(columnsOf(graphemesOf(text))).toBe(columns);
 });

@@ -1,4 +1,4 @@
-import stringWidth from "string-width";
+import { eastAsianWidth } from "get-east-asian-width";
 
 /** Control characters, what turns the direction of text, line separators and what has no width and no place in text of any language. */
 // oxlint-disable-next-line no-control-regex
@@ -35,7 +35,17 @@ export function graphemesOf(text: string): readonly Grapheme[] {
 
 function shown(written: string, start: number): Grapheme {
   const text = visibleText(written);
-  return { text, columns: ASCII.test(text) ? text.length : stringWidth(text), start };
+  return { text, columns: ASCII.test(text) ? text.length : columnsOfGrapheme(text), start };
+}
+
+const MARK = /^\p{Mark}/u;
+/** Flags, and what is asked to look like an emoji. */
+const PICTURE = /^\p{Regional_Indicator}{2}|\ufe0f/u;
+
+/** What its first character takes: the others of a grapheme are put on it. */
+function columnsOfGrapheme(text: string): number {
+  if (MARK.test(text)) return 0;
+  return PICTURE.test(text) ? 2 : eastAsianWidth(text.codePointAt(0) ?? 0);
 }
 
 /** Columns all of them take. */
