@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { killDescendants } from "@varve/sandbox";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, VARVE, type Workspace } from "./varve.ts";
@@ -123,39 +124,16 @@ function describeRungs(rungs: readonly Tried[]): void {
   });
 }
 
-function processes(): { readonly pid: number; readonly parent: number; readonly args: string }[] {
-  const text = execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" });
-  return text.split("\n").flatMap((line) => {
-    const [, pid, parent, args = ""] = /^ *(\d+) +(\d+) (.*)$/.exec(line) ?? [];
-    return pid === undefined ? [] : [{ pid: Number(pid), parent: Number(parent), args }];
-  });
-}
-
 function running(marker: string): string[] {
-  return processes().flatMap(({ args }) => (args === `sleep ${marker}` ? [args] : []));
+  const commands = execFileSync("ps", ["-eo", "args="], { encoding: "utf8" }).split("\n");
+  return commands.filter((args) => args === `sleep ${marker}`);
 }
 
 /** Kills a process and all below it at once: none can do anything when another ends. */
 function killTree(pid: number): void {
-  const stopped = new Set<number>([pid]);
   process.kill(pid, "SIGSTOP");
-  for (let size = 0; size !== stopped.size;) {
-    size = stopped.size;
-    for (const { pid: child, parent } of processes()) {
-      if (!stopped.has(parent) || stopped.has(child)) continue;
-      stopped.add(child);
-      send(child, "SIGSTOP");
-    }
-  }
-  for (const one of stopped) send(one, "SIGKILL");
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // it ended with the first process of its namespace
-  }
+  killDescendants(pid);
+  process.kill(pid, "SIGKILL");
 }
 
 function filesWith(text: string, folder: string): string[] {

@@ -55,7 +55,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const results = createResults(
       { store: session.store, conversions: await openConversions(session.store) },
       executed,
-      { epoch, multiPlatform: builderArgsOf(options).multiPlatform },
+      { epoch, multiPlatform: session.execution.builderArgs.multiPlatform },
       io,
     );
     const delivered = await deliver(scope, results, outputs, io);
@@ -180,8 +180,10 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
   };
   let runner: Promise<Runner> | undefined;
   const { sourceDateEpoch: epoch } = options;
+  const outputs = outputsOf(options);
   return {
     options,
+    builderArgs: builderArgsOf(options),
     store,
     cache: await openCache(options, parts),
     latest: createLocalCache(await store.directory("cache", "latest")),
@@ -204,11 +206,11 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
     runner: () => (runner ??= startRunner(store, options).then((started) => resources.use(started))),
     running: new Map(),
     toldLosses: new Set(),
-    uploads: createEarlyUploads(outputsOf(options), { store, registries: parts.registries, epoch }, { signal }),
+    uploads: createEarlyUploads(outputs, { store, registries: parts.registries, epoch }, { signal }),
     background: [],
     spool: folders.spool,
     remotes: createRemoteMemory(await store.directory("cache", "remotes")),
-    codec: stepCodec(mainForm(outputsOf(options), epoch)),
+    codec: stepCodec(mainForm(outputs, epoch)),
     now: epoch === undefined ? Date.now() : epoch * 1000,
     platform: hostPlatform(),
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type BytePath, type ByteStream, displayPath } from "@varve/bytes";
+import { type BytePath, type ByteStream, compareBytes, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import type { ContentReader, ContentRef } from "@varve/layer";
 import { parseDigest, type IOOptions } from "@varve/oci";
@@ -148,11 +148,7 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
 function cachesInOrder(mounts: readonly PlacedMount<StepMount>[]): readonly PlacedMount<StepMount>[] {
   const idOf = ({ shape: { source } }: PlacedMount<StepMount>): string | undefined => (source.kind === "cache" ? source.mount.id : undefined);
   const caches = mounts.filter((mount) => idOf(mount) !== undefined);
-  return [...caches.toSorted((a, b) => compareTexts(idOf(a) ?? "", idOf(b) ?? "")), ...mounts.filter((mount) => idOf(mount) === undefined)];
-}
-
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return [...caches.toSorted((a, b) => compareBytes(idOf(a) ?? "", idOf(b) ?? "")), ...mounts.filter((mount) => idOf(mount) === undefined)];
 }
 
 const CONSOLE = "/dev/console";

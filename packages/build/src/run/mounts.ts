@@ -4,7 +4,6 @@ import { createRedactor, type Redactor, VarveError } from "@varve/errors";
 import { type FileTree, resolvePath } from "@varve/layer";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunMountSource } from "@varve/snapshot";
-import { builderArgsOf } from "../builder-args.ts";
 import { openResult, type StepScope, type VertexResult } from "../step/execution.ts";
 import { selectContent } from "../step/selected-content.ts";
 import { type MountOptions, mountOptions } from "./mount-options.ts";
@@ -82,7 +81,7 @@ async function openMount(
     }
     case "cache": {
       const { type: _type, from, source, id: written, ...others } = mount;
-      const { cacheNamespace } = builderArgsOf(options);
+      const { cacheNamespace } = scope.execution.builderArgs;
       const rest = { ...others, id: cacheNamespace === "" ? written : `${cacheNamespace}/${written}` };
       if (from === undefined) return { kind: "cache", ...rest };
       const { tree, reader } = await openResult(scope, inputOf(from, inputs));

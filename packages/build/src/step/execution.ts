@@ -7,6 +7,7 @@ import type { Digest, DiffID, IOOptions, Platform } from "@varve/oci";
 import type { Runner } from "@varve/snapshot";
 import type { Store } from "@varve/store";
 import type { BaseImages } from "../base/base-images.ts";
+import type { BuilderArgs } from "../builder-args.ts";
 import type { BuildOptions } from "../build-options.ts";
 import type { EarlyUploads } from "../output/early-uploads.ts";
 import type { StepEvents } from "../events.ts";
@@ -15,6 +16,8 @@ import type { LayerStack, StackLayer, StackTrees } from "../layer-stack.ts";
 /** What every step of a build works with; shared by all platforms. */
 export interface Execution {
   readonly options: BuildOptions;
+  /** What build arguments say of how to build. */
+  readonly builderArgs: BuilderArgs;
   readonly store: Store;
   readonly cache: CacheBackend;
   /** What steps of the same outline made the last time: unchanged segments of those layers need no compression. */

@@ -1,7 +1,6 @@
 import { VarveError } from "@varve/errors";
 import type { RunVertex, VertexID } from "@varve/plan";
 import type { RunOutcome } from "@varve/snapshot";
-import { builderArgsOf } from "../builder-args.ts";
 import { readAccounts, resolveProcessUser } from "../accounts.ts";
 import { type LayerStack, stackedLayers } from "../layer-stack.ts";
 import { DEFAULT_PATH, runEnvironment } from "../run/environment.ts";
@@ -32,7 +31,7 @@ export async function runStep(scope: StepScope, vertex: RunVertex, parent: Layer
         ...mounts.components,
         ...list("hosts", options.addHosts ?? []),
         ...list("ulimits", options.ulimits ?? []),
-        ...list("host name", (options.buildArgs ?? {})["BUILDKIT_SANDBOX_HOSTNAME"] === undefined ? [] : [builderArgsOf(options).hostname]),
+        ...list("host name", (options.buildArgs ?? {})["BUILDKIT_SANDBOX_HOSTNAME"] === undefined ? [] : [scope.execution.builderArgs.hostname]),
         ...list("shm size", options.shmSize === undefined ? [] : [options.shmSize]),
       ]),
     produce: () => produce(scope, vertex, parent, mounts),
@@ -61,7 +60,7 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
     user: { uid: user.uid, gid: user.gid, groups: user.groups },
     network: vertex.network,
     insecure: vertex.security === "insecure",
-    hostname: builderArgsOf(options).hostname,
+    hostname: execution.builderArgs.hostname,
     extraHosts: options.addHosts ?? [],
     ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
     ulimits: options.ulimits ?? [],
