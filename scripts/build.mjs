@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Builds the program (packages/cli/dist, one bundle) and, unless --program is given, every package's dist. Usage: node scripts/build.mjs [--program]
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,28 +15,42 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  */
 export async function buildProgram() {
   const { build } = await import("esbuild");
-  const helper = `${root}packages/snapshot/src/helper/main.ts`;
-  const { outputFiles } = await build({
+  const common = { outdir: `${root}packages/cli/dist`, write: false, bundle: true, platform: "node", target: "node20.19", logLevel: "warning" };
+  const source = { ...common, conditions: ["varve-source"] };
+  const library = await build({
+    ...source,
     entryPoints: {
       index: `${root}packages/cli/src/index.ts`,
-      varve: `${root}packages/cli/src/main.ts`,
-      ...(existsSync(helper) ? { helper } : {}),
+      helper: `${root}packages/snapshot/src/helper/main.ts`,
       "disk-worker": `${root}packages/context/src/disk-worker.ts`,
     },
-    outdir: `${root}packages/cli/dist`,
-    write: false,
-    bundle: true,
     splitting: true,
     format: "esm",
-    platform: "node",
-    target: "node20.19",
-    conditions: ["varve-source"],
     chunkNames: "[name]-[hash]",
     // CommonJS dependencies ask for require()
     banner: { js: 'import { createRequire as varveCreateRequire } from "node:module"; const require = varveCreateRequire(import.meta.url);' },
-    logLevel: "warning",
   });
+  // one file, that V8's compiled form of it can be kept; CommonJS, since for ES modules Node has no such thing before 22.8
+  const program = await build({
+    ...source,
+    entryPoints: { program: `${root}packages/cli/src/main.ts`, start: `${root}packages/cli/src/start.ts` },
+    outExtension: { ".js": ".cjs" },
+    format: "cjs",
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // a line that Node prints with an error
+    lineLimit: 160,
+    define: { "import.meta.url": "varveURL" },
+    banner: { js: '"use strict";const varveURL = require("node:url").pathToFileURL(__filename).href;' },
+  });
+  const outputFiles = [...library.outputFiles, ...program.outputFiles.map(withDigest)];
   replaceFiles(`${root}packages/cli/dist`, outputFiles);
+}
+
+/** In front of it, as a line of its own: by that a compiled form is known to be of this program. */
+function withDigest({ path, contents }) {
+  const digest = createHash("sha256").update(contents).digest("hex");
+  return { path, contents: Buffer.concat([Buffer.from(`// ${digest}\n`), contents]) };
 }
 
 function replaceFiles(folder, files) {
@@ -45,7 +60,7 @@ function replaceFiles(folder, files) {
     renameSync(`${path}.${process.pid}`, path);
   }
   const kept = new Set(files.map((file) => basename(file.path)));
-  for (const name of readdirSync(folder)) if (name.endsWith(".js") && !kept.has(name)) rmSync(`${folder}/${name}`);
+  for (const name of readdirSync(folder)) if (/\.c?js$/.test(name) && !kept.has(name)) rmSync(`${folder}/${name}`);
 }
 
 function buildPackages() {

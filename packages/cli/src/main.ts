@@ -72,10 +72,14 @@ function style(): Parameters<typeof renderDiagnostic>[1] {
   return { error: paint(31), faint: paint(2), hint: paint(36) };
 }
 
-try {
-  process.exitCode = await createProgram(session).run(process.argv.slice(2));
-} catch (error) {
-  process.exitCode = report(error);
+async function main(): Promise<void> {
+  try {
+    process.exitCode = await createProgram(session).run(process.argv.slice(2));
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+  // a kept-alive connection or a child that was told to stop must not hold the program; all that was said must be written first, to either
+  process.stderr.write("", () => process.stdout.write("", () => process.exit()));
 }
-// a kept-alive connection or a child that was told to stop must not hold the program; all that was said must be written first, to either
-process.stderr.write("", () => process.stdout.write("", () => process.exit()));
+
+void main();

@@ -28,7 +28,7 @@ export async function createHttpGetter(): Promise<HttpGetter> {
   const dispatcher = new EnvHttpProxyAgent();
   const send = async (url: URL, headers: Readonly<Record<string, string>>, options: IOOptions): Promise<HttpAnswer> => {
     const signal = options.signal === undefined ? {} : { signal: options.signal };
-    const { statusCode, statusText, headers: answered, body } = await request(url, { dispatcher, headers: { ...headers }, ...signal });
+    const { statusCode, statusText, headers: answered, body } = await request(dispatcher, url, { headers: { ...headers }, ...signal });
     return {
       status: statusCode,
       statusText,

@@ -91,8 +91,7 @@ class UndiciTransport implements Transport {
         ? request.body
         : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
     try {
-      const response = await undici.request(request.url, {
-        dispatcher: this.#dispatcher(undici, request.url, options),
+      const response = await undici.request(this.#dispatcher(undici, request.url, options), request.url, {
         method: request.method,
         headers: request.headers,
         body: body ?? null,
