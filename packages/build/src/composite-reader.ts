@@ -13,18 +13,20 @@ export function createCompositeReader(owners: readonly OwningReader[], otherwise
     learn: (ref, digest, since) => readerOf(ref).learn?.(ref, digest, since),
     batches: {
       takes: (ref) => readerOf(ref).batches?.takes(ref) ?? false,
-      readInto: (bytes, contents, options) => fillByOwner(readerOf, bytes, contents, options),
+      readInto(bytes, contents, options) {
+        const [first] = contents.length === 0 ? owners.filter(({ batches }) => batches !== undefined) : [];
+        return first?.batches?.readInto(bytes, contents, options) ?? fillByOwner(readerOf, bytes, contents, options);
+      },
     },
   };
 }
 
 async function fillByOwner(
   readerOf: (ref: ContentRef) => ContentReader,
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array,
   contents: readonly PlacedContent[],
   options: IOOptions | undefined,
 ): ReturnType<ContentBatches["readInto"]> {
-  let filled = bytes;
   let whole: Digest | undefined;
   const digests: (Digest | undefined)[] = contents.map(() => undefined);
   const owners = new Map<ContentReader, number[]>();
@@ -36,14 +38,13 @@ async function fillByOwner(
   }
   for (const [owner, places] of owners) {
     const own = contents.length === places.length ? contents : places.flatMap((at) => contents[at] ?? []);
-    const result = await owner.batches?.readInto(filled, own, options);
+    const result = await owner.batches?.readInto(bytes, own, options);
     if (result === undefined) throw new TypeError("contents were left to a reader that reads none at once");
-    filled = result.bytes;
     // of the last: what the others filled is in it
     whole = result.whole;
     for (const [i, at] of places.entries()) digests[at] = result.digests[i];
   }
-  return { bytes: filled, digests: digests.filter((digest) => digest !== undefined), whole: whole ?? digestFromHex(sha256Hex(filled)) };
+  return { digests: digests.filter((digest) => digest !== undefined), whole: whole ?? digestFromHex(sha256Hex(bytes)) };
 }
 
 const BYTES: ContentReader = {

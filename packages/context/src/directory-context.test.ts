@@ -207,7 +207,8 @@ describe("contents", () => {
     const refs = names_.map((name) => entryAt(tree, name).content as DiskRef);
     const fill = async (): Promise<{ bytes: Uint8Array; digests: readonly Digest[] }> => {
       const contents = refs.map((ref, i) => ({ ref, offset: i * 2000 }));
-      return (await batches?.readInto(new Uint8Array(2000 * 50), contents)) ?? { bytes: new Uint8Array(0), digests: [] };
+      const bytes = new Uint8Array(new SharedArrayBuffer(2000 * 50));
+      return { bytes, digests: (await batches?.readInto(bytes, contents))?.digests ?? [] };
     };
     expect(refs.every((ref) => batches?.takes(ref))).toBe(true);
     expect(batches?.takes({ kind: "bytes", bytes: new Uint8Array(1), size: 1 })).toBe(false);

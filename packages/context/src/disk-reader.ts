@@ -75,7 +75,7 @@ export function createDiskReader(root: string, options: DiskReaderOptions = {}):
 type ChangeError = (ref: DiskRef) => VarveError;
 
 async function readContents(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array,
   contents: readonly PlacedContent[],
   { cache, changed }: { readonly cache: StatCache; readonly changed: ChangeError },
   options: IOOptions | undefined,
@@ -87,7 +87,7 @@ async function readContents(
   const states = refs.map(stateOf);
   const known = states.map((state) => cache.lookup(state));
   const outcome = await fillAside(bytes, {
-    paths: refs.map((ref) => ref.path),
+    paths: refs.map((ref) => ref.path).join("\0"),
     states: columnOf(states),
     offsets: Float64Array.from(contents, ({ offset }) => offset),
     wanted: Uint8Array.from(known, (digest) => (digest === undefined ? 1 : 0)),
@@ -100,7 +100,7 @@ async function readContents(
     if (state !== undefined) cache.record(state, found, since);
     return found;
   });
-  return { bytes: outcome.bytes, digests, whole: digestFromHex(outcome.whole) };
+  return { digests, whole: digestFromHex(outcome.whole) };
 }
 
 function columnOf(states: readonly FileState[]): BigInt64Array<ArrayBuffer> {

@@ -5,29 +5,32 @@ import { fillFiles, type FillOrder, type FillOutcome } from "./disk-fill.ts";
 
 /** Starting a thread costs as much as reading some hundred files. */
 const WORTH = 400;
+/** Bytes that take as long to hash as a small file to read. */
+const BYTES_A_FILE = 32 * 1024;
 
 interface Waiting {
   readonly resolve: (outcome: FillOutcome) => void;
   readonly reject: (error: unknown) => void;
 }
 
-let read = 0;
+let done = 0;
 let thread: { readonly worker: Worker; readonly waiting: Waiting[] } | undefined;
 
 /**
- * {@link fillFiles}, on a thread of its own once it is worth it, so that reading a context and hashing it share two cores. The buffer must not be used
- * meanwhile; the outcome has it, or another one of the same bytes.
+ * {@link fillFiles}, on a thread of its own where the buffer is shared memory, once it is worth it, so that reading a context and hashing it share two cores.
+ * The buffer must not be used meanwhile.
  */
-export async function fillAside(bytes: Uint8Array<ArrayBuffer>, order: FillOrder): Promise<FillOutcome> {
-  read += order.paths.length;
-  if (read >= WORTH) thread ??= startThread();
+export async function fillAside(bytes: Uint8Array, order: FillOrder): Promise<FillOutcome> {
+  done += order.wanted.length + bytes.length / BYTES_A_FILE;
+  if (!(bytes.buffer instanceof SharedArrayBuffer)) return fillFiles(bytes, order);
+  if (done >= WORTH) thread ??= startThread();
   if (thread === undefined) return fillFiles(bytes, order);
   const { worker, waiting } = thread;
   return new Promise((resolve, reject) => {
     waiting.push({ resolve, reject });
     // an idle thread keeps no program from ending
     worker.ref();
-    worker.postMessage({ bytes, order }, [bytes.buffer, order.states.buffer, order.offsets.buffer, order.wanted.buffer]);
+    worker.postMessage({ bytes, order }, [order.states.buffer, order.offsets.buffer, order.wanted.buffer]);
   });
 }
 

@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { fillFiles, type FillOrder } from "./disk-fill.ts";
 
-parentPort?.on("message", ({ bytes, order }: { readonly bytes: Uint8Array<ArrayBuffer>; readonly order: FillOrder }) => {
+parentPort?.on("message", ({ bytes, order }: { readonly bytes: Uint8Array; readonly order: FillOrder }) => {
   const outcome = fillFiles(bytes, order);
-  parentPort?.postMessage(outcome, [outcome.bytes.buffer, outcome.digests.buffer]);
+  parentPort?.postMessage(outcome, [outcome.digests.buffer]);
 });

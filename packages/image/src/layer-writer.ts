@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Codec, createCodec, decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
-import { type ByteStream, peekBytes } from "@varve/bytes";
+import { type ByteStream, giveRoom, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import {
   type ChangeSet,
@@ -25,7 +25,7 @@ import { limitInflation } from "./inflation-limit.ts";
 import { readStoredIndex } from "./layer-index-store.ts";
 import { layerTypeOf } from "./layer-type.ts";
 import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
-import { segmentReuse } from "./segment-reuse.ts";
+import { type SegmentReuse, segmentReuse } from "./segment-reuse.ts";
 import { createSpool } from "./spool.ts";
 
 /** Options of {@link createLayer}. */
@@ -188,13 +188,18 @@ export interface StoreSegmentsOptions extends IOOptions, Pick<CreateLayerOptions
 export async function storeSegments(store: Store, tar: SegmentedTar, options: StoreSegmentsOptions): Promise<Descriptor> {
   const writer = await store.ingest(options);
   const codec = options.codec ?? createCodec("gzip");
+  let reuse: SegmentReuse | undefined;
   try {
-    const reuse = await segmentReuse(store, options.previous ?? [], codec, options);
+    reuse = await segmentReuse(store, options.previous ?? [], codec, options);
+    const member = reuse?.member;
     // the cores, and one that waits its turn; not more, since reading contents needs libuv's threads too, and the next step waits for that
     const concurrency = availableParallelism() + 1;
-    const compressed = compressLayer(tar, { signal: options.signal, codec, concurrency, ...(reuse === undefined ? {} : { reuse }) });
+    const compressed = compressLayer(tar, { signal: options.signal, codec, concurrency, reuse: member });
     options.onCounts?.(compressed.counts);
-    for await (const piece of compressed.stream) await writer.write(piece);
+    for await (const piece of compressed.stream) {
+      await writer.write(piece);
+      giveRoom(piece);
+    }
     const { index } = await tar.finished;
     const { digest, size } = await writer.commit();
     const known = (await readStoredIndex(store, index.diffID, options)) ?? index;
@@ -202,6 +207,7 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: St
     await store.writeLayerIndex(index.diffID, encodeLayerIndex(next), options);
     return { mediaType: layerTypeOf(codec.type), digest, size };
   } finally {
+    await reuse?.[Symbol.asyncDispose]();
     await writer.abort();
   }
 }

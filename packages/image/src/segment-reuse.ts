@@ -1,42 +1,60 @@
 import { type Codec, sha256Hex } from "@varve/archive";
-import { collectBytes } from "@varve/bytes";
+import { giveRoom, takeRoom } from "@varve/bytes";
 import type { Member } from "@varve/layer";
-import { type Digest, digestFromHex, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
-import type { Store } from "@varve/store";
+import { type Descriptor, type Digest, digestFromHex, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
+import type { OpenBlob, Store } from "@varve/store";
 import { readStoredIndex } from "./layer-index-store.ts";
 
 interface Place {
-  readonly blob: Digest;
-  readonly blobSize: number;
+  readonly blob: Descriptor;
   readonly offset: number;
   readonly size: number;
   readonly member: Digest;
 }
 
+/** Compressed segments in the blobs of earlier layers; the blobs stay open until it is disposed of. */
+export interface SegmentReuse extends AsyncDisposable {
+  /** The compressed form of a segment, in room that may be given back; `undefined` where there is none, or a damaged one. */
+  readonly member: (segment: Digest) => Promise<Member | undefined>;
+}
+
 /** Finds segments that the codec compressed in the blobs of earlier layers; `undefined` when those have none. */
-export async function segmentReuse(
-  store: Store,
-  previous: readonly DiffID[],
-  codec: Codec,
-  options: IOOptions,
-): Promise<((digest: Digest) => Promise<Member | undefined>) | undefined> {
+export async function segmentReuse(store: Store, previous: readonly DiffID[], codec: Codec, options: IOOptions): Promise<SegmentReuse | undefined> {
   const places = new Map<Digest, Place>();
   for (const diffID of previous) await collectPlaces(store, diffID, { codec, places }, options);
   if (places.size === 0) return undefined;
-  return async (digest) => {
-    const place = places.get(digest);
-    if (place === undefined) return undefined;
-    const { blob, blobSize, offset, size, member } = place;
-    const descriptor = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: blob, size: blobSize };
-    try {
-      const stream = await store.fetchRange(descriptor, offset, size, options);
-      const bytes = await collectBytes(stream, size, () => new RangeError("a range was longer than asked for"));
-      // in the new blob, damage would get a digest of its own and stay unseen
-      return digestFromHex(sha256Hex(bytes)) === member ? { bytes, digest: member } : undefined;
-    } catch {
-      options.signal?.throwIfAborted();
+  const opened = new Map<Digest, Promise<OpenBlob>>();
+  const blobOf = (descriptor: Descriptor): Promise<OpenBlob> => {
+    const known = opened.get(descriptor.digest);
+    if (known !== undefined) return known;
+    const blob = store.openBlob(descriptor, options);
+    opened.set(descriptor.digest, blob);
+    return blob;
+  };
+  return {
+    async member(segment) {
+      const place = places.get(segment);
+      if (place === undefined) return undefined;
+      const bytes = takeRoom(place.size);
+      try {
+        const blob = await blobOf(place.blob);
+        await blob.readInto(bytes, place.offset, options);
+        // in the new blob, damage would get a digest of its own and stay unseen
+        if (digestFromHex(sha256Hex(bytes)) === place.member) return { bytes, digest: place.member };
+        giveRoom(bytes);
+      } catch {
+        options.signal?.throwIfAborted();
+      }
       return undefined;
-    }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const blob of opened.values()) {
+        await blob.then(
+          (one) => one[Symbol.asyncDispose](),
+          () => {},
+        );
+      }
+    },
   };
 }
 
@@ -49,13 +67,13 @@ async function collectPlaces(
   const index = await readStoredIndex(store, diffID, options);
   for (const table of index?.tables ?? []) {
     if (table.encoding !== codec.encoding || index?.segments.length !== table.sizes.length) continue;
-    const blobSize = table.sizes.reduce((sum, size) => sum + size, 0);
-    if (!(await store.has({ mediaType: MEDIA_TYPES.ociLayerGzip, digest: table.blob, size: blobSize }, options))) continue;
+    const blob = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: table.blob, size: table.sizes.reduce((sum, size) => sum + size, 0) };
+    if (!(await store.has(blob, options))) continue;
     let offset = 0;
     index.segments.forEach((segment, i) => {
       const size = table.sizes[i] ?? 0;
       const member = table.members[i];
-      if (member !== undefined) places.set(segment.digest, { blob: table.blob, blobSize, offset, size, member });
+      if (member !== undefined) places.set(segment.digest, { blob, offset, size, member });
       offset += size;
     });
   }

@@ -31,14 +31,14 @@ export interface ContentBatches {
   /** Whether {@link readInto} reads this one. */
   takes(ref: ContentRef): boolean;
   /**
-   * Puts contents into a buffer, each at its offset, and gives it back with the sha256 of each and of the whole: the buffer itself, or another one where it
-   * was given to a thread meanwhile; `bytes` must not be used any more.
+   * Puts contents, if any, into a buffer, each at its offset, and gives the sha256 of each and of the whole. Other threads do it where the buffer is shared memory
+   * and it is worth it; it must not be used meanwhile.
    */
   readInto(
-    bytes: Uint8Array<ArrayBuffer>,
+    bytes: Uint8Array,
     contents: readonly PlacedContent[],
     options?: IOOptions,
-  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly digests: readonly Digest[]; readonly whole: Digest }>;
+  ): Promise<{ readonly digests: readonly Digest[]; readonly whole: Digest }>;
 }
 
 /** Opens contents. The stream gives exactly `ref.size` bytes or throws. */

@@ -1,5 +1,5 @@
 import { type Codec, compressPiece, createCodec, sha256Hex } from "@varve/archive";
-import { type ByteStream, concatBytes } from "@varve/bytes";
+import { type ByteStream, concatBytes, giveRoom } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { Segment } from "./layer-index.ts";
 import { mapInOrder } from "./ordered-work.ts";
@@ -69,7 +69,8 @@ export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: rea
     let rest = piece;
     for (let cut = cuts.after(offset); position + rest.length >= cut; cut = cuts.after(offset)) {
       const now = cut - position;
-      take(rest.subarray(0, now));
+      // a whole piece stays the one it is: whoever has room is known by it
+      take(now === rest.length ? rest : rest.subarray(0, now));
       rest = rest.subarray(now);
       yield close();
     }
@@ -80,7 +81,7 @@ export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: rea
 
 /**
  * Compresses segments at the same time (on libuv's threads, on Node) and gives them in order. The bytes depend on segments and codec alone.
- * Owns `segments`.
+ * Owns `segments` and their bytes, whose room it gives back; what the stream gives, the reader may give back as room too.
  */
 export function compressSegments(segments: AsyncIterable<TarSegment>, options: SegmentCompressionOptions = {}): CompressedLayer {
   const sizes: number[] = [];
@@ -91,11 +92,14 @@ export function compressSegments(segments: AsyncIterable<TarSegment>, options: S
     const known = await options.reuse?.(segment.digest);
     if (known !== undefined) {
       counts.reused++;
+      giveRoom(segment.bytes);
       return known;
     }
     counts.compressed++;
     const bytes = await compressPiece(codec, segment.bytes);
-    return { bytes, digest: bytes === segment.bytes ? segment.digest : digestFromHex(sha256Hex(bytes)) };
+    if (bytes === segment.bytes) return { bytes, digest: segment.digest };
+    giveRoom(segment.bytes);
+    return { bytes, digest: digestFromHex(sha256Hex(bytes)) };
   };
   async function* run(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const member of mapInOrder(segments, compress, options)) {

@@ -1,4 +1,5 @@
 import { sha256HexAside } from "@varve/archive";
+import { takeRoom } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { ContentBatches, ContentRef } from "./content-ref.ts";
 import type { LayerEntry } from "./layer-entry.ts";
@@ -93,25 +94,26 @@ function draftAt(offset: number): SegmentDraft {
   return { offset, size: 0, pieces: [], gaps: [], records: [] };
 }
 
-/** Brings the bytes of a draft together, reads what is missing, and hashes it. */
+/** Brings the bytes of a draft together in room of their own, reads what is missing, and hashes it. */
 export async function completeSegment(draft: SegmentDraft, batches: ContentBatches | undefined, options: IOOptions): Promise<CompleteSegment> {
-  const [only] = draft.pieces;
-  let bytes: Uint8Array;
-  let digests: readonly LayerEntry["digest"][] = [];
-  let whole: Digest | undefined;
-  if (only !== undefined && only.bytes.length === draft.size) bytes = only.bytes;
-  else {
-    const own = new Uint8Array(draft.size);
-    for (const piece of draft.pieces) own.set(piece.bytes, piece.offset);
-    if (draft.gaps.length === 0) bytes = own;
-    else {
-      if (batches === undefined) throw new TypeError("a content was left to a reader that reads none at once");
-      ({ bytes, digests, whole } = await batches.readInto(own, draft.gaps, options));
-    }
-  }
+  // pieces and gaps fill all of it
+  const bytes = batches === undefined ? new Uint8Array(draft.size) : takeRoom(draft.size);
+  for (const piece of draft.pieces) bytes.set(piece.bytes, piece.offset);
+  const { digests, whole } = await fillDraft(bytes, draft, batches, options);
   const records = draft.records.map(({ record, gap }) => {
     const digest = gap === undefined ? undefined : digests[gap];
     return digest === undefined ? record : { ...record, digest };
   });
-  return { segment: { offset: draft.offset, bytes, digest: whole ?? digestFromHex(await sha256HexAside(bytes)) }, records };
+  return { segment: { offset: draft.offset, bytes, digest: whole }, records };
+}
+
+async function fillDraft(
+  bytes: Uint8Array,
+  { gaps }: SegmentDraft,
+  batches: ContentBatches | undefined,
+  options: IOOptions,
+): Promise<{ readonly digests: readonly Digest[]; readonly whole: Digest }> {
+  if (batches !== undefined) return batches.readInto(bytes, gaps, options);
+  if (gaps.length > 0) throw new TypeError("a content was left to a reader that reads none at once");
+  return { digests: [], whole: digestFromHex(await sha256HexAside(bytes)) };
 }

@@ -53,6 +53,7 @@ export type Target = Existence & Pusher & Tagger & Partial<Mounter>;
 
 /** Writes one blob whose digest is not known yet. Exactly one of `commit` and `abort` must be called. */
 export interface BlobWriter {
+  /** Once it resolves, the chunk may be used for other bytes. */
   write(chunk: Uint8Array): Promise<void>;
   /** Makes the blob visible; returns the digest and size of what was written. Throws, and leaves nothing visible, when `expected` differs. */
   commit(expected?: { readonly digest?: Digest; readonly size?: number }): Promise<{ readonly digest: Digest; readonly size: number }>;

@@ -47,6 +47,28 @@ export async function* readBlobRange(blob: StoredBlob, range: ByteRange, options
   }
 }
 
+/** A blob whose parts are read into buffers at hand, unverified. */
+export interface OpenBlob extends AsyncDisposable {
+  /** Fills a buffer with what begins at `offset`. Throws STORE_DIGEST_MISMATCH when the file ends before that. */
+  readInto(bytes: Uint8Array, offset: number, options?: IOOptions): Promise<void>;
+}
+
+/** Opens a blob for many reads. */
+export async function openStoredBlob(blob: StoredBlob): Promise<OpenBlob> {
+  const handle = await openBlob(blob);
+  return {
+    async readInto(bytes, offset, options) {
+      for (let done = 0; done < bytes.length;) {
+        options?.signal?.throwIfAborted();
+        const count = await readSome(handle, bytes.subarray(done), offset + done);
+        if (count === 0) throw endedEarly(bytes.length - done);
+        done += count;
+      }
+    },
+    [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
+
 /** In bytes. */
 export interface ByteRange {
   readonly offset: number;
@@ -62,7 +84,7 @@ async function* readPieces(handle: FileHandle, range: ByteRange, options?: IOOpt
     while (at < end) {
       options?.signal?.throwIfAborted();
       const piece = await ahead;
-      if (piece.length === 0) throw new VarveError("STORE_DIGEST_MISMATCH", `a blob's file ended ${end - at} bytes early`, { hint: DAMAGED });
+      if (piece.length === 0) throw endedEarly(end - at);
       at += piece.length;
       ahead = readPiece(handle, at, end);
       yield piece;
@@ -76,12 +98,20 @@ async function* readPieces(handle: FileHandle, range: ByteRange, options?: IOOpt
 async function readPiece(handle: FileHandle, at: number, end: number): Promise<Uint8Array> {
   const length = Math.min(PIECE, end - at);
   if (length <= 0) return new Uint8Array(0);
+  const piece = Buffer.allocUnsafeSlow(length);
+  return piece.subarray(0, await readSome(handle, piece, at));
+}
+
+async function readSome(handle: FileHandle, bytes: Uint8Array, at: number): Promise<number> {
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length, at);
-    return buffer.subarray(0, bytesRead);
+    return (await handle.read(bytes, 0, bytes.length, at)).bytesRead;
   } catch (error) {
     throw diskError(error, "read a blob");
   }
+}
+
+function endedEarly(missing: number): VarveError {
+  return new VarveError("STORE_DIGEST_MISMATCH", `a blob's file ended ${missing} bytes early`, { hint: DAMAGED });
 }
 
 async function openBlob(blob: StoredBlob): Promise<FileHandle> {

@@ -1,13 +1,14 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { giveRoom, takeRoom } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type BlobWriter, type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import { onDisk } from "./disk-error.ts";
 import { syncDirectory } from "./durable-file.ts";
 
-/** Small pieces are gathered up to this many bytes for one write. */
-const GATHER = 512 * 1024;
+/** Pieces are gathered up to this many bytes for one write. */
+const GATHER = 1024 * 1024;
 
 /** What {@link BlobFileWriter} needs to know of its store. */
 export interface BlobPlace {
@@ -26,8 +27,8 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   readonly #handle: FileHandle;
   readonly #hash: Hash = createHash("sha256");
   readonly #signal: AbortSignal | undefined;
-  #gathered: Uint8Array[] = [];
-  #gatheredSize = 0;
+  #room: Uint8Array | undefined;
+  #gathered = 0;
   #writing: Promise<void> = Promise.resolve();
   #size = 0;
   #open = true;
@@ -54,9 +55,14 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     this.#signal?.throwIfAborted();
     this.#hash.update(chunk);
     this.#size += chunk.length;
-    this.#gathered.push(chunk);
-    this.#gatheredSize += chunk.length;
-    if (this.#gatheredSize >= GATHER) await this.#flush();
+    for (let rest = chunk; rest.length > 0;) {
+      const room = (this.#room ??= takeRoom(GATHER));
+      const now = rest.subarray(0, room.length - this.#gathered);
+      room.set(now, this.#gathered);
+      this.#gathered += now.length;
+      rest = rest.subarray(now.length);
+      if (this.#gathered === room.length) await this.#flush();
+    }
   }
 
   async commit(expected: { readonly digest?: Digest; readonly size?: number } = {}): Promise<{ readonly digest: Digest; readonly size: number }> {
@@ -76,7 +82,7 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   async abort(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    this.#gathered = [];
+    if (this.#room !== undefined) giveRoom(this.#room);
     try {
       // the handle must not close under a write
       await this.#writing.catch(() => undefined);
@@ -94,11 +100,12 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   /** Waits for the write before, begins the next: hashing and the producer go on while the disk works. */
   async #flush(): Promise<void> {
     await this.#writing;
-    const pieces = this.#gathered;
-    const size = this.#gatheredSize;
-    this.#gathered = [];
-    this.#gatheredSize = 0;
-    this.#writing = onDisk("write a blob", () => writePieces(this.#handle, pieces, size), this.#place.root);
+    const room = this.#room;
+    if (room === undefined) return;
+    const bytes = room.subarray(0, this.#gathered);
+    this.#room = undefined;
+    this.#gathered = 0;
+    this.#writing = onDisk("write a blob", () => writeAll(this.#handle, bytes), this.#place.root).then(() => giveRoom(room));
     // thrown by the next flush, or by commit
     this.#writing.catch(() => undefined);
   }
@@ -156,22 +163,10 @@ export function verifyBlob(actual: { readonly digest: Digest; readonly size: num
   }
 }
 
-async function writePieces(handle: FileHandle, pieces: Uint8Array[], size: number): Promise<void> {
-  for (let left = size; left > 0;) {
-    // a write may be short (a full disk, a signal): drop what went out and go on with the rest
-    const { bytesWritten } = await handle.writev(pieces);
-    left -= bytesWritten;
-    dropBytes(pieces, bytesWritten);
-  }
-}
-
-function dropBytes(pieces: Uint8Array[], count: number): void {
-  let left = count;
-  while (left > 0) {
-    const first = pieces[0];
-    if (first === undefined) return;
-    if (first.length <= left) pieces.shift();
-    else pieces[0] = first.subarray(left);
-    left -= Math.min(left, first.length);
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    // a write may be short (a full disk, a signal)
+    const { bytesWritten } = await handle.write(bytes, done);
+    done += bytesWritten;
   }
 }

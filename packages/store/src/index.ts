@@ -1,3 +1,4 @@
+export type { OpenBlob } from "./blob-reader.ts";
 export { replaceDurably } from "./durable-file.ts";
 export { openStore, type OpenStoreOptions } from "./open-store.ts";
 export { type ProcessIdentity, processIdentity, processState } from "./process-identity.ts";

@@ -15,7 +15,7 @@ import {
   parseDiffID,
   parseDigest,
 } from "@varve/oci";
-import { blobNotFound, readBlob, readBlobRange, type StoredBlob } from "./blob-reader.ts";
+import { blobNotFound, type OpenBlob, openStoredBlob, readBlob, readBlobRange, type StoredBlob } from "./blob-reader.ts";
 import { blobFileSize, BlobFileWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
 import { onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
@@ -68,6 +68,13 @@ class DiskStore implements Store {
     const blob = this.#blob(descriptor);
     await this.#assertStored(blob);
     return readBlobRange(blob, { offset, length }, options);
+  }
+
+  async openBlob(descriptor: Descriptor, options?: IOOptions): Promise<OpenBlob> {
+    options?.signal?.throwIfAborted();
+    const blob = this.#blob(descriptor);
+    await this.#assertStored(blob);
+    return openStoredBlob(blob);
   }
 
   async has(descriptor: Descriptor, options?: IOOptions): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { BlobIngester, Descriptor, DiffID, Digest, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
+import type { OpenBlob } from "./blob-reader.ts";
 import type { UnleasedOptions } from "./lease.ts";
 
 /** A lock that the kernel frees when its process dies. */
@@ -33,6 +34,8 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   readonly root: string;
   /** A folder of the store (made when missing, 0700), e.g. `snapshots`, `cache/steps`; for packages that keep rebuildable things. */
   directory(...segments: readonly string[]): Promise<string>;
+  /** Opens a stored blob for many reads; the caller disposes. As with `fetchRange`, no digest is verified. */
+  openBlob(descriptor: Descriptor, options?: IOOptions): Promise<OpenBlob>;
   /** Bytes of a stored blob; `undefined` when there is none. Nothing is read or verified. */
   blobSize(digest: Digest, options?: IOOptions): Promise<number | undefined>;
   /** Every ref, sorted by name. */
