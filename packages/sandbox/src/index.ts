@@ -14,6 +14,7 @@ export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";
 export { type Address, type Branch, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";
+export { runProgram } from "./launcher/program-runner.ts";
 export { errorName, type LauncherFailure, type LauncherReport, reportData, reportExecutions } from "./launcher/report.ts";
 export { launcherArch, type LauncherArch, type SystemCall } from "./launcher/system-call.ts";
 export { killDescendants } from "./process-tree.ts";

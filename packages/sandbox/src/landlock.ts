@@ -1,5 +1,5 @@
-import { launch } from "./launcher/launcher.ts";
 import { createProgram, type ProgramBuilder } from "./launcher/program.ts";
+import { runProgram } from "./launcher/program-runner.ts";
 import { reportData } from "./launcher/report.ts";
 import { launcherArch } from "./launcher/system-call.ts";
 import { AT_FDCWD } from "./mounting.ts";
@@ -28,7 +28,7 @@ export async function landlockVersion(launcher: string): Promise<number> {
   const result = program.buffer(8);
   program.call({ label: "ask for Landlock", onError: "ignore", result }, "landlock_create_ruleset", 0, 0, CREATE_RULESET_VERSION);
   reportData(program, result, 8);
-  const { data } = (await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).report;
+  const { data } = await runProgram(launcher, program.finish());
   const version = data === undefined ? 0 : Number(Buffer.from(data).readBigInt64LE(0));
   return version >= FIRST_VERSION ? version : 0;
 }

@@ -1,6 +1,6 @@
 import { VarveError } from "@varve/errors";
-import { launch } from "./launcher/launcher.ts";
 import { createProgram } from "./launcher/program.ts";
+import { runProgram } from "./launcher/program-runner.ts";
 import { errorName, reportExecutions } from "./launcher/report.ts";
 import { launcherArch } from "./launcher/system-call.ts";
 import { MOUNT } from "./mounting.ts";
@@ -42,7 +42,7 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
   program.call("leave", "exit_group", 0);
   program.mark(parent);
   program.call("wait", "wait4", -1, 0, 0, 0);
-  const { report } = await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
+  const report = await runProgram(launcher, program.finish());
   if (report.execute === undefined) {
     throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure?.label ?? "start a process"} (${report.failure?.code ?? "killed"})`, {
       hint: namespaceRemedy(namespacePolicy()),

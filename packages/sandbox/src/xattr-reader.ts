@@ -1,7 +1,7 @@
 import { type BytePath, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { launch } from "./launcher/launcher.ts";
 import { type Address, createProgram, type ProgramBuilder } from "./launcher/program.ts";
+import { runProgram } from "./launcher/program-runner.ts";
 import { reportData } from "./launcher/report.ts";
 import { launcherArch } from "./launcher/system-call.ts";
 
@@ -113,7 +113,7 @@ async function readAll<T extends { readonly path: BytePath; readonly size: numbe
 
 async function runForData(launcher: string, program: ProgramBuilder, from: Address, size: number): Promise<Buffer> {
   reportData(program, from, size);
-  const { report } = await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
+  const report = await runProgram(launcher, program.finish());
   const { data } = report;
   if (data === undefined) throw failed("extended attributes cannot be read");
   return Buffer.from(data.buffer, data.byteOffset, data.length);

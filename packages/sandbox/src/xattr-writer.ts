@@ -1,6 +1,6 @@
 import type { BytePath } from "@varve/bytes";
-import { launch } from "./launcher/launcher.ts";
 import { createProgram } from "./launcher/program.ts";
+import { runProgram } from "./launcher/program-runner.ts";
 import { reportData } from "./launcher/report.ts";
 import { launcherArch } from "./launcher/system-call.ts";
 import type { Xattrs } from "./xattr-reader.ts";
@@ -29,7 +29,7 @@ export async function writeXattrs(launcher: string, targets: readonly XattrTarge
       program.call(about, "lsetxattr", program.string(path), program.string(name), program.data(value), value.length, 0);
     }
     reportData(program, results, 8 * part.length);
-    const { data } = (await launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"] }).ended).report;
+    const { data } = await runProgram(launcher, program.finish());
     const words = data === undefined ? undefined : Buffer.from(data.buffer, data.byteOffset, data.length);
     for (const [i, { path }] of part.entries()) if (words?.readInt32LE(8 * i) !== 0) incomplete.add(path);
   }

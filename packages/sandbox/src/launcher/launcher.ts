@@ -4,6 +4,7 @@ import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { VarveError } from "@varve/errors";
 import { launcherExecutable } from "./executable.ts";
 import { createProgram, type Program } from "./program.ts";
+import { endPrograms, runProgram } from "./program-runner.ts";
 import { type LauncherReport, parseReport } from "./report.ts";
 import { launcherArch } from "./system-call.ts";
 
@@ -27,7 +28,14 @@ export async function openLauncher(directories: readonly string[]): Promise<Laun
   for (const directory of directories) {
     try {
       const file = makeUnlinked(directory);
-      const launcher = { path: `/proc/self/fd/${file}`, close: () => closeSync(file) };
+      const path = `/proc/self/fd/${file}`;
+      const launcher = {
+        path,
+        close: () => {
+          endPrograms(path);
+          closeSync(file);
+        },
+      };
       try {
         await tryLauncher(launcher.path);
         return launcher;
@@ -74,8 +82,7 @@ function openHigh(path: string): number {
 async function tryLauncher(path: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { exitCode } = await launch({ command: [path], program: createProgram(launcherArch()).finish(), stdio: ["ignore", "ignore", "ignore"] }).ended;
-      if (exitCode !== 0) throw new Error(`the launcher ended with ${exitCode}`);
+      await runProgram(path, createProgram(launcherArch()).finish());
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ETXTBSY" || attempt === BUSY_ATTEMPTS) throw error;

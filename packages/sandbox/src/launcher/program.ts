@@ -53,7 +53,7 @@ export interface ProgramBuilder {
   branch(): Branch;
   /** Puts it before the next call. */
   mark(branch: Branch): void;
-  /** Ends with `exit_group(0)`. */
+  /** Ends with `exit_group(0)`, which is its last record. */
   finish(): Program;
 }
 
@@ -61,10 +61,13 @@ export interface ProgramBuilder {
 export const PROGRAM_BASE = 0x1000_0000;
 export const PROGRAM_SIZE = 0x1000_0000;
 /** Buffers start here; what is below travels through the descriptor. */
-const BUFFERS = PROGRAM_BASE + PROGRAM_SIZE / 2;
+export const BUFFERS: number = PROGRAM_BASE + PROGRAM_SIZE / 2;
+/** The memory's end belongs to what a launcher that stays goes on with after a program. */
+export const RESIDENT: number = PROGRAM_BASE + PROGRAM_SIZE - 0x1_0000;
 /** nr, six arguments, on error (0 fail, 1 ignore, else the record to go on with when positive), result address, label index. */
 export const RECORD_WORDS = 10;
-const ON_ERROR = 7;
+/** Which word of a record says what a failure means, or where to go on. */
+export const ON_ERROR = 7;
 /** Exit code of a launcher that could not make a call. */
 export const LAUNCHER_FAILED = 125;
 
@@ -120,7 +123,7 @@ export function createProgram(arch: LauncherArch, before: readonly string[] = []
       for (const [record, branch] of jumps) records.setWord(8 * (record * RECORD_WORDS + ON_ERROR), start + (branches[branch] ?? 0) * RECORD_WORDS * 8);
       memory.append(records.bytes());
       memory.setWord(0, start);
-      if (PROGRAM_BASE + memory.length > BUFFERS || buffers > PROGRAM_BASE + PROGRAM_SIZE) throw new RangeError("a launcher program is larger than its memory");
+      if (PROGRAM_BASE + memory.length > BUFFERS || buffers > RESIDENT) throw new RangeError("a launcher program is larger than its memory");
       return { bytes: memory.bytes(), labels: [...before, ...labels] };
     },
   };

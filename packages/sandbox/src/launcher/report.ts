@@ -6,7 +6,7 @@ import { RECORD_WORDS } from "./program.ts";
 export const REPORT = 3;
 
 /** First word of each message; that of a failed call is its record, which starts with a negative result. */
-const TAG = { child: 1, status: 2, execute: 3, data: 4, runtime: 5 } as const;
+const TAG = { child: 1, status: 2, execute: 3, data: 4, runtime: 5, done: 6 } as const;
 
 /** The first call that failed. */
 export interface LauncherFailure {
@@ -53,34 +53,61 @@ export function reportData(program: ProgramBuilder, buffer: Address, size: numbe
   program.call("report", "write", REPORT, buffer, size);
 }
 
+/** The words by which a launcher that stays tells that a program is done. */
+export function doneMessage(): readonly [number, number] {
+  return [TAG.done, 0];
+}
+
 /** Reads what a program told; what is incomplete (its process was killed) is left out. */
 export function parseReport(bytes: Uint8Array, program: Pick<Program, "labels">): LauncherReport {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const view = viewOf(bytes);
   const report: { -readonly [K in keyof LauncherReport]: LauncherReport[K] } = {};
+  for (const { tag, value, at, end } of messagesOf(view)) {
+    if (tag < 0) {
+      const label = program.labels[Number(view.readBigUInt64LE(at + 8 * (RECORD_WORDS - 1)))] ?? "start";
+      report.failure = { label, errno: -tag, code: errorName(-tag) };
+    } else if (tag === TAG.status) report.status ??= value;
+    else if (tag === TAG.child) report.child = value;
+    else if (tag === TAG.runtime) report.runtime = value;
+    else if (tag === TAG.execute) report.execute = Array.from({ length: value }, (_, i) => Number(view.readBigInt64LE(at + 16 + 8 * i)));
+    else if (tag === TAG.data) report.data = view.subarray(at + 16, end);
+  }
+  return report;
+}
+
+/** Where the report of a program ends that a launcher that stays has done; `undefined` until it is done. */
+export function endOfReport(bytes: Uint8Array): number | undefined {
+  for (const { tag, end } of messagesOf(viewOf(bytes))) if (tag === TAG.done) return end;
+  return undefined;
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+interface Message {
+  readonly tag: number;
+  readonly value: number;
+  readonly at: number;
+  readonly end: number;
+}
+
+/** The messages that are there whole. */
+function* messagesOf(view: Buffer): Generator<Message, void, undefined> {
   for (let at = 0; at + 16 <= view.length;) {
     const tag = Number(view.readBigInt64LE(at));
     const value = Number(view.readBigInt64LE(at + 8));
-    const left = view.length - at;
-    if (tag < 0) {
-      if (left < 8 * RECORD_WORDS) break;
-      const label = program.labels[Number(view.readBigUInt64LE(at + 8 * (RECORD_WORDS - 1)))] ?? "start";
-      report.failure = { label, errno: -tag, code: errorName(-tag) };
-      at += 8 * RECORD_WORDS;
-    } else if (tag === TAG.child || tag === TAG.status || tag === TAG.runtime) {
-      if (tag === TAG.status) report.status ??= value;
-      else report[tag === TAG.child ? "child" : "runtime"] = value;
-      at += 16;
-    } else if (tag === TAG.execute) {
-      if (left < 16 + 8 * value) break;
-      report.execute = Array.from({ length: value }, (_, i) => Number(view.readBigInt64LE(at + 16 + 8 * i)));
-      at += 16 + 8 * value;
-    } else {
-      if (left < 16 + value) break;
-      report.data = view.subarray(at + 16, at + 16 + value);
-      at += 16 + value;
-    }
+    const end = at + sizeOf(tag, value);
+    if (end > view.length) return;
+    yield { tag, value, at, end };
+    at = end;
   }
-  return report;
+}
+
+function sizeOf(tag: number, value: number): number {
+  if (tag < 0) return 8 * RECORD_WORDS;
+  if (tag === TAG.execute) return 16 + 8 * value;
+  return tag === TAG.data ? 16 + value : 16;
 }
 
 /** Name of a Linux errno, e.g. `ENOENT`. */

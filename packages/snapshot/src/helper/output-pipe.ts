@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, closeSync, constants, linkSync, openSync, unlinkSync } from "node:fs";
 import { Socket } from "node:net";
-import { createProgram, launcherArch } from "@varve/sandbox";
+import { createProgram, launcherArch, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
-import { runProgram } from "./program-runner.ts";
 
 /** A pipe a step writes its output to. */
 export interface OutputPipe {
@@ -24,7 +23,7 @@ export async function openOutputPipe(launcher: string, directory: string, name?:
   const path = `${directory}/pipe-${randomUUID()}`;
   const program = createProgram(launcherArch());
   program.call("make a pipe", "mknodat", AT_FDCWD, program.string(bytesOfHostPath(path)), constants.S_IFIFO | 0o600, 0);
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) throw new Error(`cannot ${report.failure.label}: ${report.failure.code}`);
   try {
     chmodSync(path, 0o666);

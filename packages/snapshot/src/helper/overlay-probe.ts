@@ -1,8 +1,7 @@
 import { mkdirSync } from "node:fs";
-import { createProgram, launcherArch } from "@varve/sandbox";
+import { createProgram, launcherArch, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
 import { createUpper, mountOverlay, type OverlayFeatures } from "./overlay.ts";
-import { runProgram } from "./program-runner.ts";
 import { remove, type Workspace } from "./workspace.ts";
 
 const AT_FDCWD = -100;
@@ -52,7 +51,7 @@ async function tryOverlay(launcher: string, directory: string, lower: string, fe
 async function canMakeWhiteouts(launcher: string, directory: string): Promise<boolean> {
   const program = createProgram(launcherArch());
   program.call("make a whiteout", "mknodat", AT_FDCWD, program.string(bytesOfHostPath(`${directory}/l/whiteout`)), S_IFCHR, 0);
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   return report.failure === undefined;
 }
 
@@ -68,6 +67,6 @@ async function mountMemory(launcher: string, directory: string): Promise<string 
     MS_NOSUID,
     program.string("mode=700"),
   );
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   return report.failure === undefined ? directory : undefined;
 }

@@ -1,12 +1,11 @@
 import { chmodSync, chownSync, constants, existsSync, mkdirSync, openSync, renameSync, unlinkSync, utimesSync } from "node:fs";
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch, type Place, type SandboxDriver } from "@varve/sandbox";
+import { createProgram, launcherArch, type Place, type SandboxDriver, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath, hostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
 import type { MissingParams, MissingResult, UnpackParams } from "./helper-call.ts";
 import { createUpper, mountOverlay, type OverlayFeatures } from "./overlay.ts";
-import { runProgram } from "./program-runner.ts";
 import { createStepExtras } from "./step-extras.ts";
 import type { StepRoots } from "./step-root.ts";
 import { runStep } from "./step.ts";
@@ -109,6 +108,6 @@ async function hide(launcher: string, path: BytePath): Promise<void> {
   unlinkSync(hostPath(path));
   const program = createProgram(launcherArch());
   program.call("hide a socket", "mknodat", AT_FDCWD, program.string(path), S_IFCHR, 0);
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot hide a socket: ${report.failure.code}`);
 }

@@ -1,9 +1,8 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch } from "@varve/sandbox";
+import { createProgram, launcherArch, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
-import { runProgram } from "./program-runner.ts";
 
 /** How overlays are mounted here. */
 export interface OverlayFeatures {
@@ -25,6 +24,7 @@ export interface OverlayUpper {
 export interface OverlayMount {
   /** Where it is seen. */
   readonly merged: string;
+  /** Idempotent. */
   unmount(): Promise<void>;
 }
 
@@ -71,16 +71,19 @@ export async function mountOverlay(launcher: string, directory: string, lowers: 
     MS_NODEV,
     program.string(settings.join(",")),
   );
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) {
     throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`, {
       hint: "the data directory must be on a file system that overlayfs can use, such as ext4, xfs or tmpfs",
     });
   }
   const merged = `${directory}/m`;
+  let isMounted = true;
   return {
     merged,
     async unmount() {
+      if (!isMounted) return;
+      isMounted = false;
       const off = createProgram(launcherArch());
       off.call("unmount", "umount2", off.string(bytesOfHostPath(merged)), MNT_DETACH);
       await runProgram(launcher, off.finish());

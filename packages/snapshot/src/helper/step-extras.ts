@@ -2,12 +2,11 @@ import { createHash } from "node:crypto";
 import { chmodSync, closeSync, constants, existsSync, lchownSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { VarveError } from "@varve/errors";
-import { createProgram, type Ids, launch, launcherArch } from "@varve/sandbox";
+import { createProgram, type Ids, launch, launcherArch, runProgram } from "@varve/sandbox";
 import type { IncomingCall } from "../channel/channel.ts";
 import { bytesOfHostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
 import type { AgentParams, CacheParams, FileParams } from "./helper-call.ts";
-import { runProgram } from "./program-runner.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What was made for one step's mounts and must go with it. */
@@ -67,7 +66,7 @@ async function mountExtraMemory({ launcher }: Pick<Workspace, "launcher">, direc
     MS_NOSUID_NODEV,
     program.string("mode=700"),
   );
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) throw new VarveError("SANDBOX_UNAVAILABLE", `cannot ${report.failure.label}: ${report.failure.code}`);
 }
 

@@ -4,11 +4,10 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import type { BytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch, openLauncher } from "@varve/sandbox";
+import { createProgram, launch, launcherArch, openLauncher } from "@varve/sandbox";
 import { bytesOfHostPath, hostPath } from "../host-path.ts";
 import { returnLoans } from "./flat/cache-loans.ts";
 import { removeMemoryDirectory } from "./memory-directory.ts";
-import { runProgram } from "./program-runner.ts";
 
 /** The directories of one form (real or one id): finished snapshots, and this helper's own work. */
 export interface Workspace {
@@ -123,6 +122,6 @@ async function sweep(unfinished: string, own: string, launcher: string): Promise
 async function tryLock(launcher: string, file: number): Promise<boolean> {
   const program = createProgram(launcherArch());
   program.call("lock", "flock", 5, LOCK_EXCLUSIVE_NOW);
-  const { report } = await runProgram(launcher, program.finish(), [file]);
-  return report.failure === undefined;
+  const { ended } = launch({ command: [launcher], program: program.finish(), stdio: ["ignore", "ignore", "ignore"], descriptors: [file] });
+  return (await ended).report.failure === undefined;
 }

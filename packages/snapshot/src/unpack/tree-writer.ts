@@ -18,9 +18,8 @@ import {
 import { rm } from "node:fs/promises";
 import { type BytePath, type ByteStream, displayPath, parentPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { createProgram, type Ids, launcherArch, type ProgramBuilder } from "@varve/sandbox";
+import { createProgram, type Ids, launcherArch, type ProgramBuilder, runProgram } from "@varve/sandbox";
 import { hostPath } from "../host-path.ts";
-import { runProgram } from "../helper/program-runner.ts";
 import { readWriteEntries, type WriteEntry } from "./write-entry.ts";
 
 /** Where and how a tree is written. */
@@ -235,7 +234,7 @@ async function inPrograms(
     options.signal?.throwIfAborted();
     const program = createProgram(launcherArch());
     for (const entry of entries.slice(at, at + CALLS_PER_PROGRAM)) add(program, entry);
-    const { report } = await runProgram(options.launcher, program.finish());
+    const report = await runProgram(options.launcher, program.finish());
     if (report.failure !== undefined) throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`);
   }
 }

@@ -1,7 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createProgram, launcherArch } from "@varve/sandbox";
+import { createProgram, launcherArch, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../../host-path.ts";
-import { runProgram } from "../program-runner.ts";
 
 /** Device numbers of Linux's memory devices, and the terminal of the process. */
 const DEVICES = [
@@ -45,7 +44,7 @@ export async function makeDeviceDirectory(launcher: string, directory: string, p
   for (const [name, major, minor] of DEVICES) {
     program.call(`make ${name}`, "mknodat", AT_FDCWD, program.string(bytesOfHostPath(`${directory}/${name}`)), S_IFCHR | 0o666, (major << 8) | minor);
   }
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   if (report.failure === undefined && opens(`${directory}/null`)) return true;
   for (const [name] of DEVICES) {
     rmSync(`${directory}/${name}`, { force: true });

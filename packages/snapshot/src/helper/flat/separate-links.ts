@@ -1,9 +1,8 @@
 import { lstatSync, renameSync, type Stats } from "node:fs";
 import { type BytePath, parentPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { createProgram, type Ids, launcherArch, readXattrs, writeXattrs } from "@varve/sandbox";
+import { createProgram, type Ids, launcherArch, readXattrs, writeXattrs, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath, hostPath } from "../../host-path.ts";
-import { runProgram } from "../program-runner.ts";
 import { alterDirectory } from "./alter-directory.ts";
 import { completeCopy, copyFile, copySymlink } from "./copy-directory.ts";
 import type { FileRecord } from "./file-record.ts";
@@ -68,7 +67,7 @@ export async function separateLinks({ root, record, directory, launcher, ids, si
 async function copyNode(launcher: string, target: BytePath, stat: Stats, ids: Ids): Promise<void> {
   const program = createProgram(launcherArch());
   program.call("make a node", "mknodat", AT_FDCWD, program.string(target), stat.mode, stat.rdev);
-  const { report } = await runProgram(launcher, program.finish());
+  const report = await runProgram(launcher, program.finish());
   if (report.failure !== undefined)
     throw new VarveError("SNAPSHOT_APPLY_FAILED", `cannot ${report.failure.label} of an earlier step again: ${report.failure.code}`);
   completeCopy(target, stat, ids);
