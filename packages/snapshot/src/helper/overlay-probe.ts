@@ -19,20 +19,29 @@ export async function probeOverlay({ launcher, work }: Workspace, userXattr: boo
   try {
     const features = { userXattr, whiteouts };
     try {
-      await tryOverlay(launcher, `${trial}/disk`, `${trial}/l`, features);
-      return features;
+      return await firstOverlay(launcher, `${trial}/disk`, `${trial}/l`, features);
     } catch (error) {
       const memory = await mountMemory(launcher, `${work}/upper`);
       if (memory === undefined) throw error;
       try {
-        await tryOverlay(launcher, `${trial}/memory`, `${trial}/l`, { ...features, memory });
+        return await firstOverlay(launcher, `${trial}/memory`, `${trial}/l`, { ...features, memory });
       } catch {
         throw error;
       }
-      return { ...features, memory };
     }
   } finally {
     await remove(trial);
+  }
+}
+
+/** How an overlay can be mounted, tried from the best on. */
+async function firstOverlay(launcher: string, directory: string, lower: string, features: Omit<OverlayFeatures, "volatile">): Promise<OverlayFeatures> {
+  try {
+    await tryOverlay(launcher, `${directory}-volatile`, lower, { ...features, volatile: true });
+    return { ...features, volatile: true };
+  } catch {
+    await tryOverlay(launcher, directory, lower, { ...features, volatile: false });
+    return { ...features, volatile: false };
   }
 }
 

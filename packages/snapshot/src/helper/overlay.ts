@@ -8,6 +8,8 @@ import { bytesOfHostPath } from "../host-path.ts";
 export interface OverlayFeatures {
   /** Marks are kept in user.* attributes, as an ordinary user must. */
   readonly userXattr: boolean;
+  /** The kernel can leave out syncing, which without it is the whole file system each time an overlay goes (5.10). */
+  readonly volatile: boolean;
   /** The workspace's file system takes the marks of deleted files. */
   readonly whiteouts: boolean;
   /** A directory in memory for what steps change, where the workspace's file system can't be an upper one. */
@@ -59,6 +61,7 @@ export async function mountOverlay(launcher: string, directory: string, lowers: 
   for (const [i, lower] of lowers.entries()) symlinkSync(lower, `${directory}/${names[i] ?? ""}`);
   mkdirSync(`${directory}/m`);
   const settings = [`lowerdir=${names.join(":")}`, "upperdir=u", "workdir=w", "redirect_dir=nofollow", "metacopy=off", "index=off"];
+  if (features.volatile) settings.push("volatile");
   if (features.userXattr) settings.push("userxattr");
   const program = createProgram(launcherArch());
   program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(directory)));

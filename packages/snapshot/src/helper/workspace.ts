@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, closeSync, constants, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, closeSync, constants, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import type { BytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { createProgram, launch, launcherArch, openLauncher } from "@varve/sandbox";
 import { bytesOfHostPath, hostPath } from "../host-path.ts";
+import { doubtfulSnapshots } from "./doubtful-snapshots.ts";
 import { returnLoans } from "./flat/cache-loans.ts";
 import { removeMemoryDirectory } from "./memory-directory.ts";
 
@@ -31,10 +32,13 @@ const CLAIM_ATTEMPTS = 5;
 export async function openWorkspace(directory: string, form: string): Promise<Workspace> {
   const snapshots = `${directory}/${form}`;
   const unfinished = `${snapshots}/work`;
+  mkdirSync(snapshots, { recursive: true, mode: 0o700 });
+  const doubtful = doubtfulSnapshots(snapshots, unfinished);
   mkdirSync(unfinished, { recursive: true, mode: 0o700 });
   const launcher = await openLauncher([unfinished, tmpdir()]);
   const { id, lock, work, mark } = await claim(unfinished, launcher.path);
   await sweep(unfinished, id, launcher.path);
+  for (const name of doubtful) await discard(`${snapshots}/${name}`, `${work}/doubtful`);
   return {
     id,
     snapshots,
@@ -48,6 +52,16 @@ export async function openWorkspace(directory: string, form: string): Promise<Wo
       closeSync(lock);
     },
   };
+}
+
+async function discard(path: string, aside: string): Promise<void> {
+  try {
+    renameSync(path, aside);
+  } catch {
+    // another helper that started now has taken it
+    return;
+  }
+  await remove(aside);
 }
 
 /** Removes a directory and all in it; names may be any bytes. */
