@@ -61,7 +61,7 @@ export interface ProgramBuilder {
 export const PROGRAM_BASE = 0x1000_0000;
 export const PROGRAM_SIZE = 0x1000_0000;
 /** Buffers start here; what is below travels through the descriptor. */
-export const BUFFERS: number = PROGRAM_BASE + PROGRAM_SIZE / 2;
+const BUFFERS = PROGRAM_BASE + PROGRAM_SIZE / 2;
 /** The memory's end belongs to what a launcher that stays goes on with after a program. */
 export const RESIDENT: number = PROGRAM_BASE + PROGRAM_SIZE - 0x1_0000;
 /** nr, six arguments, on error (0 fail, 1 ignore, else the record to go on with when positive), result address, label index. */
