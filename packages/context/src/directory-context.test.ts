@@ -299,8 +299,8 @@ describe("memory of selections", () => {
   test("gives digests back while nothing has changed", async () => {
     const memory = createSelectionMemory(join(root, "m"));
     const other = `${DIGEST.slice(0, -1)}0` as typeof DIGEST;
-    await memory.remember(DIGEST, "COPY .", DIGEST);
-    await memory.remember(other, "COPY .", other);
+    await memory.remember([DIGEST], "COPY .", DIGEST);
+    await memory.remember([other], "COPY .", other);
     const reopened = createSelectionMemory(join(root, "m"));
     expect(await reopened.recall(DIGEST, "COPY .")).toBe(DIGEST);
     expect(await reopened.recall(other, "COPY .")).toBe(other);

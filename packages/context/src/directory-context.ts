@@ -1,4 +1,5 @@
 import { realpath, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
@@ -6,12 +7,12 @@ import { type ContentRef, createTreeBuilder, type FileTree } from "@varve/layer"
 import type { IOOptions } from "@varve/oci";
 import type { BuildContext, ContextMemory, OwningReader } from "./context.ts";
 import { readListedXattrs } from "./listed-xattrs.ts";
-import { listDirectory, type ListOptions, rootBytes } from "./directory-walk.ts";
+import { rootBytes } from "./directory-walk.ts";
 import { createDiskReader } from "./disk-reader.ts";
 import { readIgnoreFile, readLimitedFile } from "./ignore-file.ts";
-import type { Listing } from "./listing.ts";
+import { createListedDirectory, type Listed, type ListedDirectory } from "./listed-directory.ts";
 import { createSettledFiles } from "./settled-files.ts";
-import { createSelectionMemory } from "./selection-memory.ts";
+import { createSelectionMemory, type SelectionMemory } from "./selection-memory.ts";
 import { createStatCache, SETTLED, type StatCache } from "./stat-cache.ts";
 
 /** A directory as build context. */
@@ -40,11 +41,13 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
   const root = await resolveRoot(options.path);
   const ignore = await readIgnoreFile(options.path, options.dockerfile);
   const cache = createStatCache(options.cache === undefined ? undefined : `${options.cache}.stat`);
-  let listing: Promise<Listed> | undefined;
   let made: Promise<FileTree> | undefined;
-  const list = (io: IOOptions | undefined): Promise<Listed> =>
-    (listing ??= listSettled(root, { ignore: ignore?.matcher, hidden: options.hidden, signal: io?.signal }));
-  const makeListed = (io?: IOOptions): Promise<FileTree> => (made ??= list(io).then((found) => makeTree(root, found, cache, { ...options, ...io })));
+  const { hidden, signal, spool = options.cache === undefined ? undefined : tmpdir() } = options;
+  const listed = createListedDirectory(root, { ignore: ignore?.matcher, hidden, spool, settledAfter: SETTLED, signal });
+  const memory = options.cache === undefined ? undefined : createSelectionMemory(`${options.cache}.selections`);
+  // what was looked at before will be again: by another process, it costs nothing to begin now
+  if (memory?.isThere() === true) listed.begin();
+  const makeListed = (io?: IOOptions): Promise<FileTree> => (made ??= listed.list(io).then((found) => makeTree(root, found, cache, { ...options, ...io })));
   const settled = createSettledFiles({ root: rootBytes(root), listed: makeListed, directory: options.spool, onWarning: options.onWarning });
   const disk = createDiskReader(root, { cache, onChanged: (path, error) => settled.note(path, error) });
   const readerOf = (ref: ContentRef): OwningReader => (ref.kind === "layer" ? settled.reader : disk);
@@ -57,30 +60,17 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
       ...(disk.batches === undefined ? {} : { batches: disk.batches }),
       learn: (ref, digest, since) => readerOf(ref).learn?.(ref, digest, since),
     },
-    ...(options.cache === undefined ? {} : { memory: createMemory(`${options.cache}.selections`, { list, isCurrent: () => !settled.some }) }),
+    ...(memory === undefined ? {} : { memory: createMemory(memory, listed, () => !settled.some) }),
     tree: async (io) => settled.tree(await makeListed(io)),
     settle: (error, io) => settled.settle(error, io),
     // cleaned: `..` can't be in it
     readFile: (path) => readLimitedFile(join(root, displayPath(path))),
     async [Symbol.asyncDispose]() {
+      await listed[Symbol.asyncDispose]();
       await cache.save();
       await settled[Symbol.asyncDispose]();
     },
   };
-}
-
-interface Listed {
-  readonly listing: Listing;
-  /** When listing began, milliseconds since the epoch. */
-  readonly since: number;
-  /** Whether a change after the listing began would be seen by the next one. */
-  readonly settled: boolean;
-}
-
-async function listSettled(root: string, options: ListOptions): Promise<Listed> {
-  const since = Date.now();
-  const listing = await listDirectory(root, options);
-  return { listing, since, settled: since - listing.newest() >= SETTLED };
 }
 
 async function makeTree(path: string, { listing, since }: Listed, cache: StatCache, options: DirectoryContextOptions): Promise<FileTree> {
@@ -90,22 +80,25 @@ async function makeTree(path: string, { listing, since }: Listed, cache: StatCac
   return listing.tree(root);
 }
 
-interface MemorySource {
-  readonly list: (io: IOOptions | undefined) => Promise<Listed>;
-  /** Whether the context is as listed: of what changed since nothing is remembered. */
-  readonly isCurrent: () => boolean;
-}
-
-function createMemory(file: string, { list, isCurrent }: MemorySource): ContextMemory {
-  const memory = createSelectionMemory(file);
+/** `isCurrent`: whether the context is as listed; of what changed since nothing is remembered. */
+function createMemory(memory: SelectionMemory, listed: ListedDirectory, isCurrent: () => boolean): ContextMemory {
   return {
     async recall(selection, io) {
       if (!isCurrent()) return undefined;
-      return memory.recall((await list(io)).listing.fingerprint(), selection);
+      const quick = await listed.quickFingerprint();
+      const known = quick === undefined ? undefined : await memory.recall(quick, selection);
+      if (known !== undefined) return known;
+      // what is ignored may have changed, or the order on the disk
+      const { listing, settled } = await listed.list(io);
+      const digest = await memory.recall(listing.fingerprint(), selection);
+      if (digest !== undefined && quick !== undefined && settled) await memory.remember([quick], selection, digest);
+      return digest;
     },
     async remember(selection, digest, io) {
-      const { listing, settled } = await list(io);
-      if (settled && isCurrent()) await memory.remember(listing.fingerprint(), selection, digest);
+      const { listing, settled } = await listed.list(io);
+      if (!settled || !isCurrent()) return;
+      const quick = await listed.quickFingerprint();
+      await memory.remember([listing.fingerprint(), ...(quick === undefined ? [] : [quick])], selection, digest);
     },
   };
 }

@@ -4,8 +4,8 @@ import type { IgnoreMatcher } from "@varve/dockerfile";
 import { VarveError } from "@varve/errors";
 import type { FileTree } from "@varve/layer";
 import type { IOOptions } from "@varve/oci";
-import { entryType } from "./disk-stat.ts";
-import { createListing, type ListedEntry, type Listing } from "./listing.ts";
+import { entryType, isDevice } from "./disk-stat.ts";
+import { createListing, type ListedEntry, type ListedFile, type Listing } from "./listing.ts";
 
 /** How a directory is listed. */
 export interface ListOptions extends IOOptions {
@@ -23,7 +23,7 @@ export interface WalkOptions extends ListOptions {
 }
 
 /** Ours; hardening.md. */
-const MAX_DEPTH = 1024;
+export const MAX_DEPTH = 1024;
 const DIRECTORY_FLAGS = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0);
 // elsewhere than on Linux there is no way to name a file below an open directory; the check at reading time still holds
 const BY_DESCRIPTOR = process.platform === "linux";
@@ -102,8 +102,8 @@ async function listBelow(walk: Walk, directory: OpenDirectory, pending: PendingD
     if (type === "directory" && walk.hidden.has(identity(stats))) continue;
     const below: PendingDirectory[] = ignored ? [...pending, { path, stats }] : [];
     if (!ignored) {
-      for (const parent of pending.splice(0)) walk.listing.add(parent.path, parent.stats);
-      walk.listing.add(path, stats, type === "symlink" ? readTarget(access, path) : undefined);
+      for (const parent of pending.splice(0)) walk.listing.add(listedFile(parent.path, parent.stats));
+      walk.listing.add(listedFile(path, stats, type === "symlink" ? readTarget(access, path) : undefined));
     }
     if (type === "directory") await enter(walk, { path, access }, below, depth);
     // once a child has brought its parents in they are no longer pending here
@@ -155,6 +155,13 @@ function statEntry(access: string, path: BytePath): BigIntStats | undefined {
   }
 }
 
+function listedFile(path: BytePath, stats: BigIntStats, linkTarget?: BytePath): ListedFile {
+  const { dev: device, ino: inode, mtimeNs, ctimeNs, rdev } = stats;
+  const mode = Number(stats.mode);
+  const file = { path, device, inode, size: Number(stats.size), mode, links: Number(stats.nlink), mtimeNs, ctimeNs, linkTarget };
+  return isDevice(mode) ? { ...file, rdev } : file;
+}
+
 function readTarget(access: string, path: BytePath): BytePath {
   try {
     return readlinkSync(kernelPath(access), { encoding: "latin1" }) as BytePath;
@@ -168,7 +175,8 @@ function kernelPath(access: string): string | Buffer {
   return ASCII.test(access) ? access : Buffer.from(access, "latin1");
 }
 
-function identities(paths: readonly string[]): ReadonlySet<string> {
+/** `device:inode` of directories that are there. */
+export function identities(paths: readonly string[]): ReadonlySet<string> {
   const found = paths.map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }));
   return new Set(found.flatMap((stats) => (stats === undefined ? [] : [identity(stats)])));
 }

@@ -8,8 +8,9 @@ export type DiskRef = Extract<ContentRef, { kind: "disk" }>;
 
 const KIND = 0o170000;
 const SOCKET = 0o140000;
+const REGULAR = 0o100000;
 const TYPES: ReadonlyMap<number, EntryType> = new Map([
-  [0o100000, "file"],
+  [REGULAR, "file"],
   [SOCKET, "file"],
   [0o040000, "directory"],
   [0o120000, "symlink"],
@@ -26,6 +27,17 @@ export function entryType(mode: number): EntryType | undefined {
 /** Whether a `st_mode` is a socket's: there is nothing to read then. */
 export function isSocket(mode: number): boolean {
   return (mode & KIND) === SOCKET;
+}
+
+/** Whether a `st_mode` is a regular file's. */
+export function isRegular(mode: number): boolean {
+  return (mode & KIND) === REGULAR;
+}
+
+/** Whether a `st_mode` is a device's. */
+export function isDevice(mode: number): boolean {
+  const type = entryType(mode);
+  return type === "char" || type === "block";
 }
 
 /** The state a file was listed in. */

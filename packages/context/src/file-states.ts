@@ -1,5 +1,3 @@
-import type { BigIntStats } from "node:fs";
-
 /** Rows of one chunk: columns grow by whole chunks, so that nothing is copied and little is spare. */
 const ROWS = 4096;
 /** dev, ino, mtime, ctime. */
@@ -29,18 +27,18 @@ export class FileStates {
     return this.#length;
   }
 
-  append(stats: BigIntStats): void {
+  append({ device, inode, size, mode, mtimeNs, ctimeNs }: FileState & { readonly mode: number }): void {
     const row = this.#length++ % ROWS;
     if (row === 0) this.#chunks.push({ states: new BigInt64Array(FIELDS * ROWS), sizes: new Float64Array(ROWS), modes: new Uint32Array(ROWS) });
     const chunk = this.#chunks.at(-1);
     if (chunk === undefined) return;
     // the column is signed for the times' sake
-    chunk.states[FIELDS * row] = stats.dev;
-    chunk.states[FIELDS * row + 1] = stats.ino;
-    chunk.states[FIELDS * row + 2] = stats.mtimeNs;
-    chunk.states[FIELDS * row + 3] = stats.ctimeNs;
-    chunk.sizes[row] = Number(stats.size);
-    chunk.modes[row] = Number(stats.mode);
+    chunk.states[FIELDS * row] = device;
+    chunk.states[FIELDS * row + 1] = inode;
+    chunk.states[FIELDS * row + 2] = mtimeNs;
+    chunk.states[FIELDS * row + 3] = ctimeNs;
+    chunk.sizes[row] = size;
+    chunk.modes[row] = mode;
   }
 
   /** Type and permissions, as `st_mode`. */

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import type { BigIntStats } from "node:fs";
 import type { BytePath } from "@varve/bytes";
 import { createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
 import { type Digest, digestFromHex } from "@varve/oci";
-import { deviceNumbers, entryType } from "./disk-stat.ts";
+import { deviceNumbers, entryType, isRegular } from "./disk-stat.ts";
 import { type FileState, FileStates } from "./file-states.ts";
 import { type ListedFiles, ListingTree } from "./listing-tree.ts";
 import { PathColumn } from "./path-column.ts";
@@ -19,9 +18,21 @@ export interface ListedHolder {
   readonly state: FileState;
 }
 
+/** What `lstat` said of a file. */
+export interface ListedFile extends FileState {
+  readonly path: BytePath;
+  /** Type and permissions, as `st_mode`. */
+  readonly mode: number;
+  readonly links: number;
+  /** Of symlinks. */
+  readonly linkTarget: BytePath | undefined;
+  /** `st_rdev`, of devices. */
+  readonly rdev?: bigint;
+}
+
 /** What was found in a directory: paths and what `lstat` said of them, sorted as a walk. Columns, so that a million files cost little. */
 export interface Listing {
-  add(path: BytePath, stats: BigIntStats, linkTarget?: BytePath): void;
+  add(file: ListedFile): void;
   /** Digest of all paths and states: equal ones mean that nothing changed in between. Nothing can be added after it was asked for. */
   fingerprint(): Digest;
   /** The latest ctime, milliseconds since the epoch; a state this fresh may still change unnoticed. */
@@ -47,15 +58,15 @@ export function createListing(): Listing {
   const xattrs = new Map<number, ReadonlyMap<string, Uint8Array>>();
   const files: ListedFiles = { paths, states, targets, devices, xattrs, linked };
   return {
-    add(path, stats, linkTarget) {
+    add(file) {
       const row = states.length;
-      states.append(stats);
-      paths.append(path);
-      if (stats.ctimeNs > newest) newest = stats.ctimeNs;
-      if (linkTarget !== undefined) targets.set(row, linkTarget);
-      else if (stats.isFile()) {
-        if (stats.nlink > 1n) linked.add(row);
-      } else if (stats.isCharacterDevice() || stats.isBlockDevice()) devices.set(row, deviceNumbers(stats.rdev));
+      states.append(file);
+      paths.append(file.path);
+      if (file.ctimeNs > newest) newest = file.ctimeNs;
+      if (file.linkTarget !== undefined) targets.set(row, file.linkTarget);
+      if (file.rdev !== undefined) devices.set(row, deviceNumbers(file.rdev));
+      // not of sockets, which are files of their own here
+      if (file.links > 1 && isRegular(file.mode)) linked.add(row);
     },
     fingerprint() {
       if (fingerprint !== undefined) return fingerprint;

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type Digest, isDigest } from "@varve/oci";
 
@@ -8,11 +9,14 @@ import { type Digest, isDigest } from "@varve/oci";
  */
 export interface SelectionMemory {
   recall(fingerprint: Digest, selection: string): Promise<Digest | undefined>;
-  remember(fingerprint: Digest, selection: string, digest: Digest): Promise<void>;
+  /** Under each of the fingerprints. */
+  remember(fingerprints: readonly Digest[], selection: string, digest: Digest): Promise<void>;
+  /** Whether anything was ever remembered; before the first of the others. */
+  isThere(): boolean;
 }
 
-/** Several Dockerfiles, each with an ignore file of its own, may share a directory. */
-const KEPT = 16;
+/** Several Dockerfiles, each with an ignore file of its own, may share a directory, whose state has two fingerprints. */
+const KEPT = 32;
 
 interface Remembered {
   readonly fingerprint: Digest;
@@ -27,16 +31,19 @@ export function createSelectionMemory(file: string): SelectionMemory {
     async recall(fingerprint, selection) {
       return (await known()).find((entry) => entry.fingerprint === fingerprint)?.digests.get(selection);
     },
-    async remember(fingerprint, selection, digest) {
+    async remember(fingerprints, selection, digest) {
       const entries = await known();
-      const at = entries.findIndex((entry) => entry.fingerprint === fingerprint);
-      const entry = entries[at] ?? { fingerprint, digests: new Map<string, Digest>() };
-      if (at >= 0) entries.splice(at, 1);
-      entry.digests.set(selection, digest);
-      entries.unshift(entry);
+      for (const fingerprint of fingerprints) {
+        const at = entries.findIndex((entry) => entry.fingerprint === fingerprint);
+        const entry = entries[at] ?? { fingerprint, digests: new Map<string, Digest>() };
+        if (at >= 0) entries.splice(at, 1);
+        entry.digests.set(selection, digest);
+        entries.unshift(entry);
+      }
       entries.length = Math.min(entries.length, KEPT);
       await save(file, entries);
     },
+    isThere: () => existsSync(file),
   };
 }
 

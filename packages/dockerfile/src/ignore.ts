@@ -25,6 +25,8 @@ export interface IgnoreMatcher {
    * clean, `""` for the whole context; with wildcards, no rule may bring back anything below the directory in front of the first one.
    */
   leavesNothingOf(source: string): boolean;
+  /** What is matched, in order: patterns without `!`, clean. */
+  readonly patterns: readonly { readonly text: string; readonly negated: boolean }[];
   /** The last rule that applies to `path`, directly or to a directory above it. */
   decidedBy(path: string): IgnoreRule | undefined;
 }
@@ -40,6 +42,7 @@ const LIMIT = 4 * 1024 * 1024;
 const PATTERN_HINT = "brackets need a ] and at least one character; a pattern cannot end in a backslash, nor be longer than 32 KiB";
 
 interface CompiledRule extends IgnoreRule {
+  readonly cleaned: string;
   readonly pattern: IgnorePattern;
 }
 
@@ -77,7 +80,7 @@ export function parsePatterns(patterns: readonly string[]): IgnoreMatcher {
       if (cleaned === undefined || cleaned.startsWith("/")) return [];
       const pattern = compileIgnorePattern(cleaned);
       if (pattern === undefined) throw new VarveError("DOCKERFILE_IGNORE_PATTERN", `invalid pattern ${shownPattern(trimmed)}`, { hint: PATTERN_HINT });
-      return [{ text: trimmed, line: index + 1, negated, pattern }];
+      return [{ text: trimmed, line: index + 1, negated, cleaned, pattern }];
     }),
   );
 }
@@ -102,6 +105,7 @@ function createMatcher(rules: readonly CompiledRule[]): IgnoreMatcher {
   };
   const mayBringBackBelow = (directory: string): boolean => negated.some((rule) => rule.pattern.mayMatchBelow(decodePath(directory)));
   return {
+    patterns: rules.map((rule) => ({ text: rule.cleaned, negated: rule.negated })),
     matches: (path) => judge(path).ignored,
     mayDescend: (directory) => !judge(directory).ignored || mayBringBackBelow(directory),
     leavesNothingOf(source) {
@@ -152,7 +156,7 @@ function parseRules(text: string, file: string): CompiledRule[] {
     const cleaned = cleanPattern(negated ? written.slice(1).trim() : written);
     if (cleaned === undefined && !isNothing(written)) continue;
     const pattern = cleaned === undefined ? undefined : compileIgnorePattern(cleaned);
-    if (pattern === undefined) {
+    if (cleaned === undefined || pattern === undefined) {
       const column = line.indexOf(written) + 1;
       const position = { line: index + 1, column, offset: start + column - 1 };
       const end = { line: index + 1, column: column + written.length, offset: position.offset + written.length };
@@ -161,7 +165,7 @@ function parseRules(text: string, file: string): CompiledRule[] {
         hint: PATTERN_HINT,
       });
     }
-    rules.push({ text: written, line: index + 1, negated, pattern });
+    rules.push({ text: written, line: index + 1, negated, cleaned, pattern });
   }
   return rules;
 }

@@ -10,6 +10,8 @@ export { namespaceDriver } from "./drivers/namespace.ts";
 export { bubblewrapEntry, ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry } from "./entries.ts";
 export { LADDER } from "./ladder.ts";
 export { landlockVersion } from "./landlock.ts";
+export { type FindListing, type FindOptions, type FindRun, startFind } from "./find/find-listing.ts";
+export type { FoundEntry } from "./find/found-entry.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";
