@@ -11,7 +11,6 @@ import { createListing, type Listing } from "./listing.ts";
 
 /** Entries are held whole while they are sorted; larger listings are left to the walk, whose memory is flat. About 90,000 entries. */
 const LARGEST = 8 * 1024 * 1024;
-// oxlint-disable-next-line no-control-regex -- the ASCII test is the point
 const LITERAL = /^[\x20-\x7e]+$/;
 const WILD = /[*?[\]\\]/;
 
