@@ -123,7 +123,16 @@ export async function withSession<T>(
   try {
     signal.throwIfAborted();
     const store = resources.use(await openStore({ root: homeOf(given), signal }));
-    resources.use(await store.lease({ signal }));
+    // locked by another process, while the context is opened: nothing of it needs what pruning would remove
+    const leasing = store.lease({ signal });
+    leasing.catch(() => {});
+    resources.use({
+      [Symbol.asyncDispose]: () =>
+        leasing.then(
+          (lease) => lease[Symbol.asyncDispose](),
+          () => {},
+        ),
+    });
     const registries = resources.use(
       createRegistryClient({ credentials: dockerConfigCredentials({ env: process.env }), insecureRegistries: given.insecureRegistries ?? [] }),
     );
@@ -133,8 +142,10 @@ export async function withSession<T>(
     const onWarning = (message: string): void => events.warning("BuildContext", message);
     for (const message of unheededArgs(given)) events.warning("BuildArgument", message);
     const definition = resources.use(disposableDefinition(await openDefinition(given, folders, { signal, onWarning })));
+    await leasing;
     const options = await settleEpoch(given, { definition, directory: folders.spool, otherwise: how.defaultEpoch, signal });
     const execution = await createExecution(options, { store, images, signal, definition, folders, resources, registries, events, onWarning });
+    execution.uploads.connect();
     const planning: PlanningScope = { images, events, io: { signal } };
     const plan = (): Promise<Planned> => planAll(definition, options, platformsOf(options), planning);
     try {

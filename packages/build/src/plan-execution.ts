@@ -50,7 +50,7 @@ function uploadEarly({ uploads }: Execution, result: Promise<VertexResult>): voi
   const begin = async (): Promise<void> => {
     const made = await result;
     const blob = made.kind === "stack" ? await made.stack.layers.at(-1)?.blob() : undefined;
-    if (blob !== undefined) uploads.begin(blob);
+    if (blob !== undefined) uploads.begin(blob, made.kind === "stack" && made.cached === true);
   };
   // a failure is the step's own, and told there
   begin().catch(() => {});

@@ -25,7 +25,7 @@ import { takeLease, type UnleasedOptions, whileUnleased } from "./lease.ts";
 import { readLayerIndexFile, writeLayerIndexFile } from "./layer-index-file.ts";
 import { prepareLayout } from "./layout-folder.ts";
 import { manifestDescriptor } from "./manifest-descriptor.ts";
-import { encodeRefIndex, readRefIndex, refsOf, withoutRef, withRef } from "./ref-index.ts";
+import { encodeRefIndex, isRef, readRefIndex, refsOf, withoutRef, withRef } from "./ref-index.ts";
 import type { Lock, Ref, Store, StoredFile, StoredKind } from "./store.ts";
 import { listStored } from "./stored-files.ts";
 
@@ -120,6 +120,8 @@ class DiskStore implements Store {
   async tag(descriptor: Descriptor, reference: string, options?: IOOptions): Promise<void> {
     if (reference === "") throw new VarveError("STORE_INVALID_NAME", "a ref needs a name");
     if (!(await this.has(descriptor, options))) throw blobNotFound(descriptor);
+    // who only says again what is said already needs no lock, nor the disk's patience
+    if (isRef(await readRefIndex(this.#indexPath()), reference, descriptor)) return;
     await this.#changeIndex((index) => withRef(index, reference, descriptor), options);
   }
 

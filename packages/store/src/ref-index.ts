@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { VarveError } from "@varve/errors";
 import { type Descriptor, type Index, MEDIA_TYPES, parseDigest } from "@varve/oci";
 import { onDisk } from "./disk-error.ts";
@@ -37,10 +38,20 @@ export function refsOf(index: Index): readonly Ref[] {
   return [...refs.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Whether {@link withRef} would change nothing but the order. */
+export function isRef(index: Index, name: string, descriptor: Descriptor): boolean {
+  const [only, ...others] = index.manifests.filter((entry) => nameOf(entry) === name);
+  return only !== undefined && others.length === 0 && isDeepStrictEqual(only, namedEntry(name, descriptor));
+}
+
 /** The index with `name` naming `descriptor`, and nothing else of that name. Unnamed entries stay. */
 export function withRef(index: Index, name: string, descriptor: Descriptor): Index {
+  return { ...index, manifests: [...withoutRef(index, name).manifests, namedEntry(name, descriptor)] };
+}
+
+function namedEntry(name: string, descriptor: Descriptor): Descriptor {
   const { mediaType, digest, size, platform, artifactType } = descriptor;
-  const entry: Descriptor = {
+  return {
     mediaType,
     digest,
     size,
@@ -48,7 +59,6 @@ export function withRef(index: Index, name: string, descriptor: Descriptor): Ind
     ...(platform === undefined ? {} : { platform }),
     ...(artifactType === undefined ? {} : { artifactType }),
   };
-  return { ...index, manifests: [...withoutRef(index, name).manifests, entry] };
 }
 
 /** The index without `name`. */

@@ -7,8 +7,13 @@ import { formOf, mainForm, stepCodec } from "./form.ts";
 
 /** Uploads of layers to where the result will be pushed, each begun when it is compressed, while later steps are carried out. */
 export interface EarlyUploads {
-  /** Begins an upload of a blob that is in the store. What fails is tried again, and told, when the image is pushed. */
-  begin(blob: Descriptor): void;
+  /**
+   * Begins an upload of a blob that is in the store; of a step that was cached, once there is another that wasn't: till then the registry may have all of the
+   * image. What fails is tried again, and told, when the image is pushed.
+   */
+  begin(blob: Descriptor, cached: boolean): void;
+  /** Asks where the result will be pushed for what is there, so that the connection is made, and who we are is known, when it is. */
+  connect(): void;
   /** Resolves when none is under way. */
   settled(): Promise<void>;
 }
@@ -30,16 +35,35 @@ export function createEarlyUploads(
   });
   // several tags of one repository are one
   const repositories = new Map(
-    names.map(parseReference).map((reference) => [`${reference.registry}/${reference.repository}`, registries.repository(reference)]),
+    names
+      .map(parseReference)
+      .map((reference) => [`${reference.registry}/${reference.repository}`, { repository: registries.repository(reference), tag: reference.tag ?? "latest" }]),
   );
   const uploads: Promise<void>[] = [];
+  /** Of cached steps; `undefined` since one wasn't. */
+  let cachedBlobs: Descriptor[] | undefined = [];
+  const begin = (blob: Descriptor): void => {
+    for (const { repository } of repositories.values()) {
+      const upload = async (): Promise<void> => {
+        if (!(await repository.has(blob, io))) await repository.push(blob, () => store.fetch(blob, io), io);
+      };
+      uploads.push(upload().catch(() => {}));
+    }
+  };
   return {
-    begin(blob) {
-      for (const repository of repositories.values()) {
-        const upload = async (): Promise<void> => {
-          if (!(await repository.has(blob, io))) await repository.push(blob, () => store.fetch(blob, io), io);
-        };
-        uploads.push(upload().catch(() => {}));
+    begin(blob, cached) {
+      if (cached && cachedBlobs !== undefined) {
+        cachedBlobs.push(blob);
+        return;
+      }
+      const held = cachedBlobs ?? [];
+      cachedBlobs = undefined;
+      for (const each of [...held, blob]) begin(each);
+    },
+    connect() {
+      for (const { repository, tag } of repositories.values()) {
+        const asked = repository.resolve(tag, io).then(() => {});
+        uploads.push(asked.catch(() => {}));
       }
     },
     async settled() {

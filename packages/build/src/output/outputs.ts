@@ -1,8 +1,8 @@
 import { posix, resolve as resolvePath } from "node:path";
-import { VarveError } from "@varve/errors";
+import { isVarveError, VarveError } from "@varve/errors";
 import { type ByteSink, copyGraph, type CopyEvent, writeDockerArchive, writeOciArchive, writeOciLayout, writeTreeDirectory, writeTreeTar } from "@varve/image";
 import { createTreeBuilder, diffTrees, EMPTY_TREE, type FileTree } from "@varve/layer";
-import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IOOptions, parseReference } from "@varve/oci";
+import { type Descriptor, type Fetcher, formatPlatform, formatReference, type IOOptions, parseReference, type Resolver } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { BuildOptions, Output } from "../build-options.ts";
 import type { EventSink, StepEvents } from "../events.ts";
@@ -121,17 +121,36 @@ async function push(scope: OutputScope, result: Result, names: readonly string[]
   for (const name of names) {
     const reference = parseReference(name);
     const repository = scope.registries.repository(reference);
+    const tag = reference.tag ?? "latest";
     const elsewhere = bases.flatMap(({ reference: base, image }) =>
       base?.registry === reference.registry && base.repository !== reference.repository ? [{ repository: base.repository, image }] : [],
     );
     const mountFrom = (blob: Descriptor): readonly string[] =>
       elsewhere.filter(({ image }) => image.layers.some((layer) => layer.descriptor.digest === blob.digest)).map((base) => base.repository);
     const options = { mountFrom, signal: io.signal, onProgress: transferProgress(events) };
-    await events.part("pushing layers", () => copyGraph(source, repository, result.descriptor, options));
-    await events.part(`pushing manifest for ${name}@${result.descriptor.digest}`, () => repository.tag(result.descriptor, reference.tag ?? "latest", io));
+    const isThere = await events.part("pushing layers", async () => {
+      if (await isTagged(repository, tag, result.descriptor, io)) return true;
+      await copyGraph(source, repository, result.descriptor, options);
+      return false;
+    });
+    await events.part(`pushing manifest for ${name}@${result.descriptor.digest}`, async () => {
+      if (!isThere) await repository.tag(result.descriptor, tag, io);
+    });
   }
   // an image of which the store has everything can be used from it; what was only mounted in the registry is not downloaded for that
   if (await isComplete(scope, result, io)) await nameImage(scope, result, names, events, io);
+}
+
+/** Whether a tag means this manifest already: then the registry has all of it, as far as one that refuses incomplete ones can be trusted. */
+async function isTagged(repository: Resolver, tag: string, { digest }: Descriptor, io: IOOptions): Promise<boolean> {
+  try {
+    return (await repository.resolve(tag, io)).digest === digest;
+  } catch (error) {
+    io.signal?.throwIfAborted();
+    // no such tag, or nothing is there that we may read: a push will tell
+    if (isVarveError(error)) return false;
+    throw error;
+  }
 }
 
 /** The store, and for a base's layers that it lacks, where the base is. */
