@@ -107,11 +107,16 @@ describeWithTools(["docker-registry", "skopeo", "umoci", "buildah", "podman", "r
     const before = registry.requests().length;
     const again = await space.ok(["build", "--progress", "plain", "--build-arg", `BASE=${registry.host}/base:1`, "-t", name, "--push", "app"]);
     expect(again.stderr.match(/CACHED/g)).toHaveLength(8);
-    expect(
-      registry
-        .requests()
-        .slice(before)
-        .filter((line) => / "(POST|PATCH) /.test(line)),
-    ).toEqual([]);
+    const requests = registry.requests().slice(before);
+    expect(requests.filter((line) => / "(POST|PATCH|PUT) /.test(line))).toEqual([]);
+    // what the tag means tells that all of it is there
+    expect(requests.filter((line) => / "HEAD [^"]*\/blobs\//.test(line))).toEqual([]);
+  });
+
+  it("is pushed whole to another repository by a build in which nothing changed", async () => {
+    const other = name.replace(/:[^:/]*$/, "-other:1");
+    const again = await space.ok(["build", "--progress", "plain", "--build-arg", `BASE=${registry.host}/base:1`, "-t", other, "--push", "app"]);
+    expect(again.stderr.match(/CACHED/g)).toHaveLength(8);
+    await space.ok(["pull", other], { env: { VARVE_HOME: `${space.root}/other-home` } });
   });
 });

@@ -174,6 +174,17 @@ describe("refs", () => {
     expect(await store.has(one)).toBe(true);
   });
 
+  test("a name that is said again writes nothing; one of another descriptor does", async () => {
+    const one = await put(new Uint8Array([1]), MEDIA_TYPES.ociManifest);
+    const index = join(store.root, "index.json");
+    await store.tag(one, name);
+    const { ino } = await stat(index);
+    await store.tag(one, name);
+    expect((await stat(index)).ino).toBe(ino);
+    await store.tag({ ...one, annotations: { kept: "yes" } }, name);
+    expect((await stat(index)).ino).not.toBe(ino);
+  });
+
   test("a digest resolves to the manifest, named or not; other blobs and unknown digests do not", async () => {
     const manifest = new TextEncoder().encode('{"schemaVersion":2,"config":{},"layers":[]}');
     const blob = await put(manifest, MEDIA_TYPES.ociManifest);
