@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import { createHash, randomBytes } from "node:crypto";
+import { createServer, request as forward, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { appendFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
@@ -345,6 +345,36 @@ describe("early uploads", () => {
     expect(await blobs()).toBe(5);
     await expect(run("FROM scratch\nCOPY a /other\nCOPY none /", { tags, push: true })).rejects.toMatchObject({ code: "BUILD_COPY_SOURCE_NOT_FOUND" });
     expect((await run("FROM scratch\nCOPY a /other", { tags, push: true })).pushed).toBe(true);
+  });
+
+  test.each([true, false])("a layer that differs in part from the last one is sent while it is written; taken so: %s", async (isTaken) => {
+    await using served = await openStore({ root: join(root, "served") });
+    await using registry = await serveRegistry({ store: served });
+    const seen: string[] = [];
+    const front = createServer((request, response) => {
+      seen.push(request.method ?? "");
+      if (request.method === "PATCH" && !isTaken) return void response.writeHead(405).end();
+      const { method, url: path, headers } = request;
+      const passed = forward({ host: "127.0.0.1", port: registry.port, method, path, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(passed);
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => front.once("listening", resolve));
+    const options = { tags: [`127.0.0.1:${(front.address() as AddressInfo).port}/app:1`], push: true };
+    await put({ a: "first" });
+    await writeFile(join(context, "b"), randomBytes(9 * 1024 * 1024));
+    await run("FROM scratch\nCOPY . /", options);
+    expect(seen).not.toContain("PATCH");
+    await put({ a: "second" });
+    const changed = await run("FROM scratch\nCOPY . /", options);
+    front.closeAllConnections();
+    await new Promise((resolve) => front.close(resolve));
+    expect(seen.filter((method) => method === "PATCH")).toHaveLength(1);
+    for await (const _ of await served.fetch(changed.descriptor));
+    const { layers } = parseManifest(await readFile(join(home, "blobs/sha256", digestHex(changed.descriptor.digest))), changed.descriptor.mediaType);
+    for (const layer of layers) for await (const _ of await served.fetch(layer));
   });
 
   test("what only goes into a directory is not compressed, and can be pushed later", async () => {

@@ -34,9 +34,10 @@ export async function executePlan(scope: PlanScope, plan: Plan): Promise<Execute
   const running = new Map<VertexID, Promise<VertexResult>>();
   const awaited = new Set(plan.vertices.flatMap(inputsOf));
   for (const vertex of plan.vertices) {
-    const result = startVertex(scope, vertex, { running, isAwaited: awaited.has(vertex.id) });
+    const isUploaded = plan.layers.includes(vertex.id);
+    const result = startVertex(scope, vertex, { running, isAwaited: awaited.has(vertex.id), isUploaded });
     result.catch(scope.onFailure);
-    if (plan.layers.includes(vertex.id)) uploadEarly(scope.execution, result);
+    if (isUploaded) uploadEarly(scope.execution, result);
     running.set(vertex.id, result);
   }
   await Promise.allSettled(running.values());
@@ -59,7 +60,11 @@ function uploadEarly({ uploads }: Execution, result: Promise<VertexResult>): voi
 async function startVertex(
   scope: PlanScope,
   vertex: Vertex,
-  { running, isAwaited }: { readonly running: ReadonlyMap<VertexID, Promise<VertexResult>>; readonly isAwaited: boolean },
+  {
+    running,
+    isAwaited,
+    isUploaded,
+  }: { readonly running: ReadonlyMap<VertexID, Promise<VertexResult>>; readonly isAwaited: boolean; readonly isUploaded: boolean },
 ): Promise<VertexResult> {
   const ids = inputsOf(vertex);
   // inputs come before their users in a plan
@@ -70,7 +75,9 @@ async function startVertex(
   if (vertex.kind === "context") return { kind: "context", context: await execution.context(vertex.name) };
   const events = scope.events.step(`${scope.prefix}${vertex.id}`, vertex.title);
   try {
-    const result = await carryOut({ execution, events, io: { signal: execution.signal }, isAwaited, dockerfile: scope.dockerfile }, vertex, inputs);
+    const { dockerfile } = scope;
+    const growing: Pick<StepScope, "onGrowing"> = isUploaded ? { onGrowing: (layer) => execution.uploads.follow(layer) } : {};
+    const result = await carryOut({ execution, events, io: { signal: execution.signal }, isAwaited, dockerfile, ...growing }, vertex, inputs);
     if (result.kind === "stack" && result.cached === true) events.cached();
     else events.done();
     return result;

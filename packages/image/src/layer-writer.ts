@@ -28,8 +28,18 @@ import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
 import { type SegmentReuse, segmentReuse } from "./segment-reuse.ts";
 import { createSpool } from "./spool.ts";
 
+/** A layer's blob that is being written. */
+export interface GrowingLayer {
+  /** Its bytes as they come, once; throws when the blob turns out to be there already. */
+  readonly stream: ByteStream;
+  /** Once it is in the store. */
+  readonly descriptor: Promise<Descriptor>;
+}
+
 /** Options of {@link createLayer}. */
 export interface CreateLayerOptions extends LayerWriteOptions {
+  /** Called once for a blob that is surely another than the `previous` ones, and large enough to be sent somewhere meanwhile. */
+  readonly onGrowing?: ((layer: GrowingLayer) => void) | undefined;
   /** What the blob is compressed with (default: gzip at its usual level). */
   readonly codec?: Codec | undefined;
   /** Layers that may hold the same segments (what the step made the last time): those are copied from their blobs, not compressed again. */
@@ -57,7 +67,12 @@ export async function createLayer(store: Store, changes: ChangeSet, reader: Cont
   const failure = new AbortController();
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([options.signal, failure.signal]);
   let counts: SegmentCounts | undefined;
-  const blob = storeQueued(store, queue, tar, { ...options, signal, onCounts: (found) => (counts = found) });
+  const blob: Promise<Descriptor> = storeQueued(store, queue, tar, {
+    ...options,
+    signal,
+    onCounts: (found) => (counts = found),
+    onGrowing: (stream) => options.onGrowing?.({ stream, descriptor: blob }),
+  });
   blob.catch((error: unknown) => failure.abort(error));
   try {
     // segments that are copied are copied sooner than they would be put aside
@@ -182,7 +197,12 @@ type SegmentCounts = CompressedLayer["counts"];
 export interface StoreSegmentsOptions extends IOOptions, Pick<CreateLayerOptions, "previous" | "codec"> {
   /** Called before the first segment is taken. */
   readonly onCounts?: (counts: SegmentCounts) => void;
+  /** Called once with the blob's bytes as they come, when there are many and a segment of them is new. */
+  readonly onGrowing?: (stream: ByteStream) => void;
 }
+
+/** Bytes of a blob that is worth being sent before it is complete. */
+const GROWN = 4 * 1024 * 1024;
 
 /** Compresses a tar's segments into a blob; stores the index with their table. */
 export async function storeSegments(store: Store, tar: SegmentedTar, options: StoreSegmentsOptions): Promise<Descriptor> {
@@ -196,9 +216,16 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: St
     const concurrency = availableParallelism() + 1;
     const compressed = compressLayer(tar, { signal: options.signal, codec, concurrency, reuse: member });
     options.onCounts?.(compressed.counts);
+    let written = 0;
+    let isFollowed = options.onGrowing === undefined;
     for await (const piece of compressed.stream) {
       await writer.write(piece);
+      written += piece.length;
       giveRoom(piece);
+      // a blob like none before; what has nothing in common with one may still be where it is to be sent
+      if (isFollowed || written < GROWN || compressed.counts.compressed === 0 || compressed.counts.reused === 0) continue;
+      isFollowed = true;
+      options.onGrowing?.(writer.follow());
     }
     const { index } = await tar.finished;
     const { digest, size } = await writer.commit();

@@ -1,4 +1,5 @@
 import type { Descriptor, Existence, Fetcher, IOOptions, Mounter, Pusher, RangeFetcher, Reference, Resolver, Tagger } from "@varve/oci";
+import type { GrowingBlob } from "./growing-upload.ts";
 import type { Environment } from "./proxy.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Timeouts } from "./transport.ts";
@@ -8,6 +9,8 @@ export interface RemoteRepository extends Fetcher, RangeFetcher, Existence, Push
   readonly registry: string;
   readonly repository: string;
   tags(options?: IOOptions): Promise<readonly string[]>;
+  /** Uploads a blob while it is made, whether the registry has it or not. What fails is not tried again. */
+  pushGrowing(blob: GrowingBlob, options?: IOOptions): Promise<void>;
   /** The raw bytes a tag or digest stands for, with its descriptor, digest verified; at most 4 MiB. */
   fetchManifest(reference: string, options?: IOOptions): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array }>;
 }

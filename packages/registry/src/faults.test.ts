@@ -2,7 +2,17 @@ import { type Fault, type FaultProxy, firstTimes, type SeenRequest, startFaultPr
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { RegistryClient, RemoteRepository } from "./client.ts";
 import { createRegistryClient } from "./registry-client.ts";
-import { createServedSpace, pushImage, QUICK, randomBlob, randomImage, readAll, type ServedSpace, type TestImage } from "@varve/testkit/registry";
+import {
+  createServedSpace,
+  pushImage,
+  QUICK,
+  randomBlob,
+  randomImage,
+  readAll,
+  type ServedSpace,
+  type TestBlob,
+  type TestImage,
+} from "@varve/testkit/registry";
 
 let space: ServedSpace;
 let proxy: FaultProxy;
@@ -206,6 +216,61 @@ describe("a download", () => {
     await expect(waiting).rejects.toBe(reason);
   });
 });
+
+describe("an upload of what is being made", () => {
+  const growing = (blob: TestBlob): Promise<void> => repository.pushGrowing({ stream: slowly(blob.bytes), descriptor: Promise.resolve(blob.descriptor) });
+  async function* slowly(bytes: Uint8Array) {
+    for (let at = 0; at < bytes.length; at += 100_000) {
+      await new Promise((resolve) => setImmediate(resolve));
+      yield bytes.subarray(at, at + 100_000);
+    }
+  }
+
+  it("sends its bytes before its digest is known", async () => {
+    const blob = randomBlob(SIZE);
+    let isKnown = false;
+    const read = deferred();
+    async function* stream() {
+      yield* slowly(blob.bytes);
+      expect(isKnown).toBe(false);
+      read.resolve();
+    }
+    const descriptor = read.promise.then(() => ((isKnown = true), blob.descriptor));
+    await repository.pushGrowing({ stream: stream(), descriptor });
+    expect(await space.store.has(blob.descriptor)).toBe(true);
+    expect(proxy.seen.map(({ method }) => method)).toEqual(expect.arrayContaining(["POST", "PATCH", "PUT"]));
+  });
+
+  it.each<[string, (request: SeenRequest) => Fault | undefined, string]>([
+    ["refused at its beginning", firstTimes(1, isUpload("POST"), { kind: "answer", status: 403 }), "POST"],
+    ["refused as it comes", firstTimes(1, isUpload("PATCH"), { kind: "answer", status: 405 }), "PATCH DELETE"],
+    ["cut", firstTimes(1, isUpload("PATCH"), { kind: "cut-request", after: 150_000 }), "PATCH DELETE"],
+    ["refused at its end", firstTimes(1, isUpload("PUT"), { kind: "answer", status: 400 }), "PUT DELETE"],
+  ])("that is %s fails at once, and its session is given up", async (_, fault, last) => {
+    proxy.inject(fault);
+    const blob = randomBlob(SIZE);
+    await expect(growing(blob)).rejects.toBeInstanceOf(Error);
+    expect(proxy.seen.map(({ method }) => method).join(" ")).toMatch(new RegExp(`${last}$`));
+    expect(await repository.has(blob.descriptor)).toBe(false);
+    await repository.push(blob.descriptor, blob.open);
+    expect(await space.store.has(blob.descriptor)).toBe(true);
+  });
+
+  it("fails with what is made", async () => {
+    async function* failing() {
+      yield new Uint8Array(100);
+      throw new Error("no room");
+    }
+    await expect(repository.pushGrowing({ stream: failing(), descriptor: Promise.reject(new Error("no room")) })).rejects.toBeInstanceOf(Error);
+    expect(proxy.seen.at(-1)?.method).toBe("DELETE");
+  });
+});
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
 
 describe("an upload", () => {
   it("goes on from where the registry has it", async () => {

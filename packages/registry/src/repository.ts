@@ -4,6 +4,7 @@ import { type Descriptor, isDigest, isIndexType, isManifestType, type IOOptions 
 import type { RemoteRepository } from "./client.ts";
 import { download } from "./download.ts";
 import { digestOf, mismatch } from "./verify.ts";
+import { type GrowingBlob, uploadGrowing } from "./growing-upload.ts";
 import { fetchManifest, type RemoteManifest, resolveManifest } from "./manifest.ts";
 import { responseError } from "./response-error.ts";
 import type { ApiRequest, RegistrySession } from "./session.ts";
@@ -76,6 +77,11 @@ export class HttpRepository implements RemoteRepository {
     const { scopes, what } = this.#blobRequest("HEAD", descriptor, options, "push");
     await upload(this.#session, { descriptor, repository: this.repository, scopes, what, open, session, signal: options?.signal });
     this.#missing.delete(descriptor.digest);
+  }
+
+  async pushGrowing(blob: GrowingBlob, options?: IOOptions): Promise<void> {
+    const what = `a new blob of ${this.#name()}`;
+    await uploadGrowing(this.#session, { ...blob, repository: this.repository, scopes: this.#scopes("push"), what, signal: options?.signal });
   }
 
   async tag(descriptor: Descriptor, reference: string, options?: IOOptions): Promise<void> {

@@ -81,10 +81,7 @@ class Upload {
 
   async #begin(): Promise<UploadSession> {
     this.#offset = 0;
-    const response = await this.#ask("POST", `/v2/${this.#request.repository}/blobs/uploads/`, { headers: { "content-length": "0" } });
-    if (response.status !== 202) throw await responseError(response, this.#request.what);
-    await response.discard();
-    return uploadSession(response, this.#request.what);
+    return beginUpload(this.#session, this.#request);
   }
 
   /** Everything but what the last PUT takes. */
@@ -109,7 +106,7 @@ class Upload {
   async #complete(): Promise<void> {
     const { descriptor } = this.#request;
     const left = descriptor.size - this.#offset;
-    const location = withDigest(this.#upload?.location, descriptor);
+    const location = completionURL(this.#upload?.location, descriptor);
     const range = this.#offset > 0 && left > 0 ? { "content-range": `${this.#offset}-${descriptor.size - 1}` } : {};
     const headers = { "content-type": "application/octet-stream", "content-length": String(left), ...range };
     const response = left === 0 ? await this.#ask("PUT", location, { headers }) : await this.#sendBody("PUT", location, { headers, end: descriptor.size });
@@ -166,7 +163,7 @@ class Upload {
     return response.status === 200;
   }
 
-  #ask(method: "GET" | "POST" | "PUT", target: string | URL, options: Pick<ApiRequest, "headers">): Promise<HttpResponse> {
+  #ask(method: "GET" | "PUT", target: string | URL, options: Pick<ApiRequest, "headers">): Promise<HttpResponse> {
     const { scopes, what, signal } = this.#request;
     return this.#session.exchange({ method, target, scopes, what, signal, ...options });
   }
@@ -218,8 +215,20 @@ class Upload {
   }
 }
 
+/** Begins an upload. Rejects with what the registry says against it. */
+export async function beginUpload(
+  session: RegistrySession,
+  { repository, scopes, what, signal }: Pick<UploadRequest, "repository" | "scopes" | "what" | "signal">,
+): Promise<UploadSession> {
+  const target = `/v2/${repository}/blobs/uploads/`;
+  const response = await session.exchange({ method: "POST", target, scopes, what, signal, headers: { "content-length": "0" } });
+  if (response.status !== 202) throw await responseError(response, what);
+  await response.discard();
+  return uploadSession(response, what);
+}
+
 /** The URL that completes an upload; its query is kept as the registry wrote it. */
-function withDigest(location: URL | undefined, { digest }: Descriptor): URL {
+export function completionURL(location: URL | undefined, { digest }: Descriptor): URL {
   if (location === undefined) throw new RangeError("an upload has begun");
   const url = new URL(location);
   url.search = `${url.search === "" ? "?" : `${url.search}&`}digest=${encodeURIComponent(digest)}`;

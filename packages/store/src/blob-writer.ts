@@ -1,9 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { giveRoom, takeRoom } from "@varve/bytes";
+import { type ByteStream, giveRoom, takeRoom } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type BlobWriter, type Digest, digestFromHex, type IOOptions } from "@varve/oci";
+import { createGrowth, readGrowingFile } from "./growing-file.ts";
 import { onDisk } from "./disk-error.ts";
 import { syncDirectory } from "./durable-file.ts";
 
@@ -21,8 +22,14 @@ export interface BlobPlace {
   closed(writer: BlobFileWriter): void;
 }
 
+/** A {@link BlobWriter} of a store on disk. */
+export interface FollowedWriter extends BlobWriter {
+  /** What is written, from the first byte, as it comes; it ends with `commit`, and throws when that makes no new blob, or is never called. */
+  follow(): ByteStream;
+}
+
 /** Writes `ingest/<uuid>/<n>`; `commit` fsyncs, verifies and renames it into `blobs/`. One caller at a time. */
-export class BlobFileWriter implements BlobWriter, AsyncDisposable {
+export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
   readonly #place: BlobPlace;
   readonly #handle: FileHandle;
   readonly #hash: Hash = createHash("sha256");
@@ -31,7 +38,10 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   #gathered = 0;
   #writing: Promise<void> = Promise.resolve();
   #size = 0;
+  #published = "";
   #open = true;
+  /** What whoever follows may read. */
+  readonly #growth = createGrowth();
 
   private constructor(place: BlobPlace, handle: FileHandle, signal: AbortSignal | undefined) {
     this.#place = place;
@@ -82,6 +92,7 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
   async abort(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
+    this.#growth.fail(new Error("a blob was not written to its end"));
     if (this.#room !== undefined) giveRoom(this.#room);
     try {
       // the handle must not close under a write
@@ -91,6 +102,13 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     } finally {
       this.#place.closed(this);
     }
+  }
+
+  follow(): ByteStream {
+    this.#assertOpen();
+    // it may have been published before it is first read
+    const openFile = (): Promise<FileHandle> => open(this.#place.temporary, "r").catch(() => open(this.#published, "r"));
+    return readGrowingFile(() => onDisk("read a blob", openFile, this.#place.root), this.#growth);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -105,7 +123,10 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
     const bytes = room.subarray(0, this.#gathered);
     this.#room = undefined;
     this.#gathered = 0;
-    this.#writing = onDisk("write a blob", () => writeAll(this.#handle, bytes), this.#place.root).then(() => giveRoom(room));
+    this.#writing = onDisk("write a blob", () => writeAll(this.#handle, bytes), this.#place.root).then(() => {
+      this.#growth.add(bytes.length);
+      giveRoom(room);
+    });
     // thrown by the next flush, or by commit
     this.#writing.catch(() => undefined);
   }
@@ -120,11 +141,13 @@ export class BlobFileWriter implements BlobWriter, AsyncDisposable {
       async () => {
         await this.#handle.chmod(0o400);
         await this.#handle.sync();
+        this.#published = path;
         await rename(this.#place.temporary, path);
         await syncDirectory(dirname(path));
       },
       this.#place.root,
     );
+    this.#growth.end();
   }
 
   #assertOpen(): void {

@@ -34,6 +34,57 @@ async function drain(descriptor: Descriptor): Promise<void> {
   for await (const _ of await store.fetch(descriptor));
 }
 
+describe("a blob that is followed while it is written", () => {
+  const bytes = Buffer.alloc(3_500_000, "varve");
+  const readAll = async (stream: AsyncIterable<Uint8Array>): Promise<Buffer> => {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of stream) pieces.push(piece);
+    return Buffer.concat(pieces);
+  };
+
+  test("comes as it is written, and ends with it", async () => {
+    const writer = await store.ingest();
+    const stream = writer.follow();
+    const late = writer.follow();
+    await writer.write(bytes.subarray(0, 2_500_000));
+    const iterator = stream[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    expect(first.done).toBe(false);
+    await writer.write(bytes.subarray(2_500_000));
+    const { digest, size } = await writer.commit();
+    const rest = await readAll({ [Symbol.asyncIterator]: () => iterator });
+    expect(Buffer.concat([first.value as Uint8Array, rest]).equals(bytes)).toBe(true);
+    // begun when the blob was in its place
+    expect((await readAll(late)).equals(bytes)).toBe(true);
+    expect({ digest, size }).toEqual({ digest: describeBlob(bytes).digest, size: bytes.length });
+  });
+
+  test("fails when the blob is given up, or was there before", async () => {
+    const writer = await store.ingest();
+    const given = readAll(writer.follow());
+    given.catch(() => {});
+    await writer.write(bytes);
+    await writer.abort();
+    await expect(given).rejects.toThrow("not written to its end");
+    await put(bytes);
+    const again = await store.ingest();
+    const stream = readAll(again.follow());
+    stream.catch(() => {});
+    await again.write(bytes);
+    await again.commit();
+    await expect(stream).rejects.toThrow("not written to its end");
+  });
+});
+
+test("a blob that is opened gives its parts, and says when its file is too short", async () => {
+  const blob = await put(Buffer.from("0123456789"));
+  await using open = await store.openBlob(blob);
+  const part = Buffer.alloc(4);
+  await open.readInto(part, 3);
+  expect(part.toString()).toBe("3456");
+  await expect(open.readInto(part, 8)).rejects.toMatchObject({ code: "STORE_DIGEST_MISMATCH" });
+});
+
 describeBlobStore("store on disk", async () => {
   const root = await mkdtemp(join(tmpdir(), "varve-store-"));
   const under = await openStore({ root });

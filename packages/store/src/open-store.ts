@@ -3,20 +3,9 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import {
-  type BlobWriter,
-  type Descriptor,
-  type Digest,
-  digestHex,
-  type DiffID,
-  type Index,
-  type IOOptions,
-  isDigest,
-  parseDiffID,
-  parseDigest,
-} from "@varve/oci";
+import { type Descriptor, type Digest, digestHex, type DiffID, type Index, type IOOptions, isDigest, parseDiffID, parseDigest } from "@varve/oci";
 import { blobNotFound, type OpenBlob, openStoredBlob, readBlob, readBlobRange, type StoredBlob } from "./blob-reader.ts";
-import { blobFileSize, BlobFileWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
+import { blobFileSize, BlobFileWriter, type FollowedWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
 import { onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
 import { acquireLock, tryLock } from "./file-lock.ts";
@@ -102,7 +91,7 @@ class DiskStore implements Store {
     }
   }
 
-  async ingest(options?: IOOptions): Promise<BlobWriter> {
+  async ingest(options?: IOOptions): Promise<FollowedWriter> {
     return this.#createWriter(options);
   }
 

@@ -1,5 +1,6 @@
 import type { BlobIngester, Descriptor, DiffID, Digest, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
 import type { OpenBlob } from "./blob-reader.ts";
+import type { FollowedWriter } from "./blob-writer.ts";
 import type { UnleasedOptions } from "./lease.ts";
 
 /** A lock that the kernel frees when its process dies. */
@@ -30,6 +31,7 @@ export interface Ref {
  * one. A blob is visible only when complete and verified; every `fetch` verifies digest and size.
  */
 export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolver, Tagger, BlobIngester, AsyncDisposable {
+  ingest(options?: IOOptions): Promise<FollowedWriter>;
   /** Absolute path. */
   readonly root: string;
   /** A folder of the store (made when missing, 0700), e.g. `snapshots`, `cache/steps`; for packages that keep rebuildable things. */

@@ -55,7 +55,7 @@ class MemoryStore implements RegistryStore {
       write: async (chunk) => {
         options?.signal?.throwIfAborted();
         if (!isOpen) throw new Error("blob writer used after commit or abort");
-        pieces.push(chunk);
+        pieces.push(chunk.slice());
       },
       commit: async (expected = {}) => {
         close();

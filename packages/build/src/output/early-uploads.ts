@@ -1,3 +1,4 @@
+import type { GrowingLayer } from "@varve/image";
 import type { Descriptor, IOOptions } from "@varve/oci";
 import { parseReference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
@@ -7,6 +8,8 @@ import { formOf, mainForm, stepCodec } from "./form.ts";
 
 /** Uploads of layers to where the result will be pushed, each begun when it is compressed, while later steps are carried out. */
 export interface EarlyUploads {
+  /** Where there is one place it will be pushed to, begins to upload a blob that is still being written. What fails is left to {@link begin}. */
+  follow(layer: GrowingLayer): void;
   /**
    * Begins an upload of a blob that is in the store; of a step that was cached, once there is another that wasn't: till then the registry may have all of the
    * image. What fails is tried again, and told, when the image is pushed.
@@ -40,17 +43,25 @@ export function createEarlyUploads(
       .map((reference) => [`${reference.registry}/${reference.repository}`, { repository: registries.repository(reference), tag: reference.tag ?? "latest" }]),
   );
   const uploads: Promise<void>[] = [];
+  const growing: Promise<void>[] = [];
   /** Of cached steps; `undefined` since one wasn't. */
   let cachedBlobs: Descriptor[] | undefined = [];
   const begin = (blob: Descriptor): void => {
     for (const { repository } of repositories.values()) {
       const upload = async (): Promise<void> => {
+        // it may be one of them
+        await Promise.all(growing);
         if (!(await repository.has(blob, io))) await repository.push(blob, () => store.fetch(blob, io), io);
       };
       uploads.push(upload().catch(() => {}));
     }
   };
   return {
+    follow(layer) {
+      const [target, ...others] = repositories.values();
+      // its bytes come once
+      if (target !== undefined && others.length === 0) growing.push(target.repository.pushGrowing(layer, io).catch(() => {}));
+    },
     begin(blob, cached) {
       if (cached && cachedBlobs !== undefined) {
         cachedBlobs.push(blob);
@@ -67,7 +78,7 @@ export function createEarlyUploads(
       }
     },
     async settled() {
-      await Promise.all(uploads);
+      await Promise.all([...growing, ...uploads]);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Dockerfile } from "@varve/dockerfile";
 import type { Codec } from "@varve/archive";
 import type { CacheBackend } from "@varve/cache";
 import type { BuildContext, RemoteMemory } from "@varve/context";
+import type { GrowingLayer } from "@varve/image";
 import type { ContentReader, FileTree } from "@varve/layer";
 import type { Digest, DiffID, IOOptions, Platform } from "@varve/oci";
 import type { Runner } from "@varve/snapshot";
@@ -79,6 +80,8 @@ export interface StepScope {
   readonly io: IOOptions;
   /** Whether another step goes on from the result. */
   readonly isAwaited: boolean;
+  /** Told of the step's layer while it is written, where that is to be pushed. */
+  readonly onGrowing?: (layer: GrowingLayer) => void;
   /** What errors about a word of it point into. */
   readonly dockerfile: Dockerfile;
 }

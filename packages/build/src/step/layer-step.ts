@@ -122,7 +122,8 @@ async function make(scope: StepScope, step: LayerStep, outline: CacheKey): Promi
     const changes = withParents(produced.base, produced.changes);
     const before = await execution.latest.lookup(outline, io);
     const previous = before === undefined ? [] : [before.diffID];
-    const made = await createLayer(execution.store, changes, produced.reader, { ...io, codec: execution.codec, previous, isAwaited: scope.isAwaited });
+    const { isAwaited, onGrowing } = scope;
+    const made = await createLayer(execution.store, changes, produced.reader, { ...io, codec: execution.codec, previous, isAwaited, onGrowing });
     await produced.keep?.(made.diffID);
     const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
     // what the layer was made of is known by now, and must be told of before it goes
