@@ -39,6 +39,8 @@ interface Open {
   readonly stacks: SnapshotStacks;
   /** What the first step's outcome tells, and no other's. */
   readonly news: string[];
+  /** Steps whose root filesystems are being freed while others go on. */
+  readonly leaving: Set<Promise<void>>;
 }
 
 /** Creates a {@link Runner}. Nothing is started or written before the first call. */
@@ -67,6 +69,7 @@ export function createRunnerWith(drivers: readonly SandboxDriver[], options: Run
     async [Symbol.asyncDispose]() {
       const opened = await opening?.catch(() => undefined);
       opening = undefined;
+      if (opened !== undefined) await Promise.all(opened.leaving);
       await opened?.helper[Symbol.asyncDispose]();
     },
   };
@@ -80,7 +83,7 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
       const { channel, whiteouts } = helper;
       const stacks = driver.snapshot === "flat" ? createFlatStacks(channel) : createSnapshotStacks(channel, { whiteouts });
       const weaker = noteRung(options.snapshots, drivers, driver.name);
-      return { helper, stacks, news: weaker === undefined ? [] : [weaker] };
+      return { helper, stacks, news: weaker === undefined ? [] : [weaker], leaving: new Set() };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       io.signal?.throwIfAborted();
@@ -112,7 +115,7 @@ function wantedDrivers(drivers: readonly SandboxDriver[], { sandbox, requireIsol
   return wanted;
 }
 
-async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<RunOutcome> {
+async function runOn({ helper, stacks, news, leaving }: Open, step: RunStep): Promise<RunOutcome> {
   const { channel } = helper;
   const signal = step.signal;
   const name = randomUUID();
@@ -137,7 +140,14 @@ async function runOn({ helper, stacks, news }: Open, step: RunStep): Promise<Run
       signal,
       onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
     })) as calls.RunResult;
-    return outcomeOf(helper, step, { name, end, release, losses: [...news.splice(0), ...helper.losses, ...(end.losses ?? [])] });
+    const leave = async (): Promise<void> => {
+      const left = release();
+      // where the next step goes on in the same directory, it must have been given back
+      if (helper.driver.snapshot === "flat") return await left;
+      leaving.add(left);
+      void left.then(() => leaving.delete(left));
+    };
+    return outcomeOf(helper, step, { name, end, release: leave, losses: [...news.splice(0), ...helper.losses, ...(end.losses ?? [])] });
   } catch (error) {
     await release();
     throw error;

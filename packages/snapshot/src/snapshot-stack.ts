@@ -37,9 +37,14 @@ export function snapshotName(diffIDs: readonly DiffID[]): string {
 export function createSnapshotStacks(channel: Channel, features: { readonly whiteouts: boolean }): SnapshotStacks {
   const unpacking = new Map<string, Promise<void>>();
 
-  const isMissing = async (names: readonly string[], options: IOOptions): Promise<ReadonlySet<string>> => {
-    const result = (await channel.call("missing", { names } satisfies MissingParams, { signal: options.signal })) as MissingResult;
-    return new Set(result.names);
+  /** Whether a snapshot is there, of those that were asked for: what is there stays while the build's lease does, and what another build makes is not needed. */
+  const known = new Map<string, boolean>();
+  const missingOf = async (names: readonly string[], options: IOOptions): Promise<ReadonlySet<string>> => {
+    const asked = names.filter((name) => !known.has(name));
+    const result = (await channel.call("missing", { names: asked } satisfies MissingParams, { signal: options.signal })) as MissingResult;
+    for (const name of asked) known.set(name, true);
+    for (const name of result.names) known.set(name, false);
+    return new Set(names.filter((name) => known.get(name) !== true));
   };
   // two steps on one base must not unpack it twice
   const unpack = async (name: string, content: () => ByteStream, options: IOOptions): Promise<void> => {
@@ -47,6 +52,7 @@ export function createSnapshotStacks(channel: Channel, features: { readonly whit
     unpacking.set(name, running);
     try {
       await running;
+      known.set(name, true);
     } finally {
       unpacking.delete(name);
     }
@@ -56,7 +62,7 @@ export function createSnapshotStacks(channel: Channel, features: { readonly whit
     async prepare({ layers, tree }, options = {}) {
       if (layers.length === 0) return [];
       const names = chainNames(layers);
-      const missing = await isMissing([...names, ...names.map(flatName)], options);
+      const missing = await missingOf([...names, ...names.map(flatName)], options);
       // the newest flattened one that is there makes all below it unnecessary
       const floor = names.findLastIndex((name) => !missing.has(flatName(name)));
       const above = names.slice(floor + 1);

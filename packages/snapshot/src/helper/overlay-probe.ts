@@ -1,12 +1,14 @@
 import { mkdirSync } from "node:fs";
 import { createProgram, launcherArch, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
-import { createUpper, mountOverlay, type OverlayFeatures } from "./overlay.ts";
+import { createUpper, mountOverlay, type OverlayFeatures, type OverlayPlace } from "./overlay.ts";
 import { remove, type Workspace } from "./workspace.ts";
 
 const AT_FDCWD = -100;
 const S_IFCHR = 0o020000;
 const MS_NOSUID = 2;
+/** The lower directory of what is tried. */
+const LOWER = "l";
 
 /**
  * Tries overlays on the workspace's file system. One that can't be written to by an overlay (such as that of a container, which is one
@@ -14,17 +16,17 @@ const MS_NOSUID = 2;
  */
 export async function probeOverlay({ launcher, work }: Workspace, userXattr: boolean): Promise<OverlayFeatures> {
   const trial = `${work}/trial`;
-  mkdirSync(`${trial}/l`, { recursive: true });
+  mkdirSync(`${trial}/${LOWER}`, { recursive: true });
   const whiteouts = await canMakeWhiteouts(launcher, trial);
   try {
     const features = { userXattr, whiteouts };
     try {
-      return await firstOverlay(launcher, `${trial}/disk`, `${trial}/l`, features);
+      return await firstOverlay(launcher, { work: trial, name: "disk" }, features);
     } catch (error) {
       const memory = await mountMemory(launcher, `${work}/upper`);
       if (memory === undefined) throw error;
       try {
-        return await firstOverlay(launcher, `${trial}/memory`, `${trial}/l`, { ...features, memory });
+        return await firstOverlay(launcher, { work: trial, name: "memory" }, { ...features, memory });
       } catch {
         throw error;
       }
@@ -35,21 +37,22 @@ export async function probeOverlay({ launcher, work }: Workspace, userXattr: boo
 }
 
 /** How an overlay can be mounted, tried from the best on. */
-async function firstOverlay(launcher: string, directory: string, lower: string, features: Omit<OverlayFeatures, "volatile">): Promise<OverlayFeatures> {
+async function firstOverlay(launcher: string, { work, name }: OverlayPlace, features: Omit<OverlayFeatures, "volatile">): Promise<OverlayFeatures> {
   try {
-    await tryOverlay(launcher, `${directory}-volatile`, lower, { ...features, volatile: true });
+    await tryOverlay(launcher, { work, name: `${name}-volatile` }, { ...features, volatile: true });
     return { ...features, volatile: true };
   } catch {
-    await tryOverlay(launcher, directory, lower, { ...features, volatile: false });
+    await tryOverlay(launcher, { work, name }, { ...features, volatile: false });
     return { ...features, volatile: false };
   }
 }
 
-async function tryOverlay(launcher: string, directory: string, lower: string, features: OverlayFeatures): Promise<void> {
+async function tryOverlay(launcher: string, place: OverlayPlace, features: OverlayFeatures): Promise<void> {
+  const directory = `${place.work}/${place.name}`;
   mkdirSync(directory);
   const upper = await createUpper(directory, features);
   try {
-    const mounted = await mountOverlay(launcher, directory, [lower], features);
+    const mounted = await mountOverlay(launcher, place, [LOWER], features);
     await mounted.unmount();
   } finally {
     await upper.dispose();
@@ -59,7 +62,7 @@ async function tryOverlay(launcher: string, directory: string, lower: string, fe
 /** An overlay allows no 0/0 device to be made on it, since that is its own mark. */
 async function canMakeWhiteouts(launcher: string, directory: string): Promise<boolean> {
   const program = createProgram(launcherArch());
-  program.call("make a whiteout", "mknodat", AT_FDCWD, program.string(bytesOfHostPath(`${directory}/l/whiteout`)), S_IFCHR, 0);
+  program.call("make a whiteout", "mknodat", AT_FDCWD, program.string(bytesOfHostPath(`${directory}/${LOWER}/whiteout`)), S_IFCHR, 0);
   const report = await runProgram(launcher, program.finish());
   return report.failure === undefined;
 }

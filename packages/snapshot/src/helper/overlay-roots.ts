@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, constants, existsSync, mkdirSync, openSync, renameSync, unlinkSync, utimesSync } from "node:fs";
+import { chmodSync, chownSync, constants, existsSync, mkdirSync, openSync, renameSync, symlinkSync, unlinkSync, utimesSync } from "node:fs";
 import type { BytePath, ByteStream } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { createProgram, launcherArch, type Place, type SandboxDriver, runProgram } from "@varve/sandbox";
@@ -21,6 +21,18 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
   let serial = 0;
   const snapshotPath = (name: string): string => `${workspace.snapshots}/${checkedName(name)}`;
 
+  /** Short names of snapshots in the directory of this helper's work, one for all steps. */
+  const links = new Map<string, string>();
+  const linkTo = (snapshot: string): string => {
+    const known = links.get(snapshot);
+    if (known !== undefined) return known;
+    // the prefix keeps them apart from the other names there
+    const link = `l${links.size.toString(36)}`;
+    symlinkSync(snapshotPath(snapshot), `${workspace.work}/${link}`);
+    links.set(snapshot, link);
+    return link;
+  };
+
   const unpack = async (name: string, input: ByteStream, signal: AbortSignal): Promise<void> => {
     const directory = `${workspace.work}/unpack-${serial++}`;
     mkdirSync(directory, { mode: 0o700 });
@@ -30,7 +42,8 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
 
   return {
     async prepare(params, stubs, signal) {
-      const directory = `${workspace.work}/step-${serial++}`;
+      const name = `step-${serial++}`;
+      const directory = `${workspace.work}/${name}`;
       mkdirSync(`${directory}/s`, { recursive: true, mode: 0o700 });
       await writeTree(stubs, { directory: bytesOfHostPath(`${directory}/s`), launcher, ids: place.ids, signal });
       const upper = await createUpper(directory, features);
@@ -38,8 +51,8 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
       if (place.ids !== "one") chownSync(upper.path, root.uid, root.gid);
       chmodSync(upper.path, root.mode);
       utimesSync(upper.path, new Date(root.mtime * 1000), new Date(root.mtime * 1000));
-      const lowers = [`${directory}/s`, ...params.snapshots.toReversed().map(snapshotPath)];
-      const overlay = await mountOverlay(launcher, directory, lowers, features);
+      const lowers = [`${name}/s`, ...params.snapshots.toReversed().map(linkTo)];
+      const overlay = await mountOverlay(launcher, { work: workspace.work, name }, lowers, features);
       const extras = createStepExtras();
       const contents = bytesOfHostPath(upper.path);
       let sockets: BytePath[] | undefined;
@@ -54,13 +67,13 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
           sockets = found;
         },
         open: (path) => openSync(hostPath(`${contents}/${path}` as BytePath), READ_FLAGS),
-        async keep(name) {
+        async keep(snapshot) {
           // what is in memory can't be moved to a disk; the layer is unpacked when a step wants it
           if (features.memory !== undefined) return;
           if (sockets === undefined) throw new VarveError("SNAPSHOT_READ_FAILED", "a step's changes are kept before they were listed");
           await overlay.unmount();
           for (const socket of sockets) await hide(launcher, `${contents}/${socket}` as BytePath);
-          finish(upper.path, snapshotPath(name));
+          finish(upper.path, snapshotPath(snapshot));
         },
         async release() {
           await overlay.unmount();

@@ -51,25 +51,34 @@ export async function createUpper(directory: string, features: OverlayFeatures):
 /** The names of the mount's options in its directory: the upper directory and the kernel's own. */
 const UPPER_NAMES = ["u", "w"] as const;
 
+/** Where an overlay is made: a directory that all its lower ones can be named from, and its own in it. */
+export interface OverlayPlace {
+  readonly work: string;
+  readonly name: string;
+}
+
 /**
- * Mounts lower directories (topmost first), and the upper one made by {@link createUpper}, on `directory/m`. Names in the mount's options
- * are links in `directory`, since the options end at one page.
+ * Mounts lower directories (topmost first), and the upper one made by {@link createUpper}, on `m` in the overlay's own directory. The lower
+ * ones are named from `work`, shortly, since the mount's options end at one page.
  */
-export async function mountOverlay(launcher: string, directory: string, lowers: readonly string[], features: OverlayFeatures): Promise<OverlayMount> {
-  // the prefix keeps them apart from m, u and w beside them
-  const names = lowers.map((_, i) => `l${i.toString(36)}`);
-  for (const [i, lower] of lowers.entries()) symlinkSync(lower, `${directory}/${names[i] ?? ""}`);
-  mkdirSync(`${directory}/m`);
-  const settings = [`lowerdir=${names.join(":")}`, "upperdir=u", "workdir=w", "redirect_dir=nofollow", "metacopy=off", "index=off"];
+export async function mountOverlay(
+  launcher: string,
+  { work, name }: OverlayPlace,
+  lowers: readonly string[],
+  features: OverlayFeatures,
+): Promise<OverlayMount> {
+  const merged = `${work}/${name}/m`;
+  mkdirSync(merged);
+  const settings = [`lowerdir=${lowers.join(":")}`, `upperdir=${name}/u`, `workdir=${name}/w`, "redirect_dir=nofollow", "metacopy=off", "index=off"];
   if (features.volatile) settings.push("volatile");
   if (features.userXattr) settings.push("userxattr");
   const program = createProgram(launcherArch());
-  program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(directory)));
+  program.call("enter the directory of the overlay", "chdir", program.string(bytesOfHostPath(work)));
   program.call(
     "mount the overlay",
     "mount",
     program.string("overlay"),
-    program.string("m"),
+    program.string(bytesOfHostPath(merged)),
     program.string("overlay"),
     MS_NODEV,
     program.string(settings.join(",")),
@@ -80,7 +89,6 @@ export async function mountOverlay(launcher: string, directory: string, lowers: 
       hint: "the data directory must be on a file system that overlayfs can use, such as ext4, xfs or tmpfs",
     });
   }
-  const merged = `${directory}/m`;
   let isMounted = true;
   return {
     merged,
