@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import type { IOOptions } from "@varve/oci";
 import { findHostTool } from "../host-tool.ts";
 import { FORMAT, type FoundEntry, readFound } from "./found-entry.ts";
+import { findRows, type FoundRows } from "./found-rows.ts";
 
 /** What is listed. */
 export interface FindOptions extends IOOptions {
@@ -24,6 +25,8 @@ export interface FindListing {
   readonly size: number;
   /** All of it, sorted as a walk; `undefined` when it can't be understood. Held whole: mind `size`. */
   entries(): readonly FoundEntry[] | undefined;
+  /** All of it as it was printed, to be compared with another listing; `undefined` when it can't be understood. Held whole. */
+  rows(): FoundRows | undefined;
 }
 
 /** A listing under way. */
@@ -107,7 +110,7 @@ function openListing(fd: number, args: readonly string[]): FindListing | undefin
     const hash = createHash("sha256").update(JSON.stringify(args));
     const block = Buffer.allocUnsafe(Math.min(size, BLOCK));
     for (let at = 0; at < size; at += block.length) hash.update(block.subarray(0, readSync(fd, block, 0, Math.min(block.length, size - at), at)));
-    return { digest: hash.digest("hex"), size, entries: () => readFound(readAll(fd, size)) };
+    return { digest: hash.digest("hex"), size, entries: () => readFound(readAll(fd, size)), rows: () => findRows(readAll(fd, size)) };
   } catch {
     // a full disk, say
     return undefined;

@@ -128,7 +128,7 @@ export function createFlatRoots({ workspace, driver, place, cacheMounts, memory 
           throw new VarveError("SNAPSHOT_READ_FAILED", "the step did not end as it should, and its root filesystem is unknown");
         sockets.length = 0;
         after = createFileRecord();
-        yield* walkFlat({ root, before: own.record ?? after, after, unlocked, onSocket: (path) => sockets.push(path), signal });
+        yield* walkFlat({ root, before: own.record ?? after, after, unlocked, spool: directory, onSocket: (path) => sockets.push(path), signal });
         state = "listed";
       },
       open(path) {

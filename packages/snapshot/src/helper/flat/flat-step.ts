@@ -44,7 +44,7 @@ export async function runFlatStep(step: StepProcess, io: StepIO, options: FlatSt
   const { launcher } = place;
   const dev = `${directory}/dev`;
   try {
-    if (!options.isKnown) await recordRoot({ root, after: record, unlocked, signal: io.signal });
+    if (!options.isKnown) await recordRoot({ root, after: record, unlocked, spool: directory, signal: io.signal });
     unlocked.relock(record);
     const isSeparate = await separateLinks({ root, record, directory, launcher, ids: place.ids, signal: io.signal });
     await makeDeviceDirectory(launcher, dev, driver.placed !== true);
