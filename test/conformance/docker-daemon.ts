@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Image, loadArchive, openImage, writeOciLayout } from "@varve/image";
+import type { Descriptor } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
 import { findTool, hasTool } from "@varve/testkit";
 import { storeBase } from "./golden-base.ts";
@@ -33,6 +34,8 @@ export interface DockerBench extends AsyncDisposable {
   readonly store: Store;
   readonly base: Image;
   readonly docker: DockerDaemon;
+  /** Gives the daemon an image of the store, under its name on Docker Hub. */
+  lend(descriptor: Descriptor, name: string): Promise<void>;
 }
 
 /** Programs a daemon needs; Debian's docker.io and containerd have them, unpacked anywhere in PATH. */
@@ -92,15 +95,21 @@ export async function createDockerBench(): Promise<DockerBench> {
   const store = await openStore({ root: join(root, "store") });
   const descriptor = await storeBase(store);
   const base = await openImage(store, descriptor);
-  await writeOciLayout(store, [{ descriptor, names: ["docker.io/library/base:latest"] }], join(root, "base"));
-  await run("skopeo", ["copy", "-q", `oci:${root}/base`, `docker-archive:${root}/base.tar:docker.io/library/base:latest`]);
   const docker = await startDockerDaemon(join(root, "docker"));
-  await docker.load(join(root, "base.tar"));
+  const lend = async (lent: Descriptor, name: string): Promise<void> => {
+    const [layout, archive, full] = [join(root, `${name}-layout`), join(root, `${name}.tar`), `docker.io/library/${name}:latest`];
+    await writeOciLayout(store, [{ descriptor: lent, names: [full] }], layout);
+    await run("skopeo", ["copy", "-q", `oci:${layout}`, `docker-archive:${archive}:${full}`]);
+    await docker.load(archive);
+    await run("rm", ["-r", layout, archive]);
+  };
+  await lend(descriptor, "base");
   return {
     root,
     store,
     base,
     docker,
+    lend,
     async [Symbol.asyncDispose]() {
       await docker[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();

@@ -1,13 +1,12 @@
 import { lstatSync, lutimesSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "@varve/build";
-import { displayPath } from "@varve/bytes";
 import { isVarveError } from "@varve/errors";
-import { type Image, imageTree, openImage } from "@varve/image";
+import { type Image, openImage } from "@varve/image";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createDockerBench, type DockerBench, missingForDocker } from "./docker-daemon.ts";
+import { describeForDocker } from "./docker-outcome.ts";
 import { makeContext } from "./golden-context.ts";
-import { describeOutcome } from "./golden-outcome.ts";
 import { type RandomCase, randomCase } from "./random-case.ts";
 
 // varve and the BuildKit of Debian's Docker (20.10: BuildKit 0.8) on random Dockerfiles: paths, types, modes, owners, contents, config, history, and the
@@ -18,10 +17,6 @@ const COUNT = Number(process.env["VARVE_FUZZ_COUNT"] ?? 400);
 const OLD_REFUSALS = /\/etc\/(passwd|group): (no such file|not a directory)/;
 /** An ignore file that brings back: moby/patternmatcher has had other rules for it since (docker/buildx issue 850). */
 const BROUGHT_BACK = /^f 0644 \.dockerignore ".*!/;
-/** Written another way since: values of ARG, EXPOSE, HEALTHCHECK; and what only Docker has. */
-const OLD_FORMS = /^(config OnBuild null|empty (EXPOSE|HEALTHCHECK|ARG) )/;
-/** Not in its history: flags of COPY and ADD, build arguments that a stage has from another. */
-const OLD_FLAGS = /^(layer (?:COPY|ADD|RUN))(?: --\S+| \|\d+(?: [A-Z]=\S*)*)*/;
 const DAY = 86_400;
 const EPOCH = 1_600_000_000;
 
@@ -71,20 +66,8 @@ function giveTimes(folder: string): void {
   visit(folder);
 }
 
-async function describeImage(image: Image): Promise<readonly string[]> {
-  const { listing, config, history } = await describeOutcome(bench.store, image, bench.base);
-  const times: string[] = [];
-  for (const { path, mtime, type } of (await imageTree(bench.store, image)).walk()) {
-    if (mtime >= EPOCH && mtime < EPOCH + DAY) times.push(`time of ${type} ${displayPath(path)} ${mtime}`);
-  }
-  const lines = [...listing, ...config, ...history.map((line) => line.replace(OLD_FLAGS, "$1")), ...times];
-  return lines
-    .filter((line) => !OLD_FORMS.test(line))
-    .map((line) => line.replace(/^config Healthcheck (.*)$/, (_, json: string) => `config ${sortKeys(json)}`));
-}
-
-function sortKeys(json: string): string {
-  return JSON.stringify(Object.entries(JSON.parse(json) as object).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+function describeImage(image: Image): Promise<readonly string[]> {
+  return describeForDocker(bench.store, image, { base: bench.base, isTimed: (mtime) => mtime >= EPOCH && mtime < EPOCH + DAY });
 }
 
 /** The image, or the refusal. */

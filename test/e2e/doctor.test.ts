@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -58,6 +58,20 @@ describeWithTools(["busybox", "unshare", "setpriv", "newuidmap"], "the ladder of
     const text = (await asUser("", "doctor", "-f", "app/Dockerfile")).stdout;
     expect(text).toContain("RUN works here, in the sandbox namespace.");
     expect(text).toContain("Stronger ones:\n");
+  });
+
+  it("says what is wrong with a bubblewrap that is set-user-ID", async () => {
+    const bin = join(space.root, "bin");
+    mkdirSync(bin);
+    copyFileSync(process.execPath, join(bin, "bwrap"));
+    chmodSync(join(bin, "bwrap"), 0o4755);
+    const ids = ["--reuid=1000", "--regid=1000", "--clear-groups"];
+    const env = { VARVE_HOME: home(), HOME: home(), VARVE_SANDBOX: "", PATH: `${bin}:${process.env["PATH"] ?? ""}` };
+    const { stdout } = await runProgram("setpriv", [...ids, process.execPath, VARVE, "doctor", "--json"], { cwd: space.root, env });
+    const bwrap = (JSON.parse(stdout) as Diagnosis).rungs.find(({ name }) => name === "bwrap");
+    expect(bwrap?.failed).toMatchObject([
+      { reason: expect.stringContaining("is set-user-ID") as string, remedy: expect.stringContaining("chmod u-s") as string },
+    ]);
   });
 
   it("gives an ordinary user real owners by newuidmap once the remedy is taken, and tells when that is lost again", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { VarveError } from "@varve/errors";
 import type { SandboxEntry } from "./driver.ts";
 import { type EnterOptions, enterProgram } from "./enter-program.ts";
@@ -39,9 +39,21 @@ export function bubblewrapEntry(as?: EnterOptions["as"]): SandboxEntry {
   return {
     description: "by bubblewrap",
     remedy: namespaceRemedy(namespacePolicy()),
-    program: (argv, env) => enterProgram({ arch, argv, env, by: [requireHostTool("bwrap", "bubblewrap"), ...BUBBLEWRAP], ...(as === undefined ? {} : { as }) }),
+    program: (argv, env) => enterProgram({ arch, argv, env, by: [bubblewrapPath(), ...BUBBLEWRAP], ...(as === undefined ? {} : { as }) }),
   };
 }
+
+function bubblewrapPath(): string {
+  const path = requireHostTool("bwrap", "bubblewrap");
+  if (process.geteuid?.() !== 0 && (statSync(path).mode & S_ISUID) !== 0) {
+    throw new VarveError("SANDBOX_UNAVAILABLE", `${path} is set-user-ID: what it starts for ordinary users can mount nothing`, {
+      hint: `where unprivileged user namespaces are allowed, take the bit off: chmod u-s ${path}`,
+    });
+  }
+  return path;
+}
+
+const S_ISUID = 0o4000;
 
 /** More than any image uses, and fewer than all there are: a namespace with all would look like the first one. */
 const MOST = 2 ** 31;

@@ -134,7 +134,9 @@ async function runOn({ helper, stacks, news, leaving }: Open, step: RunStep): Pr
       signal,
     });
     const brought = new Map<PlacedMount<StepMount>, SandboxMount>();
-    for (const mount of cachesInOrder(plan.mounts)) brought.set(mount, await bring(helper, name, { mount, signal }));
+    const losses = new Set<string>();
+    const tell = (loss: string): void => void losses.add(loss);
+    for (const mount of cachesInOrder(plan.mounts)) brought.set(mount, await bring(helper, name, { mount, signal, tell }));
     const mounts = plan.mounts.flatMap((mount) => brought.get(mount) ?? []);
     const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio !== "capture" } satisfies calls.RunParams, {
       signal,
@@ -147,7 +149,7 @@ async function runOn({ helper, stacks, news, leaving }: Open, step: RunStep): Pr
       leaving.add(left);
       void left.then(() => leaving.delete(left));
     };
-    return outcomeOf(helper, step, { name, end, release: leave, losses: [...news.splice(0), ...helper.losses, ...(end.losses ?? [])] });
+    return outcomeOf(helper, step, { name, end, release: leave, losses: [...news.splice(0), ...helper.losses, ...losses, ...(end.losses ?? [])] });
   } catch (error) {
     await release();
     throw error;
@@ -192,19 +194,23 @@ function processOf(step: RunStep, mounts: readonly SandboxMount[]): calls.RunPar
   };
 }
 
+interface BringOptions {
+  readonly mount: PlacedMount<StepMount>;
+  readonly signal: AbortSignal | undefined;
+  /** Told of what the mount is not as Docker would have it. */
+  readonly tell: (loss: string) => void;
+}
+
+const SECRET_ON_DISK =
+  "secrets are files on the disk while the step runs, and, if all is killed at once (a whole container), until the next build with this store";
+
 /** Brings what a mount shows into the helper; gives the mount as the sandbox takes it. */
-async function bring(
-  { channel }: HelperProcess,
-  step: string,
-  { mount, signal }: { readonly mount: PlacedMount<StepMount>; readonly signal: AbortSignal | undefined },
-): Promise<SandboxMount> {
+async function bring({ channel }: HelperProcess, step: string, { mount, signal, tell }: BringOptions): Promise<SandboxMount> {
   const { target, make, shape } = mount;
   const { source, type } = shape;
   const place = { target, type, make };
-  const ask = async (method: string, params: unknown, input?: ByteStream): Promise<BytePath> => {
-    const result = (await channel.call(method, params, { signal, input: input ?? nothing() })) as calls.PlaceResult;
-    return result.path;
-  };
+  const call = (method: string, params: unknown, input?: ByteStream): Promise<unknown> => channel.call(method, params, { signal, input: input ?? nothing() });
+  const ask = async (method: string, params: unknown, input?: ByteStream): Promise<BytePath> => ((await call(method, params, input)) as calls.PlaceResult).path;
   switch (source.kind) {
     case "tmpfs":
       return { ...place, kind: "tmpfs", ...(source.size === undefined ? {} : { size: source.size }) };
@@ -218,7 +224,10 @@ async function bring(
     }
     case "file": {
       const { mode, uid, gid, content } = source;
-      const path = await ask("file", { step, mode, uid, gid, content: Buffer.from(content).toString("base64") } satisfies calls.FileParams);
+      const params = { step, mode, uid, gid, content: Buffer.from(content).toString("base64") } satisfies calls.FileParams;
+      const { path, inMemory } = (await call("file", params)) as calls.FileResult;
+      // of those that every step gets nothing is secret
+      if (source.readonly && !inMemory) tell(SECRET_ON_DISK);
       return { ...place, kind: "bind", source: path, readonly: source.readonly };
     }
     case "cache": {

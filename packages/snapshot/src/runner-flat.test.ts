@@ -7,6 +7,7 @@ import { EMPTY_TREE, type FileTree, indexLayer, mergeLayer, withParents, writeLa
 import { chrootDriver, noneDriver } from "@varve/sandbox";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createRunnerWith } from "./create-runner.ts";
+import { isInMemory } from "./helper/memory-directory.ts";
 import { busyboxEntries, fixtureRoot, type FixtureRoot, shellStep } from "./runner.fixture.ts";
 import { available } from "./rung.fixture.ts";
 import type { Runner, RunStep, StackedLayer } from "./runner.ts";
@@ -81,6 +82,16 @@ describe.skipIf(!available)("flat root filesystems", () => {
     await using runner = start();
     const lines = await output(runner, fixtureRoot(busyboxEntries()), "ls /dev/fd; cat /dev/fd/0 /dev/stdin; echo out > /dev/fd/1; echo err > /dev/fd/2");
     expect(lines.split("\n").toSorted()).toEqual(["", "0", "1", "2", "err", "out"]);
+  });
+
+  it("says that secrets are on the disk, where they are", async () => {
+    await using runner = start();
+    const told = async (mounts: RunStep["mounts"]): Promise<boolean> => {
+      await using outcome = await runner.run(shellStep(fixtureRoot(busyboxEntries()), "true", { mounts }));
+      return outcome.losses.some((loss) => loss.includes("secrets are files on the disk"));
+    };
+    expect(await told([CACHE])).toBe(false);
+    expect(await told([SECRET])).toBe(!isInMemory(home));
   });
 
   it("keeps nothing of a step whose helper was killed but its caches", async () => {

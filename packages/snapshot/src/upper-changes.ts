@@ -33,12 +33,14 @@ const BATCH = 500;
 
 /**
  * What differs from the parent tree among the candidates of an upper directory: type, mode, owner, mtime in whole seconds, size, link
- * target, xattrs, and content where all else agrees. The root directory itself is no change, as in other builders.
+ * target, xattrs, and content where all else agrees; and what is the same as it was, but for a new name of it. The root directory itself
+ * is no change, as in other builders.
  */
 export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[]>, finder: ChangeFinder): Promise<ChangeSet> {
   const changes: Change[] = [];
   const nodes = new Map<string, number>();
   const equal: Candidate[] = [];
+  const links: Candidate[] = [];
   let nextNode = 1;
   for await (const batch of candidates) {
     finder.signal?.throwIfAborted();
@@ -51,13 +53,37 @@ export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[
       const entry = entryOf(found, { before, node, finder });
       if (finder.owner !== undefined && entry.type === "file" && (entry.mode & SET_IDS & ~(before?.type === "file" ? before.mode : 0)) !== 0)
         finder.onSetId?.(found.path);
+      if (found.inode !== undefined && before?.type === found.type) links.push({ entry, before });
       if (before === undefined) changes.push({ kind: "added", path: found.path, entry });
       else if (!sameMetadata(before, entry)) changes.push({ kind: "modified", path: found.path, entry });
       else if (entry.type === "file" && entry.size > 0) equal.push({ entry, before });
     }
   }
   changes.push(...(await changedContents(equal, finder)));
-  return { changes: changes.sort((a, b) => comparePaths(a.path, b.path)) };
+  return { changes: withLinks(changes, links, finder).sort((a, b) => comparePaths(a.path, b.path)) };
+}
+
+/**
+ * Changes, and with each new name of a file (`links`: what was there and has several names) those that are as they were: as in BuildKit's
+ * layers, they are one file then.
+ */
+function withLinks(changes: readonly Change[], links: readonly Candidate[], { owner }: ChangeFinder): Change[] {
+  const changed = new Set(changes.map(({ path }) => path));
+  const same = links.filter(({ entry }) => !changed.has(entry.path));
+  const known = new Map([...links, ...same].map(({ entry }) => [entry.node, entry]));
+  const named = new Set<number>();
+  const result = changes.map((change): Change => {
+    if (change.kind === "deleted") return change;
+    const { entry } = change;
+    const other = known.get(entry.node);
+    if (other === undefined) return change;
+    named.add(entry.node);
+    // where the disk has one owner, a file keeps its own under a further name
+    const { uid, gid } = owner === undefined ? entry : other;
+    return { ...change, entry: { ...entry, uid, gid } };
+  });
+  for (const { entry } of same) if (named.has(entry.node)) result.push({ kind: "modified", path: entry.path, entry });
+  return result;
 }
 
 function deletionsIn(directory: UpperEntry, finder: ChangeFinder): Change[] {

@@ -21,6 +21,7 @@ RUN setcap cap_net_raw+ep /bin/ping; mknod /fifo p; groupadd x
 RUN --mount=type=secret,id=s --mount=type=ssh --mount=type=tmpfs,target=/t --mount=type=cache,target=/c true
 RUN --mount=target=/b --mount=target=/b2,rw --mount=type=cache,target=/c,ro true
 RUN adduser bob
+RUN --mount=type=secret,id=s,env=S true
 `;
 const dockerfile = parseDockerfile(TEXT, { file: "Dockerfile" });
 const powers = { fileCapabilities: true, readonlyMounts: true, secretsInMemory: true };
@@ -34,7 +35,7 @@ function predict(rung: RungReport | undefined): string[] {
 describe("what RUNs would meet", () => {
   it("is nothing where all ids are", () => {
     expect(predict(namespaces)).toEqual([]);
-    expect(predictRuns(dockerfile, namespaces).map(({ line }) => line)).toEqual([2, 3, 4, 8, 9, 10, 11, 13, 15, 16, 17, 18]);
+    expect(predictRuns(dockerfile, namespaces).map(({ line }) => line)).toEqual([2, 3, 4, 8, 9, 10, 11, 13, 15, 16, 17, 18, 19]);
   });
 
   const others = "may differ: files of other users are not kept from it: all are its own while it runs";
@@ -97,6 +98,6 @@ describe("what RUNs would meet", () => {
   });
 
   it("is failure where there is no sandbox", () => {
-    expect(predict(undefined)).toHaveLength(12);
+    expect(predict(undefined)).toHaveLength(13);
   });
 });

@@ -94,7 +94,8 @@ function problemsOfMount({ fields }: RunMount, { mounts, powers, isolation }: Ru
     return [{ kind: "may differ", text: "a cache that it shares with other steps is used by one at a time" }];
   }
   if (type === "tmpfs" && !mounts && value("size") !== undefined) return [{ kind: "may differ", text: "the size of its tmpfs is not limited" }];
-  if (type === "secret" && powers?.secretsInMemory === false) {
+  const isFile = value("env") === undefined || value("target", "dst", "destination") !== undefined;
+  if (type === "secret" && isFile && powers?.secretsInMemory === false) {
     return [{ kind: "may differ", text: "its secret is on the disk while it runs; if all is killed at once, until the next build" }];
   }
   return [];

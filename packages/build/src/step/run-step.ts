@@ -70,14 +70,19 @@ async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, 
     signal,
   });
   for (const stream of ["stdout", "stderr"] as const) tell(stream, printed[stream].end());
-  try {
-    if (outcome.exitCode !== 0) throw failure(vertex, outcome, tail.lines());
-    const changes = await outcome.changes(scope.io);
+  const tellLosses = (): void => {
     for (const loss of outcome.losses) {
       // what a sandbox can't do it can't do in any step
       if (!execution.toldLosses.has(loss)) events.note(loss);
       execution.toldLosses.add(loss);
     }
+  };
+  try {
+    // they may be why it failed
+    tellLosses();
+    if (outcome.exitCode !== 0) throw failure(vertex, outcome, tail.lines());
+    const changes = await outcome.changes(scope.io);
+    tellLosses();
     return {
       changes,
       reader: outcomeReader(outcome, execution.layerReader),

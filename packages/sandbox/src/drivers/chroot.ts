@@ -41,7 +41,7 @@ export const chrootDriver: SandboxDriver = {
   },
   losses: () => [
     "there is no /proc, and nothing but the root directory keeps the step from the container it runs in",
-    "mounts are copies put in place: read-only ones can be written to, sizes of tmpfs and /dev/shm are not limited, and a shared cache is used by one step at a time",
+    "mounts are copies put in place: read-only ones can be written to, and what takes the place of one is thrown away, sizes of tmpfs and /dev/shm are not limited, and a shared cache is used by one step at a time",
   ],
 };
 

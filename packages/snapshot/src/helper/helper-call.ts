@@ -72,7 +72,7 @@ export interface CopyParams {
   readonly step: string;
   readonly file: boolean;
 }
-/** A small file that stays in memory. `content` is base64. */
+/** A small file that stays in memory where it can. `content` is base64. */
 export interface FileParams {
   readonly step: string;
   readonly content: string;
@@ -101,6 +101,11 @@ export interface AgentParams {
 /** Where what was asked for is, on the host, as bytes. */
 export interface PlaceResult {
   readonly path: BytePath;
+}
+/** Where a small file is. */
+export interface FileResult extends PlaceResult {
+  /** It reaches no disk. */
+  readonly inMemory: boolean;
 }
 
 /** Runs a process on a prepared root; output streams are 1 and 2. */

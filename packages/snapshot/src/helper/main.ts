@@ -8,7 +8,7 @@ import { makeDeviceDirectory } from "./flat/device-directory.ts";
 import { createFlatRoots } from "./flat/flat-roots.ts";
 import { probeOverlay } from "./overlay-probe.ts";
 import { createOverlayRoots } from "./overlay-roots.ts";
-import { makeMemoryDirectory } from "./memory-directory.ts";
+import { isInMemory, makeMemoryDirectory } from "./memory-directory.ts";
 import { createExtraMaker } from "./step-extras.ts";
 import { createWorkbench, type Workbench, type WorkbenchParts } from "./workbench.ts";
 import { openWorkspace, type Workspace } from "./workspace.ts";
@@ -71,7 +71,11 @@ async function openFlat({ workspace, driver, params }: Opening): Promise<Opened>
   const roots = createFlatRoots({ workspace, driver, place: { ...features, launcher: workspace.launcher }, cacheMounts, memory });
   const devices = driver.placed !== true || (await makeDeviceDirectory(workspace.launcher, `${workspace.work}/dev`, false));
   const losses = [...driver.losses(features), ...(devices ? [] : ["devices cannot be made here: those in /dev are empty files"])];
-  const powers = { fileCapabilities: features.fileCapabilities, readonlyMounts: (features.landlock ?? 0) > 0, secretsInMemory: memory !== undefined };
+  const powers = {
+    fileCapabilities: features.fileCapabilities,
+    readonlyMounts: (features.landlock ?? 0) > 0,
+    secretsInMemory: memory !== undefined || isInMemory(workspace.work),
+  };
   return { roots, extras, ids, ...powers, losses, whiteouts: false };
 }
 

@@ -2,8 +2,13 @@ import { mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs
 
 /** Where Linux has memory that everybody may write to. */
 const MEMORY = "/dev/shm";
-/** statfs(2): the type of a file system that is memory. */
-const TMPFS_MAGIC = 0x0102_1994;
+/** statfs(2): types of file systems that are memory, tmpfs and ramfs. */
+const MEMORY_TYPES: readonly number[] = [0x0102_1994, 0x8584_58f6];
+
+/** Whether what is written to a directory (host path) reaches no disk. */
+export function isInMemory(directory: string): boolean {
+  return MEMORY_TYPES.includes(statfsSync(directory).type);
+}
 
 /** Host path of a helper's directory in memory, by the name of its work: so that who sweeps that finds it too. */
 function pathOf(id: string): string {
@@ -14,7 +19,7 @@ function pathOf(id: string): string {
 export function makeMemoryDirectory(id: string): string | undefined {
   const directory = pathOf(id);
   try {
-    if (statfsSync(MEMORY).type !== TMPFS_MAGIC) return undefined;
+    if (!isInMemory(MEMORY)) return undefined;
     mkdirSync(directory, { mode: 0o700 });
   } catch {
     // not there, or another's

@@ -7,6 +7,7 @@ import type { IncomingCall } from "../channel/channel.ts";
 import { bytesOfHostPath } from "../host-path.ts";
 import { writeTree } from "../unpack/tree-writer.ts";
 import type { AgentParams, CacheParams, FileParams } from "./helper-call.ts";
+import { isInMemory } from "./memory-directory.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What was made for one step's mounts and must go with it. */
@@ -31,7 +32,8 @@ export function createStepExtras(): StepExtras {
 
 /** Makes what steps mount beside trees; gives host paths. */
 export interface ExtraMaker {
-  file(extras: StepExtras, params: FileParams): string;
+  /** `inMemory`: nothing of it reaches a disk. */
+  file(extras: StepExtras, params: FileParams): { readonly path: string; readonly inMemory: boolean };
   cache(extras: StepExtras, params: CacheParams, call: IncomingCall): Promise<string>;
   agent(extras: StepExtras, params: AgentParams): Promise<string>;
   dispose(): Promise<void>;
@@ -76,8 +78,9 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
   const files = `${workspace.work}/memory`;
   mkdirSync(files, { mode: 0o700 });
   if (places.mounts) await mountExtraMemory(workspace, files);
+  const filesInMemory = isInMemory(files);
   // memory that others have made for all may refuse to have programs executed
-  const holder = ({ mode }: FileParams): string => ((mode & 0o111) === 0 ? (places.memory ?? files) : files);
+  const memoryFor = ({ mode }: FileParams): string | undefined => ((mode & 0o111) === 0 ? places.memory : undefined);
   let serial = 0;
   const own = (path: string, { uid, gid, mode }: { readonly uid: number; readonly gid: number; readonly mode: number }): void => {
     if (ids !== "one") lchownSync(path, uid, gid);
@@ -86,11 +89,12 @@ export async function createExtraMaker(places: ExtraPlaces): Promise<ExtraMaker>
 
   return {
     file(extras, params) {
-      const path = `${holder(params)}/${serial++}`;
+      const memory = memoryFor(params);
+      const path = `${memory ?? files}/${serial++}`;
       writeFileSync(path, Buffer.from(params.content, "base64"), { flag: "wx", mode: 0o600 });
       own(path, params);
       extras.add(() => rmSync(path, { force: true }));
-      return path;
+      return { path, inMemory: memory !== undefined || filesInMemory };
     },
     async cache(extras, params, call) {
       const known = extras.caches.get(params.id);

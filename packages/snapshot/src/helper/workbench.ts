@@ -96,7 +96,8 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
           return await copy(params as calls.CopyParams, call);
         case "file": {
           const file = params as calls.FileParams;
-          return { path: bytesOfHostPath(extras.file(stepOf(file.step).extras, file)) } satisfies calls.PlaceResult;
+          const { path, inMemory } = extras.file(stepOf(file.step).extras, file);
+          return { path: bytesOfHostPath(path), inMemory } satisfies calls.FileResult;
         }
         case "cache": {
           const cache = params as calls.CacheParams;
