@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createWorkspace, type Outcome, type Workspace } from "./varve.ts";
+import { createWorkspace, type Outcome, VARVE, type Workspace } from "./varve.ts";
 
 let space: Workspace;
 beforeAll(async () => {
@@ -23,6 +24,7 @@ async function interrupted(signal: NodeJS.Signals): Promise<Outcome> {
 it.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
+  ["SIGHUP", 129],
 ] as const)("%s ends a build that waits for a Dockerfile's writer with %d", async (signal, code) => {
   expect(await interrupted(signal)).toMatchObject({ code, stderr: `varve: stopped by ${signal}\n` });
 });
@@ -44,4 +46,13 @@ it("the second signal ends a build at once that waits where nothing can be given
     },
   });
   expect(ended).toMatchObject({ signal: "SIGTERM" });
+});
+
+it("goes on when what it says can't be written", () => {
+  const told = execFileSync("sh", ["-c", '"$@" 2> /dev/full', "sh", process.execPath, VARVE, "build", "--iidfile", "iid", "ctx"], {
+    cwd: space.root,
+    env: { ...process.env, VARVE_HOME: join(space.root, "quiet") },
+  });
+  expect(told.toString()).toBe("");
+  expect(readFileSync(join(space.root, "iid"), "utf8")).toMatch(/^sha256:/);
 });

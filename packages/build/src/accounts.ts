@@ -35,7 +35,10 @@ export interface ProcessUser {
 
 /** hardening.md: of passwd and group, bytes. */
 const LIMIT = 10 * 1024 * 1024;
+/** What an id of passwd and group can be written as. */
 const MAX_ID = 0xffff_ffff;
+/** The largest id a process may be given, as in Docker: to the kernel the last one of all means "as it is", which is root. */
+const MAX_PROCESS_ID = 0x7fff_ffff;
 
 /** Reads users and groups out of a tree; symlinks are followed within it. */
 export async function readAccounts(tree: FileTree, reader: ContentReader, options?: IOOptions): Promise<Accounts> {
@@ -45,7 +48,7 @@ export async function readAccounts(tree: FileTree, reader: ContentReader, option
 
 /**
  * `USER` as runc resolves it (facts 37, 38): a name must exist, a number need not; with `user:group` only that group, else the primary
- * group and those that list the user. Throws BUILD_USER_NOT_FOUND.
+ * group and those that list the user. Throws BUILD_USER_NOT_FOUND, and BUILD_USER_OUT_OF_RANGE for ids over 2^31 - 1.
  */
 export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUser {
   const [userText, groupText] = splitOnce(spec === "" ? "0" : spec);
@@ -62,7 +65,15 @@ export function resolveProcessUser(spec: string, accounts: Accounts): ProcessUse
   const gid = explicit ?? known?.gid ?? 0;
   const memberships = explicit !== undefined || known === undefined ? [] : accounts.groups.filter((group) => group.members.includes(known.name));
   // as containerd, which always has the primary group among the supplementary ones
-  return { uid, gid, groups: [...new Set([gid, ...memberships.map((group) => group.gid)])], home: home === "" ? "/" : home };
+  const groups = [...new Set([gid, ...memberships.map((group) => group.gid)])];
+  requireProcessID("user", uid);
+  for (const id of groups) requireProcessID("group", id);
+  return { uid, gid, groups, home: home === "" ? "/" : home };
+}
+
+function requireProcessID(what: "user" | "group", id: number): void {
+  if (id <= MAX_PROCESS_ID) return;
+  throw new VarveError("BUILD_USER_OUT_OF_RANGE", `a process cannot run as ${what} ${id}`, { hint: `ids of users and groups go from 0 to ${MAX_PROCESS_ID}` });
 }
 
 /**

@@ -482,11 +482,14 @@ describe("failures", () => {
     ["FROM scratch\nRUN --mount=type=secret,id=s,required=true true", "BUILD_SECRET_MISSING"],
     ["FROM scratch\nRUN --mount=type=ssh,required=true true", "BUILD_SECRET_MISSING"],
     ["FROM scratch\nUSER nosuch\nRUN true", "BUILD_USER_NOT_FOUND"],
+    ["FROM scratch\nUSER 4294967295\nRUN true", "BUILD_USER_OUT_OF_RANGE"],
+    ["FROM scratch\nUSER 0:2147483648\nRUN true", "BUILD_USER_OUT_OF_RANGE"],
+    ["FROM scratch\nCOPY passwd /etc/\nUSER odd\nRUN true", "BUILD_USER_OUT_OF_RANGE"],
     ["FROM scratch\nRUN --mount=type=bind,source=none,target=/x true", "BUILD_COPY_SOURCE_NOT_FOUND"],
     ["FROM scratch\nCOPY --from=127.0.0.1:1/none /a /b", "REGISTRY_UNREACHABLE"],
     ["FROM scratch\nRUN --mount=type=bind,from=127.0.0.1:1/none,target=/x true", "REGISTRY_UNREACHABLE"],
   ])("%j is %s, at its line", async (dockerfile, code) => {
-    await put({ a: "A" });
+    await put({ a: "A", passwd: "odd:x:4294967295:0::/:/bin/sh\n" });
     const error = await failureOf(run(dockerfile));
     expect(error).toMatchObject({ code, source: { text: dockerfile, range: { start: { line: dockerfile.split("\n").length } } } });
   });

@@ -15,6 +15,8 @@ export const EXIT = {
   notExecutable: 126,
   /** `varve run`: the command isn't in the image. */
   commandNotFound: 127,
+  /** SIGHUP: the terminal is gone. */
+  hungUp: 129,
   /** Nobody reads stdout any more; what other programs end with, by SIGPIPE. */
   brokenPipe: 141,
   /** SIGINT. */

@@ -19,9 +19,9 @@ const session: Session = {
 
 /** How long what was begun may take to end after the first signal. */
 const GRACE_MS = 5000;
-const STOPS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const;
+const STOPS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hungUp } as const;
 let stopped: keyof typeof STOPS = "SIGINT";
-for (const name of ["SIGINT", "SIGTERM"] as const) {
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
     // once: stop the children, remove what is unfinished; twice, or when that doesn't end: at once
     if (abort.signal.aborted) return dieOf(name);
@@ -45,6 +45,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   session.say(`varve: cannot write to stdout: ${error.message.replace(/^[A-Z]+: (.*), write$/, "$1")}\n`);
   process.exit(EXIT.failed);
 });
+
+// a terminal that is gone, a full disk: what is said is lost, what is done goes on, and on SIGHUP is cleaned up
+process.stderr.on("error", () => {});
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : process.argv[2] === "run" ? EXIT.runFailed : EXIT.usage;

@@ -4,7 +4,7 @@ import type { Redactor } from "@varve/errors";
 
 /** What a command has to work with; made once in `main`. */
 export interface Session {
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
   readonly env: NodeJS.ProcessEnv;
   /** The store's folder. */

@@ -3,7 +3,8 @@ type Numbered = readonly [name: string, x64: number, arm64: number, i386: number
 
 /**
  * What Docker's default profile does not let a container call without further capabilities (moby `profiles/seccomp/default_linux.go`):
- * mounts and namespaces, modules, the clock, keys, tracing of the kernel, swap, memory placement, and interfaces that had many holes.
+ * mounts and namespaces, modules, the clock, keys, tracing of the kernel, swap, memory placement, other processes' insides, and
+ * interfaces that had many holes.
  */
 export const DENIED_CALLS: readonly Numbered[] = [
   ["acct", 163, 89, 51],
@@ -29,6 +30,7 @@ export const DENIED_CALLS: readonly Numbered[] = [
   ["io_uring_setup", 425, 425, 425],
   ["ioperm", 173, -1, 101],
   ["iopl", 172, -1, 110],
+  ["kcmp", 312, 272, 349],
   ["kexec_file_load", 320, 294, -1],
   ["kexec_load", 246, 104, 283],
   ["keyctl", 250, 219, 288],
@@ -43,7 +45,9 @@ export const DENIED_CALLS: readonly Numbered[] = [
   ["open_by_handle_at", 304, 265, 342],
   ["open_tree", 428, 428, 428],
   ["perf_event_open", 298, 241, 336],
+  ["pidfd_getfd", 438, 438, 438],
   ["pivot_root", 155, 41, 217],
+  ["process_madvise", 440, 440, 440],
   ["query_module", 178, -1, 167],
   ["quotactl", 179, 60, 131],
   ["quotactl_fd", 443, 443, 443],
@@ -75,6 +79,11 @@ export const CLONE: Numbered = ["clone", 56, 220, 120];
 export const NAMESPACE_FLAGS = 0x7e02_0000;
 /** clone3(2), whose flags a filter can't read: it is said not to exist, so that libraries take clone(2). */
 export const CLONE3: Numbered = ["clone3", 435, 435, 435];
+
+/** socket(2), whose address family (its first argument) decides. 32-bit programs also have socketcall(2), whose arguments a filter can't read. */
+export const SOCKET: Numbered = ["socket", 41, 198, 359];
+/** To the hypervisor and other machines on it: no network namespace keeps a step from these. */
+export const AF_VSOCK = 40;
 
 /** Calls that only other ids make sense of. With one id they would fail, and with them most package installations. */
 export const ANSWERED_CALLS: readonly Numbered[] = [

@@ -30,6 +30,8 @@ function evaluate(filter: Uint8Array, call: { readonly arch: number; readonly nu
 const I386 = 0x4000_0003;
 const EPERM = 0x0005_0001;
 const ENOSYS = 0x0005_0026;
+const AF_INET = 2;
+const AF_VSOCK = 40;
 const CLONE_NEWUSER = 0x1000_0000;
 
 describe("the filter for one id", () => {
@@ -85,6 +87,11 @@ describe("the filter of a step", () => {
     ["clone of a user namespace", X64, 56, [CLONE_NEWUSER | 17], EPERM],
     ["clone of a network namespace", X64, 56, [0x4000_0011], EPERM],
     ["clone3", X64, 435, [], ENOSYS],
+    ["a socket to the hypervisor", X64, 41, [AF_VSOCK, 1], EPERM],
+    ["a socket to the internet", X64, 41, [AF_INET, 1], ALLOW],
+    ["a socket to the hypervisor of a 32-bit program", I386, 359, [AF_VSOCK, 1], EPERM],
+    ["a socket to the hypervisor", ARM64, 198, [AF_VSOCK, 1], EPERM],
+    ["pidfd_getfd", X64, 438, [], EPERM],
     ["a number of the table nothing uses", X64, 0x4000_0000 + 165, [], ENOSYS],
     ["mount of a 32-bit program", I386, 21, [], EPERM],
     ["clone of a 32-bit program", I386, 120, [CLONE_NEWUSER], EPERM],

@@ -1,4 +1,16 @@
-import { ANSWERED_CALLS, CLONE, CLONE3, callNumber, type CallTable, DENIED_CALLS, MKNOD_CALLS, NAMESPACE_FLAGS, UNTRANSLATED_CALLS } from "./denied-call.ts";
+import {
+  AF_VSOCK,
+  ANSWERED_CALLS,
+  CLONE,
+  CLONE3,
+  callNumber,
+  type CallTable,
+  DENIED_CALLS,
+  MKNOD_CALLS,
+  NAMESPACE_FLAGS,
+  SOCKET,
+  UNTRANSLATED_CALLS,
+} from "./denied-call.ts";
 import type { ProgramBuilder } from "./launcher/program.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
 
@@ -69,6 +81,7 @@ function tableFilter(table: CallTable, { deny, oneId, translated = false }: Step
     for (const call of DENIED_CALLS) answer(callNumber(call, table), errno(EPERM));
     answer(callNumber(CLONE3, table), errno(ENOSYS));
     if (table === "x64") filter.push(ifAtLeast(X32_BIT, 0, 1), give(errno(ENOSYS)));
+    filter.push(ifEqual(callNumber(SOCKET, table), 0, 4), load(argument(0)), ifEqual(AF_VSOCK, 0, 1), give(errno(EPERM)), give(ALLOW));
     filter.push(ifEqual(callNumber(CLONE, table), 0, 4), load(argument(0)), and(NAMESPACE_FLAGS), ifEqual(0, 1, 0), give(errno(EPERM)), give(ALLOW));
   }
   return [...filter, give(ALLOW)];

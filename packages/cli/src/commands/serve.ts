@@ -4,7 +4,7 @@ import { EXIT } from "../exit-code.ts";
 import { withStore } from "../local-image.ts";
 import type { Session } from "../session.ts";
 
-/** `varve serve`: a registry over the store until SIGINT or SIGTERM. */
+/** `varve serve`: a registry over the store until SIGINT, SIGTERM or SIGHUP. */
 export async function serveCommand(session: Session, flags: { readonly host: string; readonly port: string; readonly readOnly?: boolean }): Promise<number> {
   const port = Number(flags.port);
   if (!/^\d+$/.test(flags.port) || port > 65535) throw new VarveError("CLI_USAGE", `--port: ${JSON.stringify(flags.port)} is no port`);

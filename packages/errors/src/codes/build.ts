@@ -5,6 +5,7 @@ export const BUILD_CODES = {
   BUILD_UNSUPPORTED: "The build asks for something varve does not do yet.",
   BUILD_RUN_FAILED: "A RUN step ended with a non-zero exit code.",
   BUILD_USER_NOT_FOUND: "A user or group that a step names is not in the image.",
+  BUILD_USER_OUT_OF_RANGE: "A step would run as a user or group whose number is too large.",
   BUILD_SECRET_MISSING: "A secret or ssh agent that a step requires was not given.",
   BUILD_COPY_SOURCE_NOT_FOUND: "A COPY or ADD source does not exist.",
   BUILD_COPY_CONFLICT: "A COPY or ADD would replace a directory with a file, or the reverse.",

@@ -41,8 +41,9 @@ describe("a container's config", () => {
   });
 
   it("forbids what Docker forbids, unless the step is insecure", () => {
+    const sockets = { names: ["socket"], errnoRet: 1, args: [{ index: 0, value: 40 }] };
     expect(config(SPEC).linux).toMatchObject({
-      seccomp: { syscalls: [{ errnoRet: 1 }, { names: ["clone3"], errnoRet: 38 }, { names: ["clone"] }, {}, {}, {}, {}, {}, {}] },
+      seccomp: { syscalls: [{ errnoRet: 1 }, { names: ["clone3"], errnoRet: 38 }, sockets, { names: ["clone"] }, {}, {}, {}, {}, {}, {}] },
     });
     expect(config(SPEC).linux.maskedPaths).toContain("/proc/kcore");
     const insecure = config({ ...SPEC, step: { ...SPEC.step, insecure: true } });

@@ -1,5 +1,5 @@
 import { boundingSet, CAP_SYS_ADMIN, capabilityNames, DEFAULT_CAPABILITIES } from "../capability.ts";
-import { CLONE, CLONE3, DENIED_CALLS, NAMESPACE_FLAGS } from "../denied-call.ts";
+import { AF_VSOCK, CLONE, CLONE3, DENIED_CALLS, NAMESPACE_FLAGS, SOCKET } from "../denied-call.ts";
 import type { LauncherArch } from "../launcher/system-call.ts";
 import { resourceLimitNumber } from "../resource-limit.ts";
 import type { SandboxProcess } from "../sandbox-process.ts";
@@ -94,6 +94,7 @@ function seccompOf(arch: LauncherArch): object {
     syscalls: [
       { names: DENIED_CALLS.map(([name]) => name), action: "SCMP_ACT_ERRNO", errnoRet: EPERM },
       { names: [CLONE3[0]], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
+      { names: [SOCKET[0]], action: "SCMP_ACT_ERRNO", errnoRet: EPERM, args: [{ index: 0, value: AF_VSOCK, op: "SCMP_CMP_EQ" }] },
       ...flags.map((flag) => ({
         names: [CLONE[0]],
         action: "SCMP_ACT_ERRNO",
