@@ -120,9 +120,11 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
   let isStopping = false;
   // a helper that is killed leaves what it ran to this process, where no namespace ends with it
   void channel.closed.then(async () => {
+    // one that was told to stop ends what it ran itself; that it is told so once it is dead changes nothing
+    if (isStopping) return;
     // what guards secrets must come first
     await sleep(GUARD_TIME);
-    if (!isStopping && child.pid !== undefined) killDescendants(child.pid);
+    if (child.pid !== undefined) killDescendants(child.pid);
   });
   const stop = async (): Promise<LaunchEnd | undefined> => {
     isStopping = true;
