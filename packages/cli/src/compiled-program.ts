@@ -17,7 +17,7 @@ export interface CompiledProgram {
 }
 
 /** Files that are kept: a command has one of its own, of what it needs; so has another Node or another version of varve. */
-const KEPT = 8;
+const KEPT = 16;
 /** Of the digest that begins a file. */
 const DIGEST = 32;
 

@@ -9,8 +9,8 @@ import { isDevice } from "./disk-stat.ts";
 import { identities, type ListOptions, MAX_DEPTH, rootBytes } from "./directory-walk.ts";
 import { createListing, type Listing } from "./listing.ts";
 
-/** Entries are held whole while they are sorted; larger listings are left to the walk, whose memory is flat. About 90,000 entries. */
-const LARGEST = 8 * 1024 * 1024;
+/** What `find` printed is held whole while it is sorted; larger listings, of some 300,000 entries, are left to the walk, whose memory is flat. */
+const LARGEST = 24 * 1024 * 1024;
 const LITERAL = /^[\x20-\x7e]+$/;
 const WILD = /[*?[\]\\]/;
 

@@ -23,8 +23,8 @@ export interface FindListing {
   readonly digest: string;
   /** Bytes of it; an entry has about 90. */
   readonly size: number;
-  /** All of it, sorted as a walk; `undefined` when it can't be understood. Held whole: mind `size`. */
-  entries(): readonly FoundEntry[] | undefined;
+  /** All of it, sorted as a walk; `undefined` when it can't be understood. `size` bytes are held, and as much again. */
+  entries(): Iterable<FoundEntry> | undefined;
   /** All of it as it was printed, to be compared with another listing; `undefined` when it can't be understood. Held whole. */
   rows(): FoundRows | undefined;
 }

@@ -34,23 +34,34 @@ const TWO_32 = 2 ** 32;
 
 /**
  * The entries of a listing, sorted as a walk: parents first, siblings by bytes. `undefined` when anything of it is not as expected: another program
- * than GNU's, a time before 1970, a number too large.
+ * than GNU's, a time before 1970, a number too large. Each is read again when it is asked for: of many entries little is held but their paths.
  */
-export function readFound(bytes: Buffer): readonly FoundEntry[] | undefined {
+export function readFound(bytes: Buffer): Iterable<FoundEntry> | undefined {
   const reader = new RecordReader(bytes);
-  const entries: FoundEntry[] = [];
+  const records: { readonly path: BytePath; readonly at: number }[] = [];
   while (!reader.done) {
+    const { at } = reader;
     const entry = reader.next();
     if (entry === undefined) return undefined;
-    entries.push(entry);
+    records.push({ path: entry.path, at });
   }
-  return entries.sort((a, b) => comparePaths(a.path, b.path));
+  records.sort((a, b) => comparePaths(a.path, b.path));
+  return {
+    *[Symbol.iterator]() {
+      for (const { at } of records) {
+        reader.at = at;
+        const entry = reader.next();
+        if (entry !== undefined) yield entry;
+      }
+    },
+  };
 }
 
 /** A record is read byte by byte: as texts its numbers would take longer than the listing itself. */
 class RecordReader {
   readonly #bytes: Buffer;
-  #at = 0;
+  /** Where the next record begins. */
+  at = 0;
   #failed = false;
   /** One number made of two halves, low and high where the machine is little-endian. */
   readonly #halves = new Uint32Array(2);
@@ -62,11 +73,11 @@ class RecordReader {
   }
 
   get done(): boolean {
-    return this.#at >= this.#bytes.length;
+    return this.at >= this.#bytes.length;
   }
 
   next(): FoundEntry | undefined {
-    const type = TYPES.get(this.#bytes[this.#at++] ?? 0);
+    const type = TYPES.get(this.#bytes[this.at++] ?? 0);
     const permissions = this.#number(8);
     const uid = this.#number(10);
     const gid = this.#number(10);
@@ -85,27 +96,27 @@ class RecordReader {
 
   /** Up to and over the space behind it. */
   #number(base: 8 | 10, end: number = SPACE): number {
-    const start = this.#at;
+    const start = this.at;
     let value = 0;
-    for (; ; this.#at++) {
-      const digit = (this.#bytes[this.#at] ?? 0) - ZERO;
+    for (; ; this.at++) {
+      const digit = (this.#bytes[this.at] ?? 0) - ZERO;
       if (digit < 0 || digit >= base) break;
       value = value * base + digit;
     }
-    if (this.#at === start || this.#bytes[this.#at] !== end || value > Number.MAX_SAFE_INTEGER) this.#failed = true;
-    this.#at++;
+    if (this.at === start || this.#bytes[this.at] !== end || value > Number.MAX_SAFE_INTEGER) this.#failed = true;
+    this.at++;
     return value;
   }
 
   #large(): bigint {
-    const start = this.#at;
+    const start = this.at;
     const value = this.#number(10);
     // exact up to 15 digits, and never longer but for inodes that some file systems make up
-    return this.#at - start <= 16 ? this.#join(value % TWO_32, Math.floor(value / TWO_32)) : this.#digits(start);
+    return this.at - start <= 16 ? this.#join(value % TWO_32, Math.floor(value / TWO_32)) : this.#digits(start);
   }
 
   #digits(start: number): bigint {
-    const text = this.#bytes.toString("latin1", start, this.#at - 1);
+    const text = this.#bytes.toString("latin1", start, this.at - 1);
     if (!/^\d{1,20}$/.test(text)) {
       this.#failed = true;
       return 0n;
@@ -116,19 +127,19 @@ class RecordReader {
   /** Seconds, a dot, nine digits of nanoseconds, and zeros. */
   #time(): bigint {
     const seconds = this.#number(10, DOT);
-    const start = this.#at;
+    const start = this.at;
     let nanoseconds = 0;
-    for (; this.#bytes[this.#at] !== SPACE; this.#at++) {
-      const digit = (this.#bytes[this.#at] ?? 0) - ZERO;
-      const isFraction = this.#at - start < 9;
+    for (; this.#bytes[this.at] !== SPACE; this.at++) {
+      const digit = (this.#bytes[this.at] ?? 0) - ZERO;
+      const isFraction = this.at - start < 9;
       if (digit < 0 || digit > 9 || (!isFraction && digit !== 0)) {
         this.#failed = true;
         break;
       }
       if (isFraction) nanoseconds = nanoseconds * 10 + digit;
     }
-    if (this.#at - start < 9) this.#failed = true;
-    this.#at++;
+    if (this.at - start < 9) this.#failed = true;
+    this.at++;
     // seconds × 10⁹ in halves of 32 bits, each step below 2⁵³
     const upper = Math.floor(seconds / 65_536) * 1e9;
     const lower = (upper % 65_536) * 65_536 + (seconds % 65_536) * 1e9 + nanoseconds;
@@ -143,10 +154,10 @@ class RecordReader {
 
   /** Up to and over the zero behind it. */
   #text(): BytePath {
-    const end = this.#bytes.indexOf(0, this.#at);
+    const end = this.#bytes.indexOf(0, this.at);
     if (end === -1) this.#failed = true;
-    const text = this.#bytes.toString("latin1", this.#at, end === -1 ? this.#bytes.length : end);
-    this.#at = end === -1 ? this.#bytes.length : end + 1;
+    const text = this.#bytes.toString("latin1", this.at, end === -1 ? this.#bytes.length : end);
+    this.at = end === -1 ? this.#bytes.length : end + 1;
     return text as BytePath;
   }
 }
