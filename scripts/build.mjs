@@ -21,7 +21,6 @@ export async function buildProgram() {
     ...source,
     entryPoints: {
       index: `${root}packages/cli/src/index.ts`,
-      helper: `${root}packages/snapshot/src/helper/main.ts`,
       "disk-worker": `${root}packages/context/src/disk-worker.ts`,
     },
     splitting: true,
@@ -33,7 +32,11 @@ export async function buildProgram() {
   // one file, that V8's compiled form of it can be kept; CommonJS, since for ES modules Node has no such thing before 22.8
   const program = await build({
     ...source,
-    entryPoints: { program: `${root}packages/cli/src/main.ts`, start: `${root}packages/cli/src/start.ts` },
+    entryPoints: {
+      program: `${root}packages/cli/src/main.ts`,
+      start: `${root}packages/cli/src/start.ts`,
+      helper: `${root}packages/snapshot/src/helper/main.ts`,
+    },
     outExtension: { ".js": ".cjs" },
     format: "cjs",
     minifyWhitespace: true,

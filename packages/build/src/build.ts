@@ -7,6 +7,7 @@ import type { Plan } from "@varve/plan";
 import { createRegistryClient, dockerConfigCredentials, type RegistryClient } from "@varve/registry";
 import type { Runner } from "@varve/snapshot";
 import { startRunner } from "./run/start-runner.ts";
+import { createStepFlock } from "./run/step-flock.ts";
 import { openStore, type Store } from "@varve/store";
 import { type BaseImages, createBaseImages } from "./base/base-images.ts";
 import { checkDefinition, checkOffline, type CheckResult } from "./check/check.ts";
@@ -215,6 +216,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
       return known;
     },
     runner: () => (runner ??= startRunner(store, options).then((started) => resources.use(started))),
+    flock: resources.use(createStepFlock(folders.spool)).lock,
     running: new Map(),
     toldLosses: new Set(),
     uploads: createEarlyUploads(outputs, { store, registries: parts.registries, epoch }, { signal }),

@@ -14,6 +14,7 @@ export { type FindListing, type FindOptions, type FindRun, startFind } from "./f
 export type { FoundRows } from "./find/found-rows.ts";
 export type { FoundEntry } from "./find/found-entry.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
+export { createFileLocks, type FileLocks } from "./launcher/file-locks.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";
 export { type Address, type Branch, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";

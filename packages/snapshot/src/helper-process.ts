@@ -173,7 +173,7 @@ function lastWords(child: ChildProcess): () => string {
 
 /** The helper's entry: beside the bundled program, in this package's own build, or bundled for tests of the source. */
 function helperPath(): string {
-  for (const relative of ["./helper.js", "./helper/main.js", "../../cli/dist/helper.js"]) {
+  for (const relative of ["./helper.cjs", "./helper/main.js", "../../cli/dist/helper.cjs"]) {
     const path = fileURLToPath(new URL(relative, import.meta.url));
     if (existsSync(path)) return path;
   }

@@ -14,6 +14,19 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
+/**
+ * Another way to lock an open file by flock(2), without waiting: what frees it, `false` when another holds it, `undefined` where the way doesn't work
+ * and the `flock` program is to be started after all.
+ */
+export type Flock = (descriptor: number, mode: LockMode) => Promise<(() => Promise<void>) | false | undefined>;
+
+/** How {@link tryLock} locks. */
+export interface TryLockOptions {
+  /** `false`: a file that is not there is not locked (default: made). */
+  readonly create?: boolean;
+  readonly flock?: Flock | undefined;
+}
+
 /** Waits until `path` can be locked; creates the file. Waiting is by asking again (5 ms, growing to 200 ms), so that a killed waiter leaves nothing behind. */
 export async function acquireLock(path: string, mode: LockMode, signal?: AbortSignal): Promise<HeldLock> {
   for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
@@ -25,14 +38,18 @@ export async function acquireLock(path: string, mode: LockMode, signal?: AbortSi
 }
 
 /** Locks `path` if nobody else does; undefined otherwise. `create: false` also gives undefined when there is no such file. */
-export async function tryLock(path: string, mode: LockMode, options: { readonly create?: boolean } = {}): Promise<HeldLock | undefined> {
+export async function tryLock(path: string, mode: LockMode, options: TryLockOptions = {}): Promise<HeldLock | undefined> {
   const program = await findFlock();
   if (program === undefined) return tryPidLock(path);
   const handle = await openLockFile(path, options.create ?? true);
   if (handle === undefined) return undefined;
   try {
     // the previous holder removes the file on release; a lock on a removed file excludes nobody
-    if ((await tryFlock(program, handle.fd, mode)) && (await isStillAt(handle, path))) return heldLock(handle, path, mode);
+    const free = (await options.flock?.(handle.fd, mode)) ?? ((await tryFlock(program, handle.fd, mode)) && (async () => {}));
+    if (free !== false) {
+      if (await isStillAt(handle, path)) return heldLock(handle, path, { mode, free });
+      await free();
+    }
   } catch (error) {
     await handle.close();
     throw error;
@@ -61,12 +78,19 @@ async function isStillAt(handle: FileHandle, path: string): Promise<boolean> {
   }
 }
 
-function heldLock(handle: FileHandle, path: string, mode: LockMode): HeldLock {
+interface Holding {
+  readonly mode: LockMode;
+  /** Frees what does not end with the handle. */
+  readonly free: () => Promise<void>;
+}
+
+function heldLock(handle: FileHandle, path: string, { mode, free }: Holding): HeldLock {
   let released: Promise<void> | undefined;
   const release = async (): Promise<void> => {
     try {
       if (mode === "exclusive") await rm(path, { force: true });
     } finally {
+      await free();
       await handle.close();
     }
   };

@@ -8,7 +8,7 @@ import { blobNotFound, type OpenBlob, openStoredBlob, readBlob, readBlobRange, t
 import { blobFileSize, BlobFileWriter, type FollowedWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
 import { onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
-import { acquireLock, tryLock } from "./file-lock.ts";
+import { acquireLock, type Flock, tryLock } from "./file-lock.ts";
 import { type IngestSession, openIngestSession } from "./ingest-session.ts";
 import { takeLease, type UnleasedOptions, whileUnleased } from "./lease.ts";
 import { readLayerIndexFile, writeLayerIndexFile } from "./layer-index-file.ts";
@@ -175,8 +175,8 @@ class DiskStore implements Store {
     return { name, [Symbol.asyncDispose]: () => held.release() };
   }
 
-  async tryLock(name: string, mode: "shared" | "exclusive"): Promise<Lock | undefined> {
-    const held = await onDisk(`lock ${name}`, () => tryLock(this.#lockPath(name), mode));
+  async tryLock(name: string, mode: "shared" | "exclusive", flock?: Flock): Promise<Lock | undefined> {
+    const held = await onDisk(`lock ${name}`, () => tryLock(this.#lockPath(name), mode, { flock }));
     return held === undefined ? undefined : { name, [Symbol.asyncDispose]: () => held.release() };
   }
 

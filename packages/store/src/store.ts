@@ -1,4 +1,5 @@
 import type { BlobIngester, Descriptor, DiffID, Digest, Existence, Fetcher, IOOptions, Pusher, RangeFetcher, Resolver, Tagger } from "@varve/oci";
+import type { Flock } from "./file-lock.ts";
 import type { OpenBlob } from "./blob-reader.ts";
 import type { FollowedWriter } from "./blob-writer.ts";
 import type { UnleasedOptions } from "./lease.ts";
@@ -59,6 +60,6 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   whileUnleased<T>(work: () => Promise<T>, options?: UnleasedOptions): Promise<T>;
   /** Waits for a lock (`flock(2)`); names are hashed before they name a file. */
   lock(name: string, mode: "shared" | "exclusive", options?: IOOptions): Promise<Lock>;
-  /** As `lock`, without waiting: `undefined` when another holds it. */
-  tryLock(name: string, mode: "shared" | "exclusive"): Promise<Lock | undefined>;
+  /** As `lock`, without waiting: `undefined` when another holds it. `flock` is asked before a program is started for it. */
+  tryLock(name: string, mode: "shared" | "exclusive", flock?: Flock): Promise<Lock | undefined>;
 }

@@ -6,7 +6,7 @@ import type { GrowingLayer } from "@varve/image";
 import type { ContentReader, FileTree } from "@varve/layer";
 import type { Digest, DiffID, IOOptions, Platform } from "@varve/oci";
 import type { Runner } from "@varve/snapshot";
-import type { Store } from "@varve/store";
+import type { Flock, Store } from "@varve/store";
 import type { BaseImages } from "../base/base-images.ts";
 import type { BuilderArgs } from "../builder-args.ts";
 import type { BuildOptions } from "../build-options.ts";
@@ -35,6 +35,8 @@ export interface Execution {
   context(name: string): Promise<BuildContext>;
   /** The one runner of the build, started when first asked for. */
   runner(): Promise<Runner>;
+  /** Locks files of the store that only steps wait for. */
+  readonly flock: Flock;
   /** Steps being carried out, by cache key: equal steps of several platforms are one. */
   readonly running: Map<Digest, Promise<LayerOutcome>>;
   /** What the sandbox could not do as Docker would, and was told of a step already. */

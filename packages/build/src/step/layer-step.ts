@@ -38,6 +38,8 @@ export interface LayerStep {
   /** What it is laid on; `undefined` when the result doesn't depend on that (`--link`). */
   readonly parent: LayerStack | undefined;
   produce(): Promise<ProducedChanges>;
+  /** Called once it is not in the cache: begins what takes a while and does no harm if another build has made the layer meanwhile. */
+  begin?(): void;
 }
 
 /** Gives a step's layer: one that is being made, one from the cache, or a new one. */
@@ -91,6 +93,7 @@ async function lookupOrMake(
   if (execution.options.noCache === true) return (await make(scope, step, outline)).outcome;
   const found = await lookup(execution, key);
   if (found !== undefined) return found;
+  step.begin?.();
   // what takes long is made by one of several builds; placing files again costs less than asking
   const lock = step.vertex.kind === "run" ? await lockStep(scope, key) : undefined;
   try {

@@ -35,7 +35,15 @@ export async function runStep(scope: StepScope, vertex: RunVertex, parent: Layer
         ...list("shm size", options.shmSize === undefined ? [] : [options.shmSize]),
       ]),
     produce: () => produce(scope, vertex, parent, mounts),
+    begin: () => startEarly(scope),
   };
+}
+
+/** The helper process takes a while to come up, and only what comes after it can fail. */
+function startEarly({ execution, io }: StepScope): void {
+  const start = async (): Promise<void> => void (await (await execution.runner()).rung(io));
+  // a failure is the step's own, which starts it again
+  start().catch(() => {});
 }
 
 async function produce(scope: StepScope, vertex: RunVertex, parent: LayerStack, mounts: PreparedMounts): Promise<ProducedChanges> {

@@ -11,7 +11,7 @@ import type { StepScope } from "./execution.ts";
 export async function lockStep({ execution, events, io }: StepScope, key: CacheKey): Promise<Lock | undefined> {
   const name = `step ${key.digest}`;
   try {
-    const free = await execution.store.tryLock(name, "exclusive");
+    const free = await execution.store.tryLock(name, "exclusive", execution.flock);
     if (free !== undefined) return free;
     events.note("another build is at this step: waiting for its result");
     return await execution.store.lock(name, "exclusive", io);

@@ -99,5 +99,5 @@ async function leave(): Promise<void> {
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
 process.umask(0);
 const channel = createChannel(new Socket({ fd: CHANNEL, readable: true, writable: true }), answer);
-await channel.closed;
-await leave();
+// not awaited at the top: a CommonJS program, which Node starts sooner, cannot
+void channel.closed.then(leave);
