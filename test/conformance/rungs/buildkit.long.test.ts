@@ -12,7 +12,8 @@ import { describeForDocker } from "../docker-outcome.ts";
 import { DEBIAN_SUITE } from "./debian-suite.ts";
 import type { RungCase } from "./rung-cases.mjs";
 import type { RungSuite } from "./rung-suite.ts";
-import { SMALL_SUITE } from "./small-suite.ts";
+import { type SshAgent, startAgent } from "./ssh-agent.mjs";
+import { SMALL_SUITE, WIDE_SUITE } from "./small-suite.ts";
 
 // Debian's BuildKit is 0.8; what differs for its age is named here, anything else is a fault.
 
@@ -35,6 +36,7 @@ const REWORDED: ReadonlyMap<string, readonly (readonly [RegExp, string])[]> = ne
 
 /** It left the places of mounts behind, which BuildKit removes since 0.9; what listed them, or lists what is now there. */
 const STUBS: ReadonlyMap<string, RegExp> = new Map([
+  ["services, sudo, languages and attributes", /\/(run|root\/\.ssh|run\/buildkit.*)( |$)/],
   ["a cache mount", /\/(cache|stub)( |$)/],
   ["binds", /\/(ctx|mnt|mnt\/o|mnt\.list)( |$)/],
   ["npm ci", /\/certificates( |$)/],
@@ -43,6 +45,7 @@ const STUBS: ReadonlyMap<string, RegExp> = new Map([
 
 describe.skipIf(missing.length > 0)(`Dockerfiles of the rungs and BuildKit${missing.length > 0 ? ` (needs ${missing.join(", ")})` : ""}`, () => {
   describeSuite("on busybox", SMALL_SUITE, "bb");
+  describeSuite("whole trees", WIDE_SUITE, "bb");
   describeWithTools(["mmdebstrap"], "on Debian", () => describeSuite("packages", DEBIAN_SUITE, "debian"));
 });
 
@@ -52,11 +55,13 @@ function describeSuite(title: string, suite: RungSuite, base: string): void {
     let space: Workspace;
     let image: Image;
     let home: string;
+    let agent: SshAgent | undefined;
     beforeAll(async () => {
       space = await createWorkspace();
       await suite.makeContexts(space);
       bench = await createDockerBench();
       home = join(bench.root, "store");
+      if (suite.name === "DEBIAN") agent = startAgent(space.root);
       process.env["TOKEN_OF_RUNGS"] = SECRET;
       writeFileSync(join(space.root, "token"), SECRET);
       for (const name of await readdir(join(space.root, "contexts"))) {
@@ -68,6 +73,7 @@ function describeSuite(title: string, suite: RungSuite, base: string): void {
       }
     }, 600_000);
     afterAll(async () => {
+      agent?.end();
       await bench?.[Symbol.asyncDispose]();
       await space?.[Symbol.asyncDispose]();
     });
@@ -77,13 +83,13 @@ function describeSuite(title: string, suite: RungSuite, base: string): void {
       return describeForDocker(bench.store, built, { base: image, isTimed: (mtime) => mtime < now });
     };
 
-    test.each(suite.cases)("$name", { timeout: 600_000 }, async ({ name, dockerfile, fails }: RungCase) => {
+    test.each(suite.cases.filter(isKnown))("$name", { timeout: 600_000 }, async ({ name, dockerfile, fails }: RungCase) => {
       const folder = join(space.root, name.replaceAll(/\W/g, "-"));
       mkdirSync(folder);
       const [context, file] = [join(space.root, "contexts/given"), join(folder, "Dockerfile")];
       const reworded = (REWORDED.get(name) ?? []).reduce((text, [pattern, words]) => text.replace(pattern, words), dockerfile);
       writeFileSync(file, reworded);
-      const options = ["--secret", `id=token,src=${join(space.root, "token")}`];
+      const options = ["--secret", `id=token,src=${join(space.root, "token")}`, ...(agent === undefined ? [] : ["--ssh", `default=${agent.socket}`])];
       const theirs = await bench.docker.build(bench.store, { dockerfile: file, context, options });
       writeFileSync(file, dockerfile);
       const ours = await buildOurs(context, file);
@@ -103,7 +109,14 @@ function describeSuite(title: string, suite: RungSuite, base: string): void {
 
     const buildOurs = async (context: string, file: string): Promise<Image | string> => {
       try {
-        const { descriptor } = await build({ context, file, home, noCache: true, secrets: [{ id: "token", env: "TOKEN_OF_RUNGS" }] });
+        const { descriptor } = await build({
+          context,
+          file,
+          home,
+          noCache: true,
+          ssh: agent === undefined ? [] : [{ id: "default", socket: agent.socket }],
+          secrets: [{ id: "token", env: "TOKEN_OF_RUNGS" }],
+        });
         return await openImage(bench.store, descriptor);
       } catch (error) {
         if (!isVarveError(error)) throw error;
@@ -111,6 +124,11 @@ function describeSuite(title: string, suite: RungSuite, base: string): void {
       }
     };
   });
+}
+
+/** Whether it has the words for a case: whole scripts in heredocs are not worded anew. */
+function isKnown({ name, dockerfile }: RungCase): boolean {
+  return REWORDED.has(name) || !/<<\w/.test(dockerfile);
 }
 
 /** Whether a difference is of the moment, one of {@link STUBS}, {@link REWORDED}, or of directories that BuildKit gave the time of the build for what it mounts or makes there. */

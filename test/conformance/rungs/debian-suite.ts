@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDebianBase } from "../debian-base.ts";
 import type { Workspace } from "../../e2e/varve.ts";
-import { DEBIAN_CASES } from "./rung-cases.mjs";
+import { DEBIAN_CASES } from "./debian-cases.mjs";
 import type { RungSuite } from "./rung-suite.ts";
 
 /** What people's Dockerfiles do on a distribution: its packages, users, npm. */

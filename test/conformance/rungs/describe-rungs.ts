@@ -95,7 +95,7 @@ function describePlaces(suite: RungSuite, places: readonly Place[]): void {
 
   describe.each(places)("$title", (place) => {
     const missing = place.optional !== undefined && !existsSync(JAIL);
-    test.skipIf(missing)(missing ? `gives the same (needs ${place.optional})` : "gives the same", { timeout: 600_000 }, async () => {
+    test.skipIf(missing)(missing ? `gives the same (needs ${place.optional})` : "gives the same", { timeout: 1_800_000 }, async () => {
       const built = await buildIn(space, suite, place);
       expect(failures(suite, built)).toEqual([]);
       // what a rung cannot do may be why a step failed

@@ -15,8 +15,8 @@ export interface RungCase {
 /** On the busybox base `bb`. */
 export const SMALL_CASES: readonly RungCase[];
 
-/** On a Debian base `debian`. */
-export const DEBIAN_CASES: readonly RungCase[];
+/** On `bb` too, for the long run. */
+export const WIDE_CASES: readonly RungCase[];
 
 /** On `bb`: what rungs differ in, or may. */
 export const PREDICTED_CASES: readonly RungCase[];

@@ -109,63 +109,90 @@ export const SMALL_CASES = [
   },
 ].map((one) => ({ ...one, dockerfile: one.dockerfile.startsWith("FROM") ? one.dockerfile : `FROM bb\n${one.dockerfile}` }));
 
-const INSTALL = "apt-get update -qq && apt-get install -y -qq --no-install-recommends";
-const CLEAN = "rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/*";
-/** Of what is installed one step tells: packages that make users, give files away, set modes and file capabilities. */
-const PACKAGES = "cron openssh-client dbus ssl-cert libcap2-bin iputils-ping";
-
-/** On a Debian base `debian`, with its package registry, npm's, and the host's Node in `node`. */
-export const DEBIAN_CASES = [
+/** On the busybox base, for the long run: whole trees, and what lasts. */
+export const WIDE_CASES = [
   {
-    name: "apt-get install",
-    dockerfile: `RUN ${INSTALL} ${PACKAGES} && ${CLEAN} && dpkg -s ${PACKAGES} | grep ^Status | sort -u > /status
-RUN cp /bin/true /srv/cap && setcap cap_net_bind_service+ep /srv/cap && getcap /srv/cap > /caps`,
-    owners: true,
-    capabilities: ["caps", "srv/cap", "usr/bin/ping"],
-  },
-  {
-    name: "useradd, USER and chown",
-    dockerfile: `RUN useradd --create-home --uid 1500 ada && install -d -o ada -g ada -m 2750 /data && chown -R ada:ada /home/ada && su ada -c 'touch /home/ada/hers'
-USER ada
-WORKDIR /home/ada/desk
-RUN id -un > who && echo $HOME >> who && mkdir -p deep/er && chmod 700 deep && touch deep/er/x
-USER root
-RUN chgrp -R staff /home/ada/desk && chmod -R g+s /home/ada/desk && rm -r /home/ada/desk/deep/er`,
-    owners: true,
-  },
-  {
-    name: "npm ci",
-    dockerfile: `COPY --from=node . /opt/node/
-ENV PATH=/opt/node/bin:$PATH
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm --mount=type=bind,from=certificates,target=/certificates \\
-  NODE_EXTRA_CA_CERTS=/certificates/ca.crt npm ci --no-audit --no-fund && node -e 'console.log(require("is-odd")(3))' > /odd
-RUN npm prune --omit=dev --no-audit --no-fund && rm -r /opt/node`,
-  },
-  {
-    name: "rm -rf of base directories",
+    name: "a tar pipe",
     dockerfile:
-      "RUN rm -rf /usr/share/doc /usr/share/man && mkdir /usr/share/doc && echo x > /usr/share/doc/x && mv /usr/share/perl5 /usr/share/perl && rm -rf /usr/share/zoneinfo/* /var/cache /boot",
+      RUN(
+        "mkdir -p /from/a /to && echo x > /from/a/f && chown -R 7:8 /from/a && chmod 4750 /from/a/f && chmod 2751 /from/a && ln /from/a/f /from/a/g && ln -s f /from/a/l && mkfifo /from/p",
+      ) +
+      "\n" +
+      RUN(
+        "touch -h -d '2001-02-03 04:05:06' /from/a/l; touch -d '2001-02-03 04:05:06' /from/a/f /from/a && tar -C /from -cf - . | tar -C /to -xpf - && rm -r /from",
+      ),
+    owners: true,
   },
   {
-    name: "apt-get with cache mounts",
-    dockerfile: `RUN --mount=type=cache,target=/var/cache/apt,sharing=locked,id=RUNG-a --mount=type=cache,target=/var/lib/apt,sharing=locked,id=RUNG-b \\
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends jq && rm -r /var/log/*
-RUN --mount=type=cache,target=/var/cache/apt,id=RUNG-a ls /var/cache/apt > /cached && ls /var/lib/apt > /lib-apt && echo '{"a":[1]}' | jq -c .a > /jq`,
+    name: "sticky and set-group-id directories",
+    dockerfile: RUN(
+      "mkdir -m 1777 /sticky && mkdir /team && chgrp 50 /team && chmod 2775 /team && mkdir /team/sub && touch /team/f",
+      "mkdir -p /team/sub/deep/er && cp /etc/motd /team/sub/ && mv /etc/motd /team/moved && chmod g-s /team/sub/deep",
+    ),
+    owners: true,
   },
   {
-    name: "secrets of package managers",
-    dockerfile: `RUN --mount=type=secret,id=token,target=/etc/apt/auth.conf.d/t.conf --mount=type=secret,id=token,env=TOKEN \\
-  test "$TOKEN" = "$(cat /etc/apt/auth.conf.d/t.conf)" && ls -A /etc/apt/auth.conf.d > /names
-RUN ls -A /etc/apt/auth.conf.d > /names-after && test ! -e /run/secrets`,
+    name: "deep directories renamed",
+    dockerfile: RUN(
+      "d=/deep; for i in $(seq 40); do d=$d/$i; mkdir -p $d; echo $i > $d/f; done; mv /deep /deeper && mv /deeper/1/2/3/4/5 /five && mv /srv /five/6",
+      "mv /five/6/7/8 /deeper/1/2/3/four && rm -r /five/6/7 && mv /five/6/srv /srv && mkdir /five/6/7 && echo new > /five/6/7/f",
+      "mv /deeper/1 /tmp/1 && mkdir /deeper/1 && mv /tmp/1/2 /deeper/1/two && rmdir /tmp/1 2>/dev/null || ls /tmp/1 > /left",
+    ),
   },
   {
-    name: "what is left running",
-    dockerfile: `RUN nohup sh -c 'while :; do date >> /late; sleep 0.1; done' > /dev/null 2>&1 & perl -e 'use POSIX; fork and exit; setsid; fork and exit; sleep 1; open F, ">/later"; sleep 100' & rm -f /late
-RUN rm -f /late /later; sleep 1.2; test ! -e /late && test ! -e /later`,
+    name: "sed over many files",
+    dockerfile: RUN(
+      "for i in $(seq 300); do echo key=old-$i > /srv/$i.conf; done; chmod 600 /srv/1*.conf; chmod 755 /srv/2*.conf; ln -s 1.conf /srv/link.conf",
+      "find /srv -name '*.conf' -type f | xargs sed -i 's/old/new/' && sed -i 's/sh$/ash/' /etc/passwd",
+      "find /srv -name '*7.conf' -exec rm {} + && cat $(ls -d /srv/*.conf | sort) > /all",
+    ),
   },
-].map((one) => ({ ...one, dockerfile: `FROM debian\n${one.dockerfile}\n` }));
+  {
+    name: "modes and owners of whole trees",
+    dockerfile: RUN(
+      "chown -R 1500:1500 /srv /usr /home/ada && chmod -R g+rwX,o-rwx /srv /usr",
+      "chown -R 0:0 /usr && chmod -R u=rwX,go=rX /usr && chmod -R a-w /srv",
+    ),
+    owners: true,
+  },
+  {
+    name: "hardlinks of a whole tree",
+    dockerfile: RUN(
+      "cp -al /srv /copy && mkdir /etc.old && cp -al /etc/passwd /etc/group /etc/motd /etc.old",
+      "rm -r /srv && echo more >> /copy/dir/deep/file && rm /etc.old/group && echo more >> /etc/passwd",
+      "ln /copy/dir/deep/file /third; ln /bin/tool /bin/tool2 && chmod 700 /bin/tool2",
+    ),
+  },
+  {
+    name: "files with holes, written in place",
+    dockerfile: RUN(
+      "dd if=/dev/zero of=/sparse bs=1 count=1 seek=5000000 2>/dev/null && echo x | dd of=/sparse bs=1 seek=1000000 conv=notrunc 2>/dev/null && truncate -s 3000000 /bin/tool",
+      "truncate -s 10 /etc/motd && echo end | dd of=/sparse bs=1 seek=4999990 conv=notrunc 2>/dev/null; stat -c %s /sparse > /size",
+    ),
+  },
+  {
+    name: "a user in directories of its own",
+    dockerfile:
+      "WORKDIR /app\nCOPY --chown=ada:staff given ./\nRUN chown ada . && chmod 750 .\nUSER ada\n" +
+      RUN("echo more >> given && mkdir -m 700 out && echo 1 > out/one && ln out/one two && chmod 400 out/one", "rm two && mv out moved && echo $HOME > home") +
+      "\nUSER root\nRUN rm given && cp moved/one /one",
+    owners: true,
+  },
+  {
+    name: "names no shell likes",
+    dockerfile: RUN(
+      "mkdir \"$(printf '/srv/a\\\\nb')\" && touch \"$(printf '/srv/a\\\\nb/c d')\" '/srv/*' '/srv/~' '/srv/\\\\' '/srv/\"' && ln -s '*' '/srv/star'",
+      "cp -a /srv '/s r v' && rm -r \"$(printf '/srv/a\\\\nb')\"",
+    ),
+  },
+  {
+    name: "programs that wait and are ended",
+    dockerfile: RUN(
+      "timeout 1 sleep 20; echo $? > /timeout; (sleep 20 & kill $!; wait $!; echo $?) > /wait 2>/dev/null; trap 'echo left > /trap' EXIT; true",
+      "ulimit -n > /dev/null; for i in 1 2 3; do (echo $i > /$i) & done; wait; cat /1 /2 /3 > /sum",
+    ),
+  },
+].map((one) => ({ ...one, dockerfile: `FROM bb\n${one.dockerfile}\n` }));
 
 /** On the busybox base: what rungs differ in, or may; one RUN each. */
 export const PREDICTED_CASES = [

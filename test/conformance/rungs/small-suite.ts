@@ -2,11 +2,13 @@ import { execFileSync } from "node:child_process";
 import { chmod, cp, mkdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeBusyboxRoot, type Workspace } from "../../e2e/varve.ts";
-import { PREDICTED_CASES, SMALL_CASES } from "./rung-cases.mjs";
+import { PREDICTED_CASES, SMALL_CASES, WIDE_CASES } from "./rung-cases.mjs";
 import type { RungSuite } from "./rung-suite.ts";
 
 /** What a shell and a few files show; fast enough to be run everywhere. */
 export const SMALL_SUITE: RungSuite = { name: "SMALL", cases: SMALL_CASES, makeContexts, apart: () => false };
+/** On the same base, whole trees and what lasts. */
+export const WIDE_SUITE: RungSuite = { ...SMALL_SUITE, name: "WIDE", cases: WIDE_CASES };
 /** On the same base, steps that doctor has something to say of. */
 export const PREDICTED_SUITE: RungSuite = { ...SMALL_SUITE, name: "PREDICTED", cases: PREDICTED_CASES };
 
