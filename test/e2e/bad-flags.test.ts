@@ -13,7 +13,8 @@ afterAll(() => space[Symbol.asyncDispose]());
 
 describe("a command line that can't be followed", () => {
   it.each<readonly [string, number, string, string]>([
-    ["-t Bad:Name", 2, 'invalid image reference "Bad:Name": the repository\'s name must be lower case [OCI_INVALID_REFERENCE]', "write bad:name"],
+    ["-t Bad:Name", 2, 'invalid image reference "Bad:Name": the repository\'s name must be lower case [OCI_INVALID_REFERENCE]', "write bad:Name"],
+    ["-t a.test:5/B:1", 2, 'invalid image reference "a.test:5/B:1": the repository\'s name must be lower case [OCI_INVALID_REFERENCE]', "write a.test:5/b:1"],
     ["-t app:", 2, 'invalid image reference "app:": the tag is malformed [OCI_INVALID_REFERENCE]', ""],
     ["--target secnd", 2, 'target stage "secnd" could not be found [PLAN_UNKNOWN_STAGE]', "did you mean second?"],
     ["--target nope", 2, 'target stage "nope" could not be found [PLAN_UNKNOWN_STAGE]', "the stages are first, second"],

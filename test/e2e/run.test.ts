@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createWorkspace, makeBusyboxRoot, type Workspace } from "./varve.ts";
+import { createWorkspace, makeBusyboxRoot, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 describeWithTools(["busybox", "unshare"], "RUN", () => {
   let space: Workspace;
@@ -15,6 +15,18 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
   });
   afterAll(async () => {
     await space?.[Symbol.asyncDispose]();
+  });
+
+  it("says so where too few files may be open to start a step", async () => {
+    await space.files("few", { Dockerfile: "FROM bb:1\nRUN echo few\n" });
+    // the launcher's descriptor is 24 or more
+    const { stderr, code } = await runProgram("/bin/sh", ["-c", 'ulimit -n 34 && exec "$@"', "sh", process.execPath, VARVE, "build", "few"], {
+      cwd: space.root,
+      env: { VARVE_HOME: space.home },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain("[SANDBOX_UNAVAILABLE]");
+    expect(stderr).not.toContain("    at ");
   });
 
   it("works on any number of layers", async () => {

@@ -44,8 +44,10 @@ export function parseReference(text: string): Reference {
   const colon = named.indexOf(":");
   const repository = colon < 0 ? named : named.slice(0, colon);
   const tag = colon < 0 ? undefined : named.slice(colon + 1);
-  if (repository.toLowerCase() !== repository)
-    throw invalid(text, `the repository's name must be lower case`, `write ${(text.includes("/") ? named : named.replace(OFFICIAL, "")).toLowerCase()}`);
+  if (repository.toLowerCase() !== repository) {
+    const [before, name] = text.endsWith(rest) ? [text.slice(0, -rest.length), repository] : ["", repository.replace(OFFICIAL, "")];
+    throw invalid(text, `the repository's name must be lower case`, `write ${before}${name.toLowerCase()}${tag === undefined ? "" : `:${tag}`}`);
+  }
   if (!REGISTRY.test(registry)) throw invalid(text, "the registry's host is malformed");
   if (!REPOSITORY.test(repository)) throw invalid(text, "the repository's name is malformed");
   if (repository.length > REPOSITORY_MAX) throw invalid(text, `the repository's name is longer than ${REPOSITORY_MAX} characters`);

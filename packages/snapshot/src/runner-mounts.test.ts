@@ -36,6 +36,12 @@ describeRungs("mounts of a step", (rung) => {
     await expect(rung.run("true", { mounts: [{ ...dir, target: "/proc/x" }] })).rejects.toMatchObject({ code: "SNAPSHOT_MOUNT_TARGET" });
   });
 
+  it("mounts on /dev, or says that it can't", async () => {
+    const empty = rung.run("ls -A /dev", { mounts: [{ kind: "tmpfs", target: "/dev" }] });
+    if (rung.rung === "proot" || rung.rung === "oci") await expect(empty).rejects.toMatchObject({ code: "SANDBOX_UNSUPPORTED" });
+    else expect(await empty).toMatchObject({ exitCode: 0, listing: [] });
+  });
+
   it("mounts inside mounts", async () => {
     const tree = treeOf({ "app/package.json": "{}" });
     const mounts: RunStep["mounts"] = [

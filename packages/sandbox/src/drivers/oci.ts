@@ -15,6 +15,7 @@ import { containerConfig } from "../oci/spec.ts";
 import type { SandboxProcess } from "../sandbox-process.ts";
 import { insideProgram, LAUNCHER_INSIDE, type ProcessFeatures } from "../step-program.ts";
 import { namespaceDriver } from "./namespace.ts";
+import { refuseMountOnDev } from "../unsupported.ts";
 
 /** The faster first. */
 const RUNTIMES = ["crun", "runc"];
@@ -42,6 +43,7 @@ export const ociDriver: SandboxDriver = {
     throw new VarveError("SANDBOX_UNAVAILABLE", reasons.join("; "), { hint: "another of crun and runc may work here" });
   },
   start(step, { place, stdio, foreground }) {
+    refuseMountOnDev(step, "oci");
     const directory = `${Buffer.from(step.root, "latin1").toString("utf8")}.oci`;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const program = startProgram(step, place, { directory, inside: insideProgram(step, place, launcherArch()) });

@@ -14,7 +14,7 @@ import { findProotLoaders } from "../proot-loader.ts";
 import { INNER_LAUNCHER, INNER_PROGRAM, lentPlaces, prootPrograms } from "../proot-program.ts";
 import type { SandboxProcess } from "../sandbox-process.ts";
 import { endWithProcess, superviseProgram } from "../supervise.ts";
-import { refuseNamespaces } from "../unsupported.ts";
+import { refuseMountOnDev, refuseNamespaces } from "../unsupported.ts";
 import { NO_WORLD } from "../world.ts";
 
 /**
@@ -51,6 +51,7 @@ export const prootDriver: SandboxDriver = {
   },
   start(step, { place, stdio, foreground }) {
     refuseNamespaces(step, "proot");
+    refuseMountOnDev(step, "proot");
     return startProot(place, step, stdio, !foreground);
   },
   losses: ({ landlock = 0, fileCapabilities }) => [

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { VarveError } from "@varve/errors";
@@ -6,6 +6,7 @@ import { launcherExecutable } from "./executable.ts";
 import { createProgram, type Program } from "./program.ts";
 import { endPrograms, runProgram } from "./program-runner.ts";
 import { type LauncherReport, parseReport } from "./report.ts";
+import { startProcess } from "./start-process.ts";
 import { launcherArch } from "./system-call.ts";
 
 /** The launcher, ready to be executed by this process. It has no name on any disk. */
@@ -127,7 +128,7 @@ export interface Launched {
 /** Starts a launcher and feeds it its program. */
 export function launch(options: LaunchOptions): Launched {
   const [file = "", ...args] = options.command;
-  const child = spawn(file, args, {
+  const child = startProcess(file, args, {
     stdio: [...options.stdio, "pipe", "pipe", ...(options.descriptors ?? [])] as StdioOptions,
     env: {},
     cwd: "/",

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { VarveError } from "@varve/errors";
 import type { Program } from "./program.ts";
 import { endOfReport, type LauncherReport, parseReport, REPORT } from "./report.ts";
 import { FEED, residentParts, residentProgram } from "./resident-part.ts";
+import { startProcess } from "./start-process.ts";
 import { launcherArch } from "./system-call.ts";
 
 /** Where a launcher is given its first program. */
@@ -41,7 +42,7 @@ interface Running {
 function startResident(launcher: string): Resident {
   const arch = launcherArch();
   const { program: first, resident: part } = residentParts(arch);
-  const child = spawn(launcher, [], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe", "pipe"], env: {}, cwd: "/" });
+  const child = startProcess(launcher, [], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe", "pipe"], env: {}, cwd: "/" });
   const streams = child.stdio as readonly unknown[] as readonly Socket[];
   const running: Running[] = [];
   let told: Buffer = Buffer.alloc(0);
