@@ -95,14 +95,15 @@ export class CachedStates {
     const counts = [0, 0, 0];
     for (let row = 0; row < this.#length; row++) counts[this.#mark(row)] = (counts[this.#mark(row)] ?? 0) + 1;
     const onlyUsed = this.#length > 2 * (counts[USED] ?? 0) + 100_000;
-    const wanted = this.#chunks.map((chunk, i) => wantedRows(chunk, Math.min(ROWS, this.#length - i * ROWS), onlyUsed));
-    const rows = wanted.reduce((sum, some) => sum + some.length, 0);
-    const digested = this.#chunks.map(({ known }, i) => (wanted[i] ?? []).filter((row) => ((known[row] ?? 0) & HAS_DIGEST) !== 0));
-    const digests = digested.reduce((sum, some) => sum + some.length, 0);
-    yield new Uint8Array(Uint32Array.of(MAGIC, rows, digests, 0).buffer);
-    for (const [i, { states }] of this.#chunks.entries()) yield gather(new Uint8Array(states.buffer, states.byteOffset), wanted[i] ?? [], STATE);
-    for (const [i, { known }] of this.#chunks.entries()) yield gather(known, wanted[i] ?? [], 1);
-    for (const [i, chunk] of this.#chunks.entries()) if (chunk.digests !== undefined) yield gather(chunk.digests, digested[i] ?? [], DIGEST);
+    const wanted = this.#chunks.map(({ marks }, i) =>
+      selectRows(Math.min(ROWS, this.#length - i * ROWS), (row) => (onlyUsed ? marks[row] === USED : marks[row] !== TRANSIENT)),
+    );
+    const digested = this.#chunks.map(({ known }, i) => selectRows(wanted[i] ?? 0, (row) => ((known[row] ?? 0) & HAS_DIGEST) !== 0));
+    const count = (some: readonly Rows[]): number => some.reduce<number>((sum, rows) => sum + countOf(rows), 0);
+    yield new Uint8Array(Uint32Array.of(MAGIC, count(wanted), count(digested), 0).buffer);
+    for (const [i, { states }] of this.#chunks.entries()) yield gather(new Uint8Array(states.buffer, states.byteOffset), wanted[i] ?? 0, STATE);
+    for (const [i, { known }] of this.#chunks.entries()) yield gather(known, wanted[i] ?? 0, 1);
+    for (const [i, chunk] of this.#chunks.entries()) if (chunk.digests !== undefined) yield gather(chunk.digests, digested[i] ?? 0, DIGEST);
   }
 
   #chunk(row: number): Chunk {
@@ -193,14 +194,25 @@ function spread(digests: Uint8Array<ArrayBuffer>, known: Uint8Array): Uint8Array
   return out;
 }
 
-/** The rows of a chunk that are to be kept. */
-function wantedRows({ marks }: Chunk, count: number, onlyUsed: boolean): readonly number[] {
-  const rows: number[] = [];
-  for (let row = 0; row < count; row++) if (onlyUsed ? marks[row] === USED : marks[row] !== TRANSIENT) rows.push(row);
-  return rows;
+/** Rows of a chunk: the first so many, or these. */
+type Rows = number | readonly number[];
+
+function countOf(rows: Rows): number {
+  return typeof rows === "number" ? rows : rows.length;
 }
 
-function gather(column: Uint8Array, rows: readonly number[], width: number): Uint8Array {
+/** Those of `rows` that are wanted. */
+function selectRows(rows: Rows, isWanted: (row: number) => boolean): Rows {
+  if (typeof rows !== "number") return rows.filter(isWanted);
+  let count = 0;
+  while (count < rows && isWanted(count)) count++;
+  if (count === rows) return rows;
+  return Array.from({ length: rows }, (_, row) => row).filter(isWanted);
+}
+
+/** A part of the column itself where that will do: copies of a million rows would wait for V8 to collect them. */
+function gather(column: Uint8Array, rows: Rows, width: number): Uint8Array {
+  if (typeof rows === "number") return column.subarray(0, width * rows);
   const out = new Uint8Array(width * rows.length);
   for (const [i, row] of rows.entries()) out.set(column.subarray(width * row, width * (row + 1)), width * i);
   return out;

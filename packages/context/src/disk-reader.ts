@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
-import { type BytePath, type ByteStream, displayPath, streamOf } from "@varve/bytes";
+import { type BytePath, type ByteStream, displayPath, giveRoom, streamOf, takeRoom } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { type ContentBatches, type ContentRef, ListedContent, type PlacedContent } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
@@ -139,7 +139,10 @@ function scratch(): Uint8Array {
 
 async function sha256Stream(stream: ByteStream): Promise<Digest> {
   const hash = createHash("sha256");
-  for await (const piece of stream) hash.update(piece);
+  for await (const piece of stream) {
+    hash.update(piece);
+    giveRoom(piece);
+  }
   return digestFromHex(hash.digest("hex"));
 }
 
@@ -178,10 +181,12 @@ async function* readLarge(ref: DiskRef, changed: ChangeError, options: IOOptions
     let left = ref.size;
     while (left > 0) {
       options?.signal?.throwIfAborted();
-      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(PIECE, left)), 0, Math.min(PIECE, left), null);
+      // whoever is done with a piece may give it back
+      const room = takeRoom(Math.min(PIECE, left));
+      const { bytesRead } = await handle.read(room, 0, room.length, null);
       if (bytesRead === 0) throw changed(ref);
       left -= bytesRead;
-      yield buffer.subarray(0, bytesRead);
+      yield bytesRead === room.length ? room : room.subarray(0, bytesRead);
     }
     if (!sameState(await handle.stat({ bigint: true }), listed)) throw changed(ref);
   } catch (cause) {

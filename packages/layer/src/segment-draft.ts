@@ -1,5 +1,5 @@
 import { sha256HexAside } from "@varve/archive";
-import { takeRoom } from "@varve/bytes";
+import { giveRoom, takeRoom } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { ContentBatches, ContentRef } from "./content-ref.ts";
 import type { LayerEntry } from "./layer-entry.ts";
@@ -98,7 +98,10 @@ function draftAt(offset: number): SegmentDraft {
 export async function completeSegment(draft: SegmentDraft, batches: ContentBatches | undefined, options: IOOptions): Promise<CompleteSegment> {
   // pieces and gaps fill all of it
   const bytes = batches === undefined ? new Uint8Array(draft.size) : takeRoom(draft.size);
-  for (const piece of draft.pieces) bytes.set(piece.bytes, piece.offset);
+  for (const piece of draft.pieces) {
+    bytes.set(piece.bytes, piece.offset);
+    giveRoom(piece.bytes);
+  }
   const { digests, whole } = await fillDraft(bytes, draft, batches, options);
   const records = draft.records.map(({ record, gap }) => {
     const digest = gap === undefined ? undefined : digests[gap];
