@@ -14,6 +14,8 @@ export interface StackLayer {
   /** As `blob`, once the blob is in the store. */
   stored(options?: IOOptions): Promise<Descriptor>;
   index(options?: IOOptions): Promise<LayerIndex>;
+  /** What this build compressed the blob with (`Codec.encoding`); absent when it was made before. */
+  readonly encoding?: string;
 }
 
 /** Layers from the bottom up, and what they are together. */
@@ -49,14 +51,20 @@ export function baseLayer(store: Store, layer: ImageLayer): StackLayer {
   };
 }
 
-/** A layer whose blob and index are in the store, or will be. */
-export function storedLayer(store: Store, diffID: DiffID, blob: Promise<Descriptor>, index?: LayerIndex): StackLayer {
+/** A layer whose blob and index are in the store, or will be; `made` when this build makes it. */
+export function storedLayer(
+  store: Store,
+  diffID: DiffID,
+  blob: Promise<Descriptor>,
+  made?: { readonly index: LayerIndex; readonly encoding: string },
+): StackLayer {
   return {
     diffID,
+    ...(made === undefined ? {} : { encoding: made.encoding }),
     blob: () => blob,
     stored: () => blob,
     async index(options) {
-      if (index !== undefined) return index;
+      if (made !== undefined) return made.index;
       const descriptor = await blob;
       return layerIndex(store, { diffID, descriptor, open: (io) => store.fetch(descriptor, io) }, options);
     },

@@ -1,4 +1,4 @@
-import { createCodec } from "@varve/archive";
+import { createCodec, encodingFits } from "@varve/archive";
 import { isEstargzLayer, isForeignLayer, layerCompression, recompressLayer } from "@varve/image";
 import type { Descriptor, DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
@@ -59,7 +59,10 @@ async function convert(
   // what is made eStargz then needs no compression of its own
   const codec = estargz ? createCodec("none") : form.codec;
   const timed = latestTime === undefined || step === undefined ? stored : await conversions.times(stored, { latestTime, codec, step }, io);
-  const { diffID, descriptor } = estargz ? await conversions.estargz(timed, form.codec, io) : await recompress(store, timed, form, io);
+  const formed = (): Promise<StoredBlob> => (estargz ? conversions.estargz(timed, form.codec, io) : recompress(store, timed, form, io));
+  // what was just made so needs no look at its index, which is large where there are many files
+  const isFormed = !estargz && timed === stored && layer.encoding !== undefined && encodingFits(layer.encoding, form.codec);
+  const { diffID, descriptor } = isFormed ? stored : await formed();
   return { diffID, descriptor, stored: () => Promise.resolve(descriptor) };
 }
 

@@ -135,7 +135,8 @@ async function make(scope: StepScope, step: LayerStep, outline: CacheKey): Promi
     // awaited at the end; until then a failure has somebody who will see it
     recorded.catch(() => {});
     execution.background.push(recorded);
-    return { outcome: { layer: storedLayer(execution.store, made.diffID, made.blob, made.index), created, cached: false }, recorded };
+    const layer = storedLayer(execution.store, made.diffID, made.blob, { index: made.index, encoding: execution.codec.encoding });
+    return { outcome: { layer, created, cached: false }, recorded };
   } finally {
     await produced[Symbol.asyncDispose]();
   }
