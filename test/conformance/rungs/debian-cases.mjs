@@ -162,5 +162,6 @@ RUN --mount=type=ssh ssh-add -L | cut -d' ' -f3 > /keys
 RUN --mount=type=tmpfs,target=/root/.ssh --mount=type=ssh,required=true touch /root/.ssh/known_hosts && test -S "$SSH_AUTH_SOCK"
 RUN dpkg --purge openssh-client && rm -f /var/log/*.log`,
     owners: true,
+    renamed: ["etc/sudoers", "etc/sudoers.d/README"],
   },
 ].map((one) => ({ ...one, dockerfile: `${one.dockerfile.startsWith("FROM") ? "" : "FROM debian\n"}${one.dockerfile}\n` }));
