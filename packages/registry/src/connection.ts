@@ -1,4 +1,4 @@
-import type { Agent, AgentOptions, ClientRequest } from "node:http";
+import { Agent, type AgentOptions, type ClientRequest } from "node:http";
 import { isIPv6, type LookupFunction, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { openTunnel } from "./proxy-tunnel.ts";
@@ -19,10 +19,10 @@ export interface ConnectionOptions {
 /** Milliseconds a connection may rest: servers close them after five seconds and more. */
 const IDLE = 4000;
 
-/** Creates an agent that keeps connections for further requests. HTTP and TLS are loaded when they are spoken: each takes as long as a small command. */
+/** Creates an agent that keeps connections for further requests. TLS is loaded when it is spoken. */
 export async function createAgent({ secure, verify, lookup, tunnel, timeout }: ConnectionOptions): Promise<Agent> {
   const options: AgentOptions = { keepAlive: true, ...(lookup === undefined ? {} : { lookup }) };
-  if (!secure) return resting(new (await import("node:http")).Agent(options));
+  if (!secure) return resting(new Agent(options));
   const [https, tls] = await Promise.all([import("node:https"), import("node:tls")]);
   const agent = resting(new https.Agent({ ...options, rejectUnauthorized: verify }));
   if (tunnel === undefined) return agent;

@@ -1,3 +1,5 @@
+import { request as requestPlain } from "node:http";
+import { request as requestSecure } from "node:https";
 import type { Socket } from "node:net";
 import { VarveError } from "@varve/errors";
 import { TransientFailure } from "./retry.ts";
@@ -12,9 +14,9 @@ export interface TunnelOptions {
 }
 
 /** Asks an HTTP proxy for a tunnel (CONNECT). Rejects with REGISTRY_UNREACHABLE, in a TransientFailure where another try may help. */
-export async function openTunnel({ proxy, target, timeout }: TunnelOptions): Promise<Socket> {
-  const { request: connect } = await (proxy.protocol === "https:" ? import("node:https") : import("node:http"));
+export function openTunnel({ proxy, target, timeout }: TunnelOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    const connect = proxy.protocol === "https:" ? requestSecure : requestPlain;
     const request = connect({
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
       port: proxy.port === "" ? undefined : proxy.port,
