@@ -8,7 +8,21 @@ export interface FailedRequest {
   readonly known: boolean;
 }
 
-const PASSING = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "EAI_AGAIN", "ENETRESET"]);
+const PASSING = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+  "ENETRESET",
+  "UND_ERR_SOCKET",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+  // the socket a request was about to use went away
+  "UND_ERR_INFO",
+]);
 const PASSING_ONCE_KNOWN = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENOTFOUND"]);
 /** OpenSSL's words for bytes that are no TLS. */
 const NO_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG", "ERR_SSL_HTTP_REQUEST", "ERR_SSL_UNKNOWN_PROTOCOL"]);
@@ -29,7 +43,8 @@ export function networkFailure(error: unknown, request: FailedRequest): Error {
   const { host } = request.url;
   const tls = tlsFailure(error, code, request.url);
   if (tls !== undefined) return tls;
-  if (code.startsWith("HPE_")) {
+  // undici names no code where the very first bytes are wrong
+  if (code.startsWith("HPE_") || (error instanceof Error && error.name === "HTTPParserError")) {
     const hint = request.url.protocol === "http:" ? "it may speak https only" : undefined;
     return new VarveError("REGISTRY_PROTOCOL", `${host} does not answer in HTTP`, { hint, cause: error });
   }
@@ -43,18 +58,12 @@ export function isNoTls(code: string): boolean {
   return NO_TLS.has(code);
 }
 
-/** The code of a system, TLS or HTTP error, looked for through its causes; empty when there is none. */
+/** The code of a system, TLS or undici error, looked for through its causes; empty when there is none. */
 export function errorCode(error: unknown): string {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at && typeof at.code === "string") return at.code === "EPROTO" ? openSSLCode(at) : at.code;
+    if ("code" in at && typeof at.code === "string") return at.code;
   }
   return "";
-}
-
-/** Where writing met the failure, OpenSSL's reason is in the message only: `write EPROTO …:SSL routines:function:wrong version number:file:…`. */
-function openSSLCode({ message }: Error): string {
-  const reason = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
-  return reason === undefined ? "EPROTO" : `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}`;
 }
 
 function tlsFailure(error: unknown, code: string, url: URL): VarveError | undefined {
@@ -94,7 +103,11 @@ function reasonOf(error: unknown, code: string): string {
       return "its name cannot be looked up now";
     case "ECONNRESET":
     case "EPIPE":
+    case "UND_ERR_SOCKET":
       return "the connection broke";
+    case "UND_ERR_CONNECT_TIMEOUT":
+    case "UND_ERR_HEADERS_TIMEOUT":
+    case "UND_ERR_BODY_TIMEOUT":
     case "ETIMEDOUT":
       return "it does not answer in time";
     default:

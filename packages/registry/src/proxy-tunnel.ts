@@ -1,21 +1,25 @@
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
-import type { Socket } from "node:net";
 import { VarveError } from "@varve/errors";
+import type { buildConnector } from "undici";
 import { TransientFailure } from "./retry.ts";
 
-/** What {@link openTunnel} needs. */
+/** How the far end of a tunnel is connected to: undici's own connector, which speaks TLS over a socket it is given. */
+type Connector = ReturnType<typeof buildConnector>;
+
+/** What {@link createTunnelConnector} needs. */
 export interface TunnelOptions {
   readonly proxy: URL;
-  /** `host:port`. */
-  readonly target: string;
   /** Milliseconds until the proxy must have answered. */
   readonly timeout: number;
+  readonly connector: Connector;
 }
 
-/** Asks an HTTP proxy for a tunnel (CONNECT). Rejects with REGISTRY_UNREACHABLE, in a TransientFailure where another try may help. */
-export function openTunnel({ proxy, target, timeout }: TunnelOptions): Promise<Socket> {
-  return new Promise((resolve, reject) => {
+/** A connector that asks an HTTP proxy for a tunnel (CONNECT). undici's own waits for ever for a proxy that hangs up without an answer. */
+export function createTunnelConnector({ proxy, timeout, connector }: TunnelOptions): Connector {
+  return (options, callback) => {
+    const target = /:\d+$/.test(options.host ?? "") ? (options.host ?? "") : `${options.host ?? options.hostname}:${options.port === "" ? 443 : options.port}`;
+    const fail = (error: Error): void => callback(error, null);
     const connect = proxy.protocol === "https:" ? requestSecure : requestPlain;
     const request = connect({
       host: proxy.hostname.replace(/^\[|\]$/g, ""),
@@ -28,7 +32,7 @@ export function openTunnel({ proxy, target, timeout }: TunnelOptions): Promise<S
     });
     request.once("timeout", () => request.destroy(Object.assign(new Error("the proxy does not answer in time"), { code: "ETIMEDOUT" })));
     request.once("error", (cause) =>
-      reject(
+      fail(
         new TransientFailure(
           new VarveError("REGISTRY_UNREACHABLE", `cannot reach ${target}: the proxy ${proxy.host} does not answer`, { hint: "check HTTPS_PROXY", cause }),
         ),
@@ -37,22 +41,21 @@ export function openTunnel({ proxy, target, timeout }: TunnelOptions): Promise<S
     // an answer other than 200 comes as a response from some proxies, as a connection from others
     request.once("response", (response) => {
       response.resume();
-      reject(refusal(proxy, target, response.statusCode ?? 0));
+      fail(refusal(proxy, target, response.statusCode ?? 0));
     });
     request.once("connect", (response, socket) => {
       socket.setTimeout(0);
-      if (response.statusCode === 200) resolve(socket);
+      if (response.statusCode === 200) connector({ ...options, httpSocket: socket }, callback);
       else {
         socket.destroy();
-        reject(refusal(proxy, target, response.statusCode ?? 0));
+        fail(refusal(proxy, target, response.statusCode ?? 0));
       }
     });
     request.end();
-  });
+  };
 }
 
-/** The header that tells a proxy who asks; none where its URL has no user. */
-export function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
+function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
   if (username === "") return {};
   const plain = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return { "proxy-authorization": `Basic ${Buffer.from(plain).toString("base64")}` };

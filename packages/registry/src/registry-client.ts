@@ -5,7 +5,7 @@ import { DEFAULT_RETRY_POLICY } from "./retry.ts";
 import { RegistrySession } from "./session.ts";
 import { createTransport, DEFAULT_TIMEOUTS, type Transport } from "./transport.ts";
 
-/** Creates a {@link RegistryClient}. Nothing is contacted before the first request. */
+/** Creates a {@link RegistryClient}. Nothing is contacted, and undici not loaded, before the first request. */
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
   return new HttpRegistryClient(options);
 }

@@ -1,17 +1,19 @@
 import { setMaxListeners } from "node:events";
-import type { Agent } from "node:http";
+import { Readable } from "node:stream";
 import type { ByteStream } from "@varve/bytes";
+import type * as UndiciModule from "./undici-module.ts";
+import type { Dispatcher } from "undici";
 import { isPrivateAddress, isPublicHost, publicLookup, requirePublicAddress } from "./address-guard.ts";
-import { createAgent } from "./connection.ts";
-import { exchange } from "./exchange.ts";
 import { hostName } from "./host.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
-import { proxyAuthorization } from "./proxy-tunnel.ts";
+import { createTunnelConnector } from "./proxy-tunnel.ts";
 
-/** Requests of one signal at once, before Node warns of a leak. Not 0, which is no limit: `fetch` then refuses the signal on Node 20. */
+/** Requests of one signal at once, before Node warns of a leak. Not 0, which is no limit: undici's fetch then refuses the signal on Node 20. */
 const MAX_LISTENERS = 100_000;
 
-/** One HTTP request; nothing is followed, retried or added but what HTTP must have. */
+type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent" | "buildConnector">;
+
+/** One HTTP request; nothing is followed, retried or added but what undici must. */
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
@@ -54,24 +56,23 @@ export const DEFAULT_TIMEOUTS: Timeouts = { connect: 30_000, headers: 300_000, b
 
 /** Sends requests over kept connections. */
 export interface Transport extends AsyncDisposable {
-  /** Rejects with Node's own errors. */
+  /** Rejects with undici's and Node's own errors. */
   send(request: HttpRequest, options?: SendOptions): Promise<HttpResponse>;
   /** Whether a URL's host has public addresses only; as far as is known where a proxy connects to it. */
   isPublic(url: URL): Promise<boolean>;
 }
 
-/**
- * Creates a {@link Transport} on Node's own client: its parser is native, where undici's is WebAssembly, whose compilation took a third of a build in which
- * nothing changed. Proxies come from `env`; `NODE_EXTRA_CA_CERTS` is Node's own.
- */
+/** What is read of an unwanted body before its connection is given up, in bytes. */
+const DISCARD_LIMIT = 64 * 1024;
+/** Creates a {@link Transport} on undici, which is loaded by the first request. Proxies come from `env`; `NODE_EXTRA_CA_CERTS` is Node's own. */
 export function createTransport(env: Environment, timeouts: Timeouts): Transport {
-  return new NodeTransport(env, timeouts);
+  return new UndiciTransport(env, timeouts);
 }
 
-class NodeTransport implements Transport {
+class UndiciTransport implements Transport {
   readonly #env: Environment;
   readonly #timeouts: Timeouts;
-  readonly #agents = new Map<string, Promise<Agent>>();
+  readonly #dispatchers = new Map<string, Dispatcher>();
   #disposed = false;
 
   constructor(env: Environment, timeouts: Timeouts) {
@@ -80,25 +81,37 @@ class NodeTransport implements Transport {
   }
 
   async send(request: HttpRequest, options: SendOptions = {}): Promise<HttpResponse> {
-    const { url, signal } = request;
     // one signal serves a whole build: many requests listen to it at a time, and that is no leak
-    if (signal !== undefined) setMaxListeners(MAX_LISTENERS, signal);
-    const proxy = proxyFor(url, this.#env);
-    const agent = await this.#agent(url, proxy, options);
-    // making the agent may have outlived the client
+    if (request.signal !== undefined) setMaxListeners(MAX_LISTENERS, request.signal);
+    const undici = await import("./undici-module.ts");
+    // the import may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");
-    const connection = { agent, isOpen: () => !this.#disposed };
-    if (proxy === undefined || url.protocol === "https:")
-      return exchange(request, { at: url, path: `${url.pathname}${url.search}`, ...connection }, this.#timeouts);
-    const headers = { ...request.headers, host: url.host, ...proxyAuthorization(proxy) };
-    return exchange({ ...request, headers }, { at: proxy, path: url.href, ...connection }, this.#timeouts);
+    const body =
+      request.body === undefined || request.body instanceof Uint8Array
+        ? request.body
+        : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
+    try {
+      const response = await undici.request(this.#dispatcher(undici, request.url, options), request.url, {
+        method: request.method,
+        headers: request.headers,
+        body: body ?? null,
+        signal: request.signal ?? null,
+        headersTimeout: this.#timeouts.headers,
+        bodyTimeout: this.#timeouts.body,
+      });
+      return httpResponse(request.url, response);
+    } catch (error) {
+      // undici leaves a body alone that it did not begin to read
+      if (body instanceof Readable && !body.destroyed) body.once("error", () => {}).destroy();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    const agents = [...this.#agents.values()];
-    this.#agents.clear();
-    for (const agent of await Promise.allSettled(agents)) if (agent.status === "fulfilled") agent.value.destroy();
+    const dispatchers = [...this.#dispatchers.values()];
+    this.#dispatchers.clear();
+    await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
   }
 
   async isPublic(url: URL): Promise<boolean> {
@@ -107,14 +120,45 @@ class NodeTransport implements Transport {
     return isPublicHost(url.host);
   }
 
-  #agent(url: URL, proxy: URL | undefined, { verify = true, publicOnly = false }: SendOptions): Promise<Agent> {
+  #dispatcher(undici: Undici, url: URL, { verify = true, publicOnly = false }: SendOptions): Dispatcher {
     if (publicOnly) requirePublicAddress(url.host);
-    const secure = (proxy === undefined ? url : url.protocol === "https:" ? url : proxy).protocol === "https:";
-    const tunnel = url.protocol === "https:" ? proxy : undefined;
-    const key = `${proxy?.href ?? ""} ${verify} ${publicOnly} ${secure} ${url.protocol}`;
-    const lookup = publicOnly && proxy === undefined ? publicLookup : undefined;
-    const agent = this.#agents.get(key) ?? createAgent({ secure, verify, lookup, tunnel, timeout: this.#timeouts.connect });
-    this.#agents.set(key, agent);
-    return agent;
+    const proxy = proxyFor(url, this.#env);
+    const tunnel = url.protocol === "https:";
+    const key = `${proxy?.href ?? ""} ${verify} ${publicOnly} ${tunnel}`;
+    const known = this.#dispatchers.get(key);
+    if (known !== undefined) return known;
+    const timeout = this.#timeouts.connect;
+    const trust = verify ? {} : { rejectUnauthorized: false };
+    const connect = { timeout, ...trust, ...(publicOnly ? { lookup: publicLookup } : {}) };
+    const dispatcher =
+      proxy === undefined
+        ? new undici.Agent({ connect })
+        : tunnel
+          ? new undici.Agent({ connect: createTunnelConnector({ proxy, timeout, connector: undici.buildConnector({ timeout, ...trust }) }) })
+          : new undici.ProxyAgent({ uri: proxy.href, proxyTunnel: false, connect: { timeout } });
+    this.#dispatchers.set(key, dispatcher);
+    return dispatcher;
   }
+}
+
+function httpResponse(url: URL, response: Dispatcher.ResponseData): HttpResponse {
+  const { statusCode, headers, body } = response;
+  // a body that is destroyed early says so by an error event, which nobody may be waiting for
+  body.on("error", () => {});
+  return {
+    status: statusCode,
+    url,
+    header: (name) => {
+      const value = headers[name.toLowerCase()];
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+    body,
+    discard: async () => {
+      try {
+        await body.dump({ limit: DISCARD_LIMIT });
+      } catch {
+        body.destroy();
+      }
+    },
+  };
 }

@@ -191,21 +191,16 @@ class Upload {
     let verified = false;
     // a stream that is destroyed throws into its generator where it yields: that is not the source's failure
     let isYielding = false;
-    let last: Uint8Array | undefined;
     try {
       for await (const piece of await open()) {
         signal?.throwIfAborted();
         const at = verifier.size;
         verifier.update(piece);
         const part = piece.subarray(Math.max(0, offset - at), Math.max(0, end - at));
-        // the last bytes are held back until the whole is known to be right, and its source to have ended well
+        // the last bytes are held back until the whole is known to be right
         if (verifier.size === descriptor.size && !verified) {
           verifier.finish();
           verified = true;
-          if (end === descriptor.size) {
-            last = Uint8Array.from(part);
-            continue;
-          }
         }
         isYielding = true;
         if (part.length > 0) yield part;
@@ -213,9 +208,6 @@ class Upload {
         if (end < descriptor.size && verifier.size >= end) return;
       }
       if (!verified) verifier.finish();
-      isYielding = true;
-      if (last !== undefined && last.length > 0) yield last;
-      isYielding = false;
     } catch (error) {
       if (!isYielding) onFailure(error);
       throw error;
