@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import { isIPv6 } from "node:net";
 import { VarveError } from "@varve/errors";
 import { answer, type Api } from "./api.ts";
@@ -37,6 +37,7 @@ export async function serveRegistry(options: ServeOptions): Promise<RegistryServ
   signal?.throwIfAborted();
   const sessions = createUploadSessions(store);
   const lease = createPushLease(store);
+  const { createServer } = await import("node:http");
   const server = createServer();
   // an upload takes as long as it takes
   server.requestTimeout = 0;
