@@ -41,6 +41,8 @@ export async function buildProgram() {
     format: "cjs",
     minifyWhitespace: true,
     minifySyntax: true,
+    // a script that is compiled by itself has no import(); that of a module of Node is a require()
+    supported: { "dynamic-import": false },
     // a line that Node prints with an error
     lineLimit: 160,
     define: { "import.meta.url": "varveURL" },
