@@ -217,6 +217,16 @@ describe("a download", () => {
   });
 });
 
+it("warns of nothing when a connection is used many times", async () => {
+  const warnings: Error[] = [];
+  const hear = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", hear);
+  for (let i = 0; i < 15; i++) expect(await repository.has(image.blobs[1]!.descriptor)).toBe(true);
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", hear);
+  expect(warnings).toEqual([]);
+});
+
 describe("an upload of what is being made", () => {
   const growing = (blob: TestBlob): Promise<void> => repository.pushGrowing({ stream: slowly(blob.bytes), descriptor: Promise.resolve(blob.descriptor) });
   async function* slowly(bytes: Uint8Array) {
