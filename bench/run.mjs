@@ -11,9 +11,6 @@ import { startRegistry } from "./registry.mjs";
 import { describeRun, tableOf, writeReport } from "./report.mjs";
 import { limitsOf, makeContext, workloadsOf } from "./workloads.mjs";
 
-// Node reads these at each start, 0.05 s and more for a system's whole list; nothing here speaks TLS, and the peers aren't slowed by it
-delete process.env.NODE_EXTRA_CA_CERTS;
-
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },

@@ -10,9 +10,6 @@ import { measure } from "./measure.mjs";
 import { VARVE } from "./peers.mjs";
 import { makeEmptyFiles } from "./workload.mjs";
 
-// Node reads these at each start, 0.05 s and more for a system's whole list; nothing here speaks TLS, and the peers aren't slowed by it
-delete process.env.NODE_EXTRA_CA_CERTS;
-
 const { values: options } = parseArgs({
   options: {
     files: { type: "string", default: "100000" },

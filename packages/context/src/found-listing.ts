@@ -5,7 +5,7 @@ import type { BytePath } from "@varve/bytes";
 import type { IgnoreMatcher } from "@varve/dockerfile";
 import { type Digest, digestFromHex } from "@varve/oci";
 import type { FindListing, FindOptions, FoundEntry } from "@varve/sandbox";
-import { isDevice } from "./disk-stat.ts";
+import { entryType, isDevice } from "./disk-stat.ts";
 import { identities, type ListOptions, MAX_DEPTH, rootBytes } from "./directory-walk.ts";
 import { createListing, type Listing } from "./listing.ts";
 
@@ -69,7 +69,7 @@ export function listFound(root: string, found: FindListing, { ignore, hidden }: 
     if (skipped !== undefined && path.startsWith(skipped)) continue;
     if (tooDeep(path)) return undefined;
     if (pending.length > 0) pending = pending.filter((parent) => path.startsWith(`${parent.path}/`));
-    const isDirectory = (entry.mode & 0o170000) === 0o040000;
+    const isDirectory = entryType(entry.mode) === "directory";
     const ignored = ignore?.matches(path) ?? false;
     const hides = isDirectory && hiddenOnes.has(`${entry.device}:${entry.inode}`);
     if (hides || (ignored && ignore?.mayDescend(path) !== true)) skipped = `${path}/`;

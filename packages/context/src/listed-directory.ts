@@ -36,6 +36,7 @@ export function createListedDirectory(root: string, options: ListedDirectoryOpti
   let since: number | undefined;
   let run: FindRun | undefined;
   let listed: Promise<Listed> | undefined;
+  let quick: Promise<Digest | undefined> | undefined;
 
   const begin = (): void => {
     if (since !== undefined) return;
@@ -56,10 +57,7 @@ export function createListedDirectory(root: string, options: ListedDirectoryOpti
   };
   return {
     begin,
-    async quickFingerprint() {
-      const printed = await found();
-      return printed === undefined ? undefined : foundFingerprint(printed, options);
-    },
+    quickFingerprint: () => (quick ??= found().then((printed) => (printed === undefined ? undefined : foundFingerprint(printed, options)))),
     list: (io) => (listed ??= list(io)),
     [Symbol.asyncDispose]: async () => run?.[Symbol.asyncDispose](),
   };

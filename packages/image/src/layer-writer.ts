@@ -18,7 +18,7 @@ import {
   withSegmentTable,
   writeLayerTar,
 } from "@varve/layer";
-import { type Descriptor, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
+import { type Descriptor, type DiffID, type GrowingBlob, type IOOptions, MEDIA_TYPES } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { ofLayer } from "./blob-error.ts";
 import { limitInflation } from "./inflation-limit.ts";
@@ -28,18 +28,10 @@ import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
 import { type SegmentReuse, segmentReuse } from "./segment-reuse.ts";
 import { createSpool } from "./spool.ts";
 
-/** A layer's blob that is being written. */
-export interface GrowingLayer {
-  /** Its bytes as they come, once; throws when the blob turns out to be there already. */
-  readonly stream: ByteStream;
-  /** Once it is in the store. */
-  readonly descriptor: Promise<Descriptor>;
-}
-
 /** Options of {@link createLayer}. */
 export interface CreateLayerOptions extends LayerWriteOptions {
   /** Called once for a blob that is surely another than the `previous` ones, and large enough to be sent somewhere meanwhile. */
-  readonly onGrowing?: ((layer: GrowingLayer) => void) | undefined;
+  readonly onGrowing?: ((layer: GrowingBlob) => void) | undefined;
   /** What the blob is compressed with (default: gzip at its usual level). */
   readonly codec?: Codec | undefined;
   /** Layers that may hold the same segments (what the step made the last time): those are copied from their blobs, not compressed again. */

@@ -69,3 +69,11 @@ export interface BlobIngester {
 export interface RangeFetcher {
   fetchRange(descriptor: Descriptor, offset: number, length: number, options?: IOOptions): Promise<ByteStream>;
 }
+
+/** A blob that is still being made. */
+export interface GrowingBlob {
+  /** Its bytes as they come, once; throws when there is no new blob after all. */
+  readonly stream: ByteStream;
+  /** Known when it is complete and verified; rejects when there will be none. */
+  readonly descriptor: Promise<Descriptor>;
+}

@@ -1,5 +1,19 @@
 export { canonicalJson } from "./canonical-json.ts";
-export type { BlobIngester, BlobWriter, Existence, Fetcher, IOOptions, Mounter, Pusher, RangeFetcher, Resolver, Source, Tagger, Target } from "./content.ts";
+export type {
+  BlobIngester,
+  BlobWriter,
+  Existence,
+  Fetcher,
+  GrowingBlob,
+  IOOptions,
+  Mounter,
+  Pusher,
+  RangeFetcher,
+  Resolver,
+  Source,
+  Tagger,
+  Target,
+} from "./content.ts";
 export type { Descriptor } from "./descriptor.ts";
 export { parseDescriptor } from "./descriptor-parser.ts";
 export { type ChainID, type DiffID, type Digest, digestFromHex, digestHex, isDigest, parseDiffID, parseDigest } from "./digest.ts";

@@ -1,5 +1,4 @@
-import type { Descriptor, Existence, Fetcher, IOOptions, Mounter, Pusher, RangeFetcher, Reference, Resolver, Tagger } from "@varve/oci";
-import type { GrowingBlob } from "./growing-upload.ts";
+import type { Descriptor, Existence, Fetcher, GrowingBlob, IOOptions, Mounter, Pusher, RangeFetcher, Reference, Resolver, Tagger } from "@varve/oci";
 import type { Environment } from "./proxy.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Timeouts } from "./transport.ts";

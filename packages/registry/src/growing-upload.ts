@@ -1,16 +1,8 @@
 import type { ByteStream } from "@varve/bytes";
-import type { Descriptor } from "@varve/oci";
+import type { GrowingBlob } from "@varve/oci";
 import { responseError } from "./response-error.ts";
 import type { RegistrySession } from "./session.ts";
 import { beginUpload, completionURL, type UploadSession, uploadSession } from "./upload.ts";
-
-/** A blob that is still being made. */
-export interface GrowingBlob {
-  /** Its bytes as they come, once. */
-  readonly stream: ByteStream;
-  /** Known at its end, when its bytes have been verified; rejects when there will be none. */
-  readonly descriptor: Promise<Descriptor>;
-}
 
 /** What an upload needs to know besides. */
 export interface GrowingUploadRequest extends GrowingBlob {

@@ -1,10 +1,10 @@
 import { type ByteStream, collectBytes, streamOf } from "@varve/bytes";
 import { isVarveError, VarveError } from "@varve/errors";
-import { type Descriptor, isDigest, isIndexType, isManifestType, type IOOptions } from "@varve/oci";
+import { type Descriptor, type GrowingBlob, isDigest, isIndexType, isManifestType, type IOOptions } from "@varve/oci";
 import type { RemoteRepository } from "./client.ts";
 import { download } from "./download.ts";
 import { digestOf, mismatch } from "./verify.ts";
-import { type GrowingBlob, uploadGrowing } from "./growing-upload.ts";
+import { uploadGrowing } from "./growing-upload.ts";
 import { fetchManifest, type RemoteManifest, resolveManifest } from "./manifest.ts";
 import { responseError } from "./response-error.ts";
 import type { ApiRequest, RegistrySession } from "./session.ts";

@@ -1,5 +1,4 @@
-import type { GrowingLayer } from "@varve/image";
-import type { Descriptor, IOOptions } from "@varve/oci";
+import type { Descriptor, GrowingBlob, IOOptions } from "@varve/oci";
 import { parseReference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { Store } from "@varve/store";
@@ -9,7 +8,7 @@ import { formOf, mainForm, stepCodec } from "./form.ts";
 /** Uploads of layers to where the result will be pushed, each begun when it is compressed, while later steps are carried out. */
 export interface EarlyUploads {
   /** Where there is one place it will be pushed to, begins to upload a blob that is still being written. What fails is left to {@link begin}. */
-  follow(layer: GrowingLayer): void;
+  follow(layer: GrowingBlob): void;
   /**
    * Begins an upload of a blob that is in the store; of a step that was cached, once there is another that wasn't: till then the registry may have all of the
    * image. What fails is tried again, and told, when the image is pushed.

@@ -2,9 +2,8 @@ import type { Dockerfile } from "@varve/dockerfile";
 import type { Codec } from "@varve/archive";
 import type { CacheBackend } from "@varve/cache";
 import type { BuildContext, RemoteMemory } from "@varve/context";
-import type { GrowingLayer } from "@varve/image";
 import type { ContentReader, FileTree } from "@varve/layer";
-import type { Digest, DiffID, IOOptions, Platform } from "@varve/oci";
+import type { Digest, DiffID, GrowingBlob, IOOptions, Platform } from "@varve/oci";
 import type { Runner } from "@varve/snapshot";
 import type { Flock, Store } from "@varve/store";
 import type { BaseImages } from "../base/base-images.ts";
@@ -83,7 +82,7 @@ export interface StepScope {
   /** Whether another step goes on from the result. */
   readonly isAwaited: boolean;
   /** Told of the step's layer while it is written, where that is to be pushed. */
-  readonly onGrowing?: (layer: GrowingLayer) => void;
+  readonly onGrowing?: (layer: GrowingBlob) => void;
   /** What errors about a word of it point into. */
   readonly dockerfile: Dockerfile;
 }

@@ -1,3 +1,4 @@
+import { AT_FDCWD } from "../mounting.ts";
 import { createProgram } from "./program.ts";
 import { runProgram } from "./program-runner.ts";
 import { reportData } from "./report.ts";
@@ -12,7 +13,6 @@ export interface FileLocks {
   tryLock(descriptor: number, mode: "shared" | "exclusive"): Promise<(() => Promise<void>) | false | undefined>;
 }
 
-const AT_FDCWD = -100;
 const O_RDWR = 2;
 const [LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NOW] = [1, 2, 4];
 const EAGAIN = 11;
