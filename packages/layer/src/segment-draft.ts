@@ -17,6 +17,11 @@ interface Gap {
 export interface SegmentDraft {
   /** Of its first byte in the tar. */
   readonly offset: number;
+  /**
+   * sha256 of the segment of an earlier layer that this one is, as far as states of files tell: its bytes need not be hashed, but must be checked against that
+   * segment by something cheap (the CRC of its gzip member), and hashed after all where they differ or nothing cheap is at hand.
+   */
+  readonly expected?: Digest;
   size: number;
   readonly pieces: { readonly bytes: Uint8Array; readonly offset: number }[];
   readonly gaps: Gap[];
