@@ -1,8 +1,8 @@
-import { createHash, randomUUID } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { wrap } from "node:module";
-import { join } from "node:path";
 import { Script } from "node:vm";
+import { keepOwn, readOwn } from "./own-files.ts";
 
 /** The function around a CommonJS module. */
 export type ModuleBody = (exports: unknown, require: NodeJS.Require, module: NodeJS.Module, filename: string, dirname: string) => void;
@@ -24,7 +24,7 @@ const DIGEST = 32;
 /**
  * Compiles a CommonJS program, or takes what V8 made of it in an earlier run of the same command out of `folder`: compiling takes longer than all else of a start. (Node 22.8
  * has a cache of its own, by default below the temporary directory, where another user may have made the folder first.)
- * What is executed must be ours: the folder and the file belong to this user and nobody else may write to them. V8 checks its own version, its
+ * What is executed must be ours, as {@link readOwn} says. V8 checks its own version, its
  * flags and the source's length; the file's name adds the source itself, and the file's first bytes are a digest of the rest.
  */
 export function compileProgram(path: string, folder: string, command = ""): CompiledProgram {
@@ -53,22 +53,8 @@ function nameOf(source: string, command: string): string {
 }
 
 function readKept(folder: string, file: string): Buffer | undefined {
-  let fd: number | undefined;
-  try {
-    if (!isOurs(statSync(folder))) return undefined;
-    fd = openSync(join(folder, file), constants.O_RDONLY | constants.O_NOFOLLOW);
-    if (!isOurs(fstatSync(fd))) return undefined;
-    const bytes = readFileSync(fd);
-    return digestOf(bytes.subarray(DIGEST)).equals(bytes.subarray(0, DIGEST)) ? bytes.subarray(DIGEST) : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
-}
-
-function isOurs({ uid, mode }: { readonly uid: number; readonly mode: number }): boolean {
-  return uid === process.geteuid?.() && (mode & 0o022) === 0;
+  const bytes = readOwn(folder, file);
+  return bytes !== undefined && digestOf(bytes.subarray(DIGEST)).equals(bytes.subarray(0, DIGEST)) ? bytes.subarray(DIGEST) : undefined;
 }
 
 function digestOf(bytes: Uint8Array): Buffer {
@@ -76,12 +62,5 @@ function digestOf(bytes: Uint8Array): Buffer {
 }
 
 function keepCompiled(data: Buffer, folder: string, file: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (!isOurs(statSync(folder))) return;
-  // a torn write is told by the digest: nothing is synced
-  const draft = join(folder, `${file}.${randomUUID()}`);
-  writeFileSync(draft, Buffer.concat([digestOf(data), data]), { flag: "wx", mode: 0o600 });
-  renameSync(draft, join(folder, file));
-  const times = readdirSync(folder).map((name) => ({ name, time: statSync(join(folder, name)).mtimeMs }));
-  for (const { name } of times.toSorted((a, b) => b.time - a.time).slice(KEPT)) rmSync(join(folder, name));
+  keepOwn(folder, file, Buffer.concat([digestOf(data), data]), KEPT);
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { compileProgram } from "./compiled-program.ts";
+import { foreseeListing } from "./foreseen-listing.ts";
 import { defaultHome } from "./session.ts";
 
 /** Seconds. */
@@ -10,6 +11,10 @@ const LONG_S = 2;
 // the program lies beside this file when both are bundled
 const path = join(__dirname, "program.cjs");
 const home = defaultHome(process.env);
+if (process.argv[2] === "build") {
+  const listing = foreseeListing(home, process.argv.slice(2));
+  process.once("exit", (code) => listing.close(code === 0));
+}
 const program = compileProgram(path, join(home, "compiled"), process.argv[2]);
 if (!program.reused) {
   // where nothing was built before there may be no second time, as in CI: the 0.03 s that this takes are spent after long runs only

@@ -42,7 +42,10 @@ export function createListedDirectory(root: string, options: ListedDirectoryOpti
     if (since !== undefined) return;
     since = Date.now();
     const pruned = options.spool === undefined ? undefined : prunedByFind(root, options);
-    if (options.spool !== undefined && pruned !== undefined) run = startFind(root, { ...pruned, spool: options.spool, signal: options.signal });
+    if (options.spool === undefined || pruned === undefined) return;
+    run = startFind(root, { ...pruned, spool: options.spool, signal: options.signal });
+    // it may have been under way already
+    since = Math.min(since, run.began);
   };
   const found = async (): Promise<FindListing | undefined> => {
     begin();

@@ -11,6 +11,8 @@ export { bubblewrapEntry, ownIdEntry, privilegedEntry, sameIdsEntry, subIdEntry 
 export { LADDER } from "./ladder.ts";
 export { landlockVersion } from "./landlock.ts";
 export { type FindListing, type FindOptions, type FindRun, startFind } from "./find/find-listing.ts";
+export type { FindRequest } from "./find/find-process.ts";
+export { type ForeseenFind, foreseeFind } from "./find/foreseen-find.ts";
 export type { FoundRows } from "./find/found-rows.ts";
 export type { FoundEntry } from "./find/found-entry.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";

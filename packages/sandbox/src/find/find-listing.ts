@@ -1,20 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { randomUUID, createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, realpathSync, unlinkSync } from "node:fs";
-import { basename, join } from "node:path";
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import type { IOOptions } from "@varve/oci";
-import { findHostTool } from "../host-tool.ts";
-import { FORMAT, type FoundEntry, readFound } from "./found-entry.ts";
+import { type FindProcess, type FindRequest, spawnFind } from "./find-process.ts";
+import { takeForeseen } from "./foreseen-find.ts";
+import { type FoundEntry, readFound } from "./found-entry.ts";
 import { findRows, type FoundRows } from "./found-rows.ts";
 
-/** What is listed. */
-export interface FindOptions extends IOOptions {
+/** How it is listed, and what is left out. */
+export interface FindOptions extends IOOptions, Omit<FindRequest, "directory"> {
   /** Where its output may lie for a moment: a directory of this user's. */
   readonly spool: string;
-  /** Paths below the directory that are left out with all below them; ASCII. */
-  readonly prunedPaths?: readonly string[];
-  /** The same of names, wherever they are. */
-  readonly prunedNames?: readonly string[];
 }
 
 /** What `find` printed of a directory. */
@@ -31,77 +26,40 @@ export interface FindListing {
 
 /** A listing under way. */
 export interface FindRun extends AsyncDisposable {
+  /** When it began, milliseconds since the epoch. */
+  readonly began: number;
   /** `undefined` when there is no GNU `find`, or when it had anything to complain of: then Node must walk, and tell what is wrong. */
   readonly listing: Promise<FindListing | undefined>;
 }
 
 const BLOCK = 1024 * 1024;
-const NOTHING: FindRun = { listing: Promise.resolve(undefined), [Symbol.asyncDispose]: () => Promise.resolve() };
 
 /**
  * Begins to list a directory (an absolute path) with GNU `find`: a tenth of the time Node's calls take, and on another core. It follows no symlinks, not
  * even where a directory is replaced by one meanwhile. Never fails: what can't be had so is left to others. The caller disposes it.
  */
-export function startFind(directory: string, options: FindOptions): FindRun {
-  const program = process.platform === "linux" ? findHostTool("find") : undefined;
-  let fd: number | undefined;
-  try {
-    // busybox has no -printf
-    if (program === undefined || basename(realpathSync(program)) === "busybox") return NOTHING;
-    fd = openUnnamed(options.spool);
-    return run(program, directory, fd, options);
-  } catch {
-    if (fd !== undefined) closeSync(fd);
-    return NOTHING;
-  }
+export function startFind(directory: string, { prunedPaths = [], prunedNames = [], spool, signal }: FindOptions): FindRun {
+  const request = { directory, prunedPaths, prunedNames };
+  const find = takeForeseen(request) ?? spawnFind(request, spool);
+  if (find === undefined) return { began: Date.now(), listing: Promise.resolve(undefined), [Symbol.asyncDispose]: () => Promise.resolve() };
+  return listingOf(find, signal);
 }
 
-/** A pipe would wake this process some hundred times. */
-function openUnnamed(folder: string): number {
-  const path = join(folder, `find-${randomUUID()}`);
-  const fd = openSync(path, "wx+", 0o600);
-  unlinkSync(path);
-  return fd;
-}
-
-function run(program: string, directory: string, fd: number, options: FindOptions): FindRun {
-  const args = ["-P", ".", "-mindepth", "1", ...pruned(options), "-printf", FORMAT];
-  // no variable of the environment may change what it prints
-  const child = spawn(program, args, { cwd: directory, env: { LC_ALL: "C" }, stdio: ["ignore", fd, "pipe"] });
-  const stop = (): void => void child.kill("SIGKILL");
-  options.signal?.addEventListener("abort", stop, { once: true });
-  const listing = hasSucceeded(child).then((succeeded) => {
-    options.signal?.removeEventListener("abort", stop);
-    return succeeded ? openListing(fd, args) : undefined;
+function listingOf(find: FindProcess, signal: AbortSignal | undefined): FindRun {
+  signal?.addEventListener("abort", find.stop, { once: true });
+  const listing = find.succeeded.then((succeeded) => {
+    signal?.removeEventListener("abort", find.stop);
+    return succeeded ? openListing(find.fd, find.args) : undefined;
   });
   return {
+    began: find.began,
     listing,
     async [Symbol.asyncDispose]() {
-      stop();
+      find.stop();
       await listing.catch(() => {});
-      closeSync(fd);
+      closeSync(find.fd);
     },
   };
-}
-
-function pruned({ prunedPaths = [], prunedNames = [] }: FindOptions): readonly string[] {
-  const tests = [...prunedPaths.map((path) => ["-path", `./${literal(path)}`]), ...prunedNames.map((name) => ["-name", literal(name)])];
-  if (tests.length === 0) return [];
-  return ["(", ...tests.flatMap((test, at) => (at === 0 ? test : ["-o", ...test])), ")", "-prune", "-o"];
-}
-
-/** A pattern that matches a text alone. */
-function literal(text: string): string {
-  return text.replaceAll(/[*?[\]\\]/g, String.raw`\$&`);
-}
-
-function hasSucceeded(child: ChildProcess): Promise<boolean> {
-  return new Promise((resolve) => {
-    let complained = false;
-    child.stderr?.on("data", () => (complained = true));
-    child.once("error", () => resolve(false));
-    child.once("close", (status) => resolve(status === 0 && !complained));
-  });
 }
 
 function openListing(fd: number, args: readonly string[]): FindListing | undefined {
