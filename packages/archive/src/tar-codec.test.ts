@@ -1,4 +1,5 @@
 import { type BytePath, collectBytes, concatBytes, streamOf } from "@varve/bytes";
+import { PLAIN_TAR_HEADER } from "@varve/testkit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeTarHeader, readTar, TAR_END, type TarHeader, tarPadding } from "./index.ts";
@@ -123,21 +124,7 @@ describe("what is written is read", () => {
 });
 
 describe("bytes", () => {
-  const plain: TarHeader = {
-    name: "a/b" as BytePath,
-    type: "file",
-    mode: 420,
-    uid: 0,
-    gid: 0,
-    size: 3,
-    mtime: 17e8,
-    linkName: "" as BytePath,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    userName: "",
-    groupName: "",
-    xattrs: new Map(),
-  };
+  const plain: TarHeader = { ...PLAIN_TAR_HEADER, name: "a/b" as BytePath, size: 3, mtime: 17e8 };
   const text = (bytes: Uint8Array, from: number, length: number) => Buffer.from(bytes).toString("latin1", from, from + length);
 
   test("an entry that fits is one ustar block", () => {

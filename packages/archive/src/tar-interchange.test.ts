@@ -3,28 +3,13 @@ import { lutimesSync, mkdirSync, mkdtempSync, linkSync, lstatSync, readFileSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BytePath, collectBytes, concatBytes, streamOf, toBytePath } from "@varve/bytes";
-import { describeWithTools } from "@varve/testkit";
+import { describeWithTools, PLAIN_TAR_HEADER } from "@varve/testkit";
 import fc from "fast-check";
 import { extract, pack } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeTarHeader, readTar, TAR_END, type TarHeader, tarPadding } from "./index.ts";
 
 const collect = (stream: AsyncIterable<Uint8Array>) => collectBytes(stream, 1e9, () => new Error("limit"));
-const PLAIN: TarHeader = {
-  name: "file" as BytePath,
-  type: "file",
-  mode: 420,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: 0,
-  linkName: "" as BytePath,
-  deviceMajor: 0,
-  deviceMinor: 0,
-  userName: "",
-  groupName: "",
-  xattrs: new Map(),
-};
 
 async function readAll(tar: Uint8Array): Promise<(TarHeader & { readonly content: string })[]> {
   const entries = [];
@@ -34,7 +19,11 @@ async function readAll(tar: Uint8Array): Promise<(TarHeader & { readonly content
 
 function packAll(members: readonly (readonly [Partial<TarHeader>, string?])[]): Uint8Array {
   const parts = members.map(([header, content = ""]) =>
-    concatBytes([encodeTarHeader({ ...PLAIN, ...header, size: content.length }), Buffer.from(content, "latin1"), tarPadding(content.length)]),
+    concatBytes([
+      encodeTarHeader({ ...PLAIN_TAR_HEADER, name: "file" as BytePath, ...header, size: content.length }),
+      Buffer.from(content, "latin1"),
+      tarPadding(content.length),
+    ]),
   );
   return concatBytes([...parts, TAR_END]);
 }

@@ -1,29 +1,15 @@
 import { type BytePath, concatBytes, streamOf } from "@varve/bytes";
 import type { ErrorCode } from "@varve/errors";
+import { PLAIN_TAR_HEADER } from "@varve/testkit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeTarHeader, readTar, TAR_END, type TarHeader } from "./index.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt(0));
-const PLAIN: TarHeader = {
-  name: "file" as BytePath,
-  type: "file",
-  mode: 420,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: 0,
-  linkName: "" as BytePath,
-  deviceMajor: 0,
-  deviceMinor: 0,
-  userName: "",
-  groupName: "",
-  xattrs: new Map(),
-};
 
 /** A header block with bytes put over it and its checksum made right again. */
 function block(patches: Record<number, string>, header: Partial<TarHeader> = {}): Uint8Array {
-  const bytes = encodeTarHeader({ ...PLAIN, ...header }).slice(0, 512);
+  const bytes = encodeTarHeader({ ...PLAIN_TAR_HEADER, name: "file" as BytePath, ...header }).slice(0, 512);
   for (const [at, text] of Object.entries(patches)) bytes.set(latin1(text), Number(at));
   bytes.fill(0x20, 148, 156);
   const sum = bytes.reduce((total, byte) => total + byte, 0);

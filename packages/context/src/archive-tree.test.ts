@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { encodeTarHeader, TAR_END, type TarHeader } from "@varve/archive";
 import { collectBytes, concatBytes, displayPath, streamOf, toBytePath } from "@varve/bytes";
+import { PLAIN_TAR_HEADER } from "@varve/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { archiveTree, openArchive } from "./archive-tree.ts";
 import { openContext } from "./open-context.ts";
@@ -26,22 +27,7 @@ async function tarOf(...flags: readonly string[]): Promise<Uint8Array> {
 }
 
 function header(name: string, more: Partial<TarHeader> = {}): TarHeader {
-  return {
-    name: toBytePath(name),
-    type: "file",
-    mode: 0o644,
-    uid: 7,
-    gid: 8,
-    size: 0,
-    mtime: 1,
-    linkName: toBytePath(""),
-    deviceMajor: 0,
-    deviceMinor: 0,
-    userName: "",
-    groupName: "",
-    xattrs: new Map(),
-    ...more,
-  };
+  return { ...PLAIN_TAR_HEADER, name: toBytePath(name), uid: 7, gid: 8, mtime: 1, ...more };
 }
 
 describe("openArchive", () => {

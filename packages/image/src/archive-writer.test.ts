@@ -6,7 +6,7 @@ import { compressPiece, createCodec, encodeTarHeader, sha256Hex, TAR_END, tarPad
 import { type BytePath, concatBytes, streamOf } from "@varve/bytes";
 import { type Descriptor, digestFromHex, type DiffID, type ImageConfig, MEDIA_TYPES, parseIndex } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
-import { describeWithTools } from "@varve/testkit";
+import { describeWithTools, PLAIN_TAR_HEADER } from "@varve/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { writeDockerArchive, writeOciArchive } from "./archive-writer.ts";
 import { openImage } from "./image-opener.ts";
@@ -29,21 +29,7 @@ afterEach(async () => {
 /** A layer with one file, stored; hand-made, so that these tests don't rest on the layer writer. */
 async function layerOf(name: string, text: string): Promise<{ diffID: DiffID; descriptor: Descriptor }> {
   const content = new TextEncoder().encode(text);
-  const header = encodeTarHeader({
-    name: name as BytePath,
-    type: "file",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: content.length,
-    mtime: 1_700_000_000,
-    linkName: "" as BytePath,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    userName: "",
-    groupName: "",
-    xattrs: new Map(),
-  });
+  const header = encodeTarHeader({ ...PLAIN_TAR_HEADER, name: name as BytePath, size: content.length, mtime: 1_700_000_000 });
   const tar = concatBytes([header, content, tarPadding(content.length), TAR_END]);
   const blob = await compressPiece(createCodec("gzip"), tar);
   const descriptor = { mediaType: MEDIA_TYPES.ociLayerGzip, digest: digestFromHex(sha256Hex(blob)), size: blob.length };

@@ -9,7 +9,7 @@ import { concatBytes, streamOf, toBytePath } from "@varve/bytes";
 import { isVarveError } from "@varve/errors";
 import { digestFromHex, MEDIA_TYPES, parseDiffID } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
-import { describeWithTools } from "@varve/testkit";
+import { describeWithTools, PLAIN_TAR_HEADER } from "@varve/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ImageLayer } from "./image.ts";
 import { layerIndex } from "./layer-index-store.ts";
@@ -27,9 +27,8 @@ afterEach(async () => {
 });
 
 const hex = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const owner = { uid: 0, gid: 0, userName: "", groupName: "", deviceMajor: 0, deviceMinor: 0, xattrs: new Map<string, Uint8Array>() };
 const content = Buffer.from("laid down in autumn\n".repeat(400));
-const header = { ...owner, name: toBytePath("f"), type: "file", mode: 0o644, size: content.length, mtime: 1, linkName: toBytePath("") } as const;
+const header = { ...PLAIN_TAR_HEADER, name: toBytePath("f"), size: content.length, mtime: 1 };
 const TAR = concatBytes([encodeTarHeader(header), content, tarPadding(content.length), TAR_END]);
 const DIFF_ID = parseDiffID(`sha256:${hex(TAR)}`);
 const half = TAR.length / 2;

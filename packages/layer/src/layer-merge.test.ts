@@ -1,5 +1,6 @@
 import { encodeTarHeader, TAR_END, type TarHeader } from "@varve/archive";
 import { type BytePath, streamOf, toBytePath } from "@varve/bytes";
+import { PLAIN_TAR_HEADER } from "@varve/testkit";
 import { describe, expect, test } from "vitest";
 import { EMPTY_TREE, type FileTree, indexLayer, mergeLayer } from "./index.ts";
 
@@ -15,21 +16,7 @@ function header(text: string, uid: number): TarHeader {
         : name.endsWith("/")
           ? "directory"
           : "file";
-  return {
-    name: name as BytePath,
-    type,
-    mode: 420,
-    uid,
-    gid: 0,
-    size: 0,
-    mtime: 0,
-    linkName: (type === "char" ? "" : target) as BytePath,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    userName: "",
-    groupName: "",
-    xattrs: new Map(),
-  };
+  return { ...PLAIN_TAR_HEADER, name: name as BytePath, type, uid, linkName: (type === "char" ? "" : target) as BytePath };
 }
 
 async function layer(base: FileTree, entries: readonly string[], uid: number): Promise<FileTree> {

@@ -1,7 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { encodeTarHeader, TAR_END, type TarHeader } from "@varve/archive";
+import { encodeTarHeader, TAR_END } from "@varve/archive";
 import { type BytePath, concatBytes, streamOf } from "@varve/bytes";
+import { PLAIN_TAR_HEADER } from "@varve/testkit";
 import { expect, test } from "vitest";
 import { createTreeBuilder, decodeLayerIndex, EMPTY_TREE, encodeLayerIndex, type FileTree, indexLayer, mergeLayer } from "./index.ts";
 
@@ -23,21 +24,7 @@ function used(): number {
 const nameOf = (i: number) => `srv/data/d${Math.floor(i / 1000)}/file-number-${i}.txt` as BytePath;
 
 async function* tar(): AsyncGenerator<Uint8Array, void, undefined> {
-  const plain: Omit<TarHeader, "name"> = {
-    type: "file",
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    mtime: 1_700_000_000,
-    linkName: "" as BytePath,
-    deviceMajor: 0,
-    deviceMinor: 0,
-    userName: "",
-    groupName: "",
-    xattrs: new Map(),
-  };
-  for (let i = 0; i < ENTRIES; i++) yield encodeTarHeader({ ...plain, name: nameOf(i) });
+  for (let i = 0; i < ENTRIES; i++) yield encodeTarHeader({ ...PLAIN_TAR_HEADER, name: nameOf(i), mtime: 1_700_000_000 });
   yield* streamOf(TAR_END);
 }
 

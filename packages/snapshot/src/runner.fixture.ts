@@ -4,6 +4,7 @@ import { encodeTarHeader, sha256Hex, TAR_END } from "@varve/archive";
 import { type BytePath, concatBytes, streamOf, toBytePath } from "@varve/bytes";
 import { createTreeBuilder, type FileTree } from "@varve/layer";
 import { digestFromHex, type DiffID } from "@varve/oci";
+import { PLAIN_TAR_HEADER } from "@varve/testkit";
 import type { RunStep, StackedLayer } from "./runner.ts";
 
 /** A tree of one layer, with the layer. */
@@ -34,6 +35,7 @@ export function fixtureRoot(entries: readonly FixtureEntry[]): FixtureRoot {
     const bytes = typeof entry.content === "string" ? Buffer.from(entry.content) : (entry.content ?? new Uint8Array());
     const { type = "file", mode = type === "directory" ? 0o755 : 0o644, uid = 0, gid = 0 } = entry;
     const header = encodeTarHeader({
+      ...PLAIN_TAR_HEADER,
       name: toBytePath(entry.path),
       type,
       mode,
@@ -42,11 +44,6 @@ export function fixtureRoot(entries: readonly FixtureEntry[]): FixtureRoot {
       size: bytes.length,
       mtime: MTIME,
       linkName: toBytePath(entry.target ?? ""),
-      deviceMajor: 0,
-      deviceMinor: 0,
-      userName: "",
-      groupName: "",
-      xattrs: new Map(),
     });
     sizes.push({ entry, offset: position + header.length, bytes });
     const padding = new Uint8Array(-bytes.length & 511);

@@ -10,7 +10,7 @@ import { isVarveError } from "@varve/errors";
 import { indexLayer, mergeLayer, EMPTY_TREE } from "@varve/layer";
 import { type Descriptor, digestFromHex, digestHex, MEDIA_TYPES } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
-import { describeWithTools } from "@varve/testkit";
+import { describeWithTools, PLAIN_TAR_HEADER } from "@varve/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodeFooter, encodeFooter } from "./estargz-footer.ts";
 import { createEstargzLayer, isEstargzLayer } from "./estargz-layer.ts";
@@ -37,8 +37,14 @@ interface Given extends Partial<Omit<TarHeader, "name" | "linkName">> {
 }
 
 function header({ content, ...given }: Given): TarHeader {
-  const plain = { type: "file", mode: 0o644, uid: 0, gid: 0, mtime: 1_600_000_000, deviceMajor: 0, deviceMinor: 0, userName: "", groupName: "" } as const;
-  return { ...plain, xattrs: new Map(), size: content?.length ?? 0, ...given, name: given.name as BytePath, linkName: (given.linkName ?? "") as BytePath };
+  return {
+    ...PLAIN_TAR_HEADER,
+    mtime: 1_600_000_000,
+    size: content?.length ?? 0,
+    ...given,
+    name: given.name as BytePath,
+    linkName: (given.linkName ?? "") as BytePath,
+  };
 }
 
 const tarOf = (entries: readonly Given[]): Uint8Array =>
