@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { killDescendants } from "@varve/sandbox";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { onceAsleep, sleepers } from "./sleepers.ts";
 import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 const SECRET = `hunter2-that-leaves-no-trace-${process.pid}`;
@@ -93,15 +94,13 @@ function describeRungs(rungs: readonly Tried[]): void {
       });
       const outcome = await build("app", ({ pid }) => {
         if (!("signal" in how)) return;
-        const timer = setInterval(() => {
-          if (running(marker).length < 3) return;
-          clearInterval(timer);
+        onceAsleep(marker, 3, () => {
           if ("all" in how) killTree(pid);
           else process.kill(pid, how.signal);
-        }, 50);
+        });
       });
       expect(outcome.code, outcome.stderr).toBe(code);
-      await expect.poll(() => running(marker), { timeout: 20_000, interval: 50 }).toEqual([]);
+      await expect.poll(() => sleepers(marker), { timeout: 20_000, interval: 50 }).toEqual([]);
       expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(space.root);
       expect(outcome.stderr + outcome.stdout).not.toContain(SECRET);
       const left = filesWith(SECRET, MEMORY).map((file) => dirname(file));
@@ -122,11 +121,6 @@ function describeRungs(rungs: readonly Tried[]): void {
       expect(readdirSync(join(home, "ingest"))).toEqual([]);
     });
   });
-}
-
-function running(marker: string): string[] {
-  const commands = execFileSync("ps", ["-eo", "args="], { encoding: "utf8" }).split("\n");
-  return commands.filter((args) => args === `sleep ${marker}`);
 }
 
 /** Kills a process and all below it at once: none can do anything when another ends. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { signalOnceAsleep, sleepers } from "./sleepers.ts";
 import { createWorkspace, makeBusyboxRoot, type Outcome, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
@@ -116,9 +117,9 @@ function describePlaces(places: readonly Place[]): void {
   });
 
   it.each(places.filter(({ args }) => args.length > 0))("leaves nothing after kill -9 $name", async (place) => {
-    const marker = `sleep 96${process.pid}`;
+    const marker = `96${process.pid}`;
     await space.files("killed", {
-      Dockerfile: `FROM base\nRUN --mount=type=secret,id=s --mount=type=cache,target=/c echo 1 > /c/kept; setsid ${marker} > /dev/null 2>&1 & cp /run/secrets/s /copy; ${marker}\n`,
+      Dockerfile: `FROM base\nRUN --mount=type=secret,id=s --mount=type=cache,target=/c echo 1 > /c/kept; setsid sleep ${marker} > /dev/null 2>&1 & cp /run/secrets/s /copy; sleep ${marker}\n`,
     });
     const args = ["--build-context", `base=${join(space.root, "base/root")}`, "--secret", `id=s,src=${join(space.root, "secret/s")}`];
     const home = join(space.root, `home-${place.name.replaceAll(" ", "-")}`);
@@ -126,16 +127,10 @@ function describePlaces(places: readonly Place[]): void {
     const killed = await runProgram(program, [...rest, "build", ...place.args, ...args, join(space.root, "killed")], {
       cwd: space.root,
       env: { VARVE_HOME: home, HOME: home },
-      onStart(child) {
-        const timer = setInterval(() => {
-          if (!processes().includes(marker)) return;
-          clearInterval(timer);
-          child.kill("SIGKILL");
-        }, 50);
-      },
+      onStart: signalOnceAsleep(marker, "SIGKILL"),
     });
     expect(killed.signal).toBe("SIGKILL");
-    await expect.poll(() => processes().includes(marker), { timeout: 20_000, interval: 100 }).toBe(false);
+    await expect.poll(() => sleepers(marker), { timeout: 20_000, interval: 100 }).toEqual([]);
     await space.files("again", { Dockerfile: "FROM base\nRUN --mount=type=cache,target=/c test -e /c/kept && ! test -e /copy\n" });
     const again = await build(place, "again", "--build-context", `base=${join(space.root, "base/root")}`);
     expect(again.stderr).toMatch(/DONE/);
@@ -194,11 +189,4 @@ function grep(text: string, folder: string): string {
     // none of the files has it
     return "";
   }
-}
-
-function processes(): string {
-  return execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
-    .split("\n")
-    .filter((line) => line.startsWith("sleep"))
-    .join("\n");
 }

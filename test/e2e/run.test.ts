@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { signalOnceAsleep, sleepers } from "./sleepers.ts";
 import { createWorkspace, makeBusyboxRoot, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 describeWithTools(["busybox", "unshare"], "RUN", () => {
@@ -104,19 +105,13 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
   });
 
   it("leaves no process, mount or unfinished file after kill -9, and the same command works again", async () => {
-    const marker = `sleep 98${process.pid}`;
-    await space.files("killed", { Dockerfile: `FROM bb:1\nRUN test -e /nothing || ${marker}\n` });
+    const marker = `98${process.pid}`;
+    await space.files("killed", { Dockerfile: `FROM bb:1\nRUN test -e /nothing || sleep ${marker}\n` });
     const killed = await space.varve(["build", "killed"], {
-      onStart(child) {
-        const timer = setInterval(() => {
-          if (!processes().includes(marker)) return;
-          clearInterval(timer);
-          child.kill("SIGKILL");
-        }, 50);
-      },
+      onStart: signalOnceAsleep(marker, "SIGKILL"),
     });
     expect(killed.signal).toBe("SIGKILL");
-    await until(() => !processes().includes(marker));
+    await expect.poll(() => sleepers(marker), { timeout: 20_000, interval: 100 }).toEqual([]);
     expect(execFileSync("cat", ["/proc/self/mounts"], { encoding: "utf8" })).not.toContain(space.root);
     await space.files("killed", { Dockerfile: "FROM bb:1\nRUN echo again\n" });
     await space.ok(["build", "killed"]);
@@ -134,33 +129,12 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
   });
 
   it("ends with 130 at SIGINT, at once", async () => {
-    const marker = `sleep 97${process.pid}`;
-    await space.files("interrupted", { Dockerfile: `FROM bb:1\nRUN ${marker}\n` });
+    const marker = `97${process.pid}`;
+    await space.files("interrupted", { Dockerfile: `FROM bb:1\nRUN sleep ${marker}\n` });
     const outcome = await space.varve(["build", "interrupted"], {
-      onStart(child) {
-        const timer = setInterval(() => {
-          if (!processes().includes(marker)) return;
-          clearInterval(timer);
-          child.kill("SIGINT");
-        }, 50);
-      },
+      onStart: signalOnceAsleep(marker, "SIGINT"),
     });
     expect(outcome.code).toBe(130);
-    await until(() => !processes().includes(marker));
+    await expect.poll(() => sleepers(marker), { timeout: 20_000, interval: 100 }).toEqual([]);
   });
 });
-
-function processes(): string {
-  return execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
-    .split("\n")
-    .filter((line) => line.startsWith("sleep "))
-    .join("\n");
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("it did not become true in ten seconds");
-}
