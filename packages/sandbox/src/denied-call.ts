@@ -82,8 +82,16 @@ export const CLONE3: Numbered = ["clone3", 435, 435, 435];
 
 /** socket(2), whose address family (its first argument) decides. 32-bit programs also have socketcall(2), whose arguments a filter can't read. */
 export const SOCKET: Numbered = ["socket", 41, 198, 359];
-/** To the hypervisor and other machines on it: no network namespace keeps a step from these. */
-export const AF_VSOCK = 40;
+/**
+ * Families that steps get no sockets of, as in Docker: AF_ALG, the kernel's ciphers, through which pages of other containers' files could
+ * be written (CVE-2026-31431), and AF_VSOCK, to the hypervisor and other machines on it, from which no network namespace keeps a step.
+ */
+export const DENIED_FAMILIES: readonly number[] = [38, 40];
+
+/** personality(2), whose only argument decides. */
+export const PERSONALITY: Numbered = ["personality", 135, 92, 136];
+/** Linux, its 32-bit form, both with the name of a 2.6 kernel, and the question which it is. Not among them: addresses that are not random. */
+export const ALLOWED_PERSONALITIES: readonly number[] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /** Calls that only other ids make sense of. With one id they would fail, and with them most package installations. */
 export const ANSWERED_CALLS: readonly Numbered[] = [

@@ -31,7 +31,8 @@ const I386 = 0x4000_0003;
 const EPERM = 0x0005_0001;
 const ENOSYS = 0x0005_0026;
 const AF_INET = 2;
-const AF_VSOCK = 40;
+const [AF_ALG, AF_VSOCK] = [38, 40];
+const ADDR_NO_RANDOMIZE = 0x004_0000;
 const CLONE_NEWUSER = 0x1000_0000;
 
 describe("the filter for one id", () => {
@@ -91,6 +92,13 @@ describe("the filter of a step", () => {
     ["a socket to the internet", X64, 41, [AF_INET, 1], ALLOW],
     ["a socket to the hypervisor of a 32-bit program", I386, 359, [AF_VSOCK, 1], EPERM],
     ["a socket to the hypervisor", ARM64, 198, [AF_VSOCK, 1], EPERM],
+    ["a socket to the kernel's ciphers", X64, 41, [AF_ALG, 5], EPERM],
+    ["a socket to devices nearby", X64, 41, [39, 1], ALLOW],
+    ["addresses that are not random", X64, 135, [ADDR_NO_RANDOMIZE], EPERM],
+    ["addresses that are not random", ARM64, 92, [ADDR_NO_RANDOMIZE], EPERM],
+    ["addresses that are not random for a 32-bit program", I386, 136, [ADDR_NO_RANDOMIZE], EPERM],
+    ["32-bit addresses", X64, 135, [8], ALLOW],
+    ["a question for the personality", X64, 135, [0xffff_ffff], ALLOW],
     ["pidfd_getfd", X64, 438, [], EPERM],
     ["a number of the table nothing uses", X64, 0x4000_0000 + 165, [], ENOSYS],
     ["mount of a 32-bit program", I386, 21, [], EPERM],

@@ -1,13 +1,15 @@
 import {
-  AF_VSOCK,
+  ALLOWED_PERSONALITIES,
   ANSWERED_CALLS,
   CLONE,
   CLONE3,
   callNumber,
   type CallTable,
   DENIED_CALLS,
+  DENIED_FAMILIES,
   MKNOD_CALLS,
   NAMESPACE_FLAGS,
+  PERSONALITY,
   SOCKET,
   UNTRANSLATED_CALLS,
 } from "./denied-call.ts";
@@ -81,8 +83,11 @@ function tableFilter(table: CallTable, { deny, oneId, translated = false }: Step
     for (const call of DENIED_CALLS) answer(callNumber(call, table), errno(EPERM));
     answer(callNumber(CLONE3, table), errno(ENOSYS));
     if (table === "x64") filter.push(ifAtLeast(X32_BIT, 0, 1), give(errno(ENOSYS)));
-    filter.push(ifEqual(callNumber(SOCKET, table), 0, 4), load(argument(0)), ifEqual(AF_VSOCK, 0, 1), give(errno(EPERM)), give(ALLOW));
-    filter.push(ifEqual(callNumber(CLONE, table), 0, 4), load(argument(0)), and(NAMESPACE_FLAGS), ifEqual(0, 1, 0), give(errno(EPERM)), give(ALLOW));
+    const byFirstArgument = (number: number, decide: readonly Instruction[]): void =>
+      void filter.push(ifEqual(number, 0, decide.length + 1), load(argument(0)), ...decide);
+    byFirstArgument(callNumber(SOCKET, table), [...DENIED_FAMILIES.flatMap((family) => [ifEqual(family, 0, 1), give(errno(EPERM))]), give(ALLOW)]);
+    byFirstArgument(callNumber(PERSONALITY, table), [...ALLOWED_PERSONALITIES.flatMap((value) => [ifEqual(value, 0, 1), give(ALLOW)]), give(errno(EPERM))]);
+    byFirstArgument(callNumber(CLONE, table), [and(NAMESPACE_FLAGS), ifEqual(0, 1, 0), give(errno(EPERM)), give(ALLOW)]);
   }
   return [...filter, give(ALLOW)];
 }

@@ -46,6 +46,8 @@ const O_WRONLY = 1;
 export const FREE = 4;
 /** More than a helper has that go on to what it executes: its channel and the streams it was given. */
 const MANY = 64;
+/** With the byte that ends it. */
+const PATH_MAX = 4096;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
@@ -189,14 +191,23 @@ export function setCapabilities(program: ProgramBuilder, capabilities: readonly 
 
 /** Enters the working directory, made when missing. */
 export function enterDirectory(program: ProgramBuilder, directory: string): void {
-  const cwd = bytesOf(directory, "working directory");
-  let path = "";
+  const cwd = directoryBytes(directory);
+  const label = `enter ${directory}`;
+  program.call(label, "chdir", program.string("/"));
+  // name by name: whole paths of a deep one would take a program of megabytes
   for (const name of cwd.split("/")) {
     if (name === "") continue;
-    path += `/${name}`;
-    program.call({ label: `make ${path}`, onError: "ignore" }, "mkdirat", AT_FDCWD, program.string(path), 0o755);
+    program.call({ label, onError: "ignore" }, "mkdirat", AT_FDCWD, program.string(name), 0o755);
+    program.call(label, "chdir", program.string(name));
   }
-  program.call(`enter ${directory}`, "chdir", program.string(path === "" ? "/" : path));
+}
+
+/** A working directory as the system has it; throws SANDBOX_INVALID_PROCESS for one that is no path. */
+export function directoryBytes(directory: string): string {
+  const bytes = bytesOf(directory, "working directory");
+  if (bytes.length < PATH_MAX) return bytes;
+  const message = `the working directory ${directory.slice(0, 40)}… has ${bytes.length} bytes, and a path has at most ${PATH_MAX - 1}`;
+  throw new VarveError("SANDBOX_INVALID_PROCESS", message);
 }
 
 /** Executes the command, looked for in the step's own PATH; tells why each candidate cannot be executed. */

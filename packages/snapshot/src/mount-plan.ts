@@ -93,11 +93,13 @@ function holderOf(placed: readonly PlacedMount<MountShape>[], path: BytePath): P
 /** Makes sure that a target is there with the right type. */
 function place(builder: TreeBuilder, path: BytePath, shape: MountShape, stubs?: Set<BytePath>): void {
   const there = builder.lookup(path);
-  if (there !== undefined) {
+  // where devices can't be made there is none to mount a file on
+  if (there !== undefined && (shape.type === "directory" || !isDevice(there))) {
     if ((there.type === "directory") !== (shape.type === "directory"))
       throw targetError(shape, `it is a ${there.type} in the image, and a ${shape.type} is mounted`);
     return;
   }
+  if (there !== undefined) builder.remove(path);
   const missing: BytePath[] = [path];
   for (let parent = parentPath(path); builder.lookup(parent) === undefined; parent = parentPath(parent)) missing.push(parent);
   const parent = builder.lookup(parentPath(missing.at(-1) ?? path));
@@ -106,6 +108,10 @@ function place(builder: TreeBuilder, path: BytePath, shape: MountShape, stubs?: 
     builder.set(stub(at, at === path ? shape.type : "directory"));
     stubs?.add(at);
   }
+}
+
+function isDevice({ type }: Entry): boolean {
+  return type === "char" || type === "block";
 }
 
 function withParents(builder: TreeBuilder, stubs: ReadonlySet<BytePath>): Entry[] {

@@ -58,6 +58,13 @@ describeRungs("a step's world", (rung) => {
     expect(listing).toEqual([]);
   });
 
+  it("has its own files where the image has devices, also where devices can't be made", async () => {
+    const devices = ["etc/hosts", "etc/resolv.conf"].map((path) => ({ path, type: "char" as const }));
+    const root = fixtureRoot([...busyboxEntries().filter(({ path }) => !path.startsWith("etc/host")), ...devices]);
+    const { stdout, listing } = await rung.run("head -1 /etc/hosts; test -f /etc/resolv.conf && echo file", {}, root);
+    expect({ stdout, listing }).toEqual({ stdout: "127.0.0.1\tlocalhost buildkitsandbox\nfile\n", listing: [] });
+  });
+
   it("cannot leave its root, or see or write the host's", async () => {
     const { stdout } = await rung.run(
       "mkdir /x; chroot /x /bin/true 2>/dev/null; ls / | grep -c varve; echo 1 > /proc/sys/kernel/hostname; echo b > /proc/sysrq-trigger; mount -t tmpfs none /mnt; umount /proc/sys; ps | wc -l; mkdir /sys/fs/cgroup/x; true",

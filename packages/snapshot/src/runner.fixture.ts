@@ -16,7 +16,8 @@ export interface FixtureRoot {
 /** One file, directory or link of a {@link fixtureRoot}; `uid` and `gid` default to 0, `mtime` to 1700000000. */
 export interface FixtureEntry {
   readonly path: string;
-  readonly type?: "file" | "directory" | "symlink" | "fifo";
+  /** A `char` is /dev/null. */
+  readonly type?: "file" | "directory" | "symlink" | "fifo" | "char";
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -44,6 +45,8 @@ export function fixtureRoot(entries: readonly FixtureEntry[]): FixtureRoot {
       size: bytes.length,
       mtime: MTIME,
       linkName: toBytePath(entry.target ?? ""),
+      deviceMajor: type === "char" ? 1 : 0,
+      deviceMinor: type === "char" ? 3 : 0,
     });
     sizes.push({ entry, offset: position + header.length, bytes });
     const padding = new Uint8Array(-bytes.length & 511);

@@ -22,6 +22,11 @@ describeRungs("a step", (rung) => {
     expect(exitCode).toBe(7);
   });
 
+  it("refuses a working directory that is longer than a path, and enters one that is deep", async () => {
+    await expect(rung.run("true", { cwd: "/a".repeat(3000) })).rejects.toMatchObject({ code: "SANDBOX_INVALID_PROCESS" });
+    expect((await rung.run("pwd | wc -c; rm -rf /a", { cwd: "/a".repeat(300) })).stdout).toBe("601\n");
+  });
+
   it("takes user and group", async () => {
     expect((await rung.run("id -u; id -g")).stdout).toBe("0\n0\n");
     const other = await rung.run("id -u; id -g; id -G; touch /tmp/mine; touch /etc/not", { user: { uid: 1234, gid: 55, groups: [66, 77] } });

@@ -1,5 +1,5 @@
 import { runImage } from "@varve/build";
-import { parseAssignments } from "../options/key-values.ts";
+import { parseEnvironment } from "../options/key-values.ts";
 import { type RungFlags, rungChoice } from "../options/rung.ts";
 import { parseVolume } from "../options/volume.ts";
 import type { Session } from "../session.ts";
@@ -25,7 +25,7 @@ export async function runCommand(session: Session, image: string, args: readonly
   const { exitCode, losses } = await runImage({
     image,
     args,
-    env: parseAssignments(flags.env ?? [], session.env),
+    env: parseEnvironment(flags.env ?? [], session.env),
     network: flags.network,
     home: session.home,
     registries,

@@ -34,6 +34,15 @@ export function parseAssignments(values: readonly string[], env: NodeJS.ProcessE
   return Object.fromEntries(pairs);
 }
 
+/** As {@link parseAssignments}; a variable without a name is CLI_USAGE, as docker run refuses it. */
+export function parseEnvironment(values: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
+  const nameless = values.find((value) => value === "" || value.startsWith("="));
+  if (nameless === undefined) return parseAssignments(values, env);
+  throw new VarveError("CLI_USAGE", `--env ${JSON.stringify(nameless)} names no variable`, {
+    hint: "it is -e NAME=value, or -e NAME for the one of the environment",
+  });
+}
+
 /** Parses a boolean field; a bare key means true. Throws CLI_USAGE otherwise. */
 export function parseFlag(option: string, key: string, value: string | undefined): boolean {
   if (value === undefined || /^(true|1)$/i.test(value)) return true;

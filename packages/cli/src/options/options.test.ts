@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseAssignments, parseFields } from "./key-values.ts";
+import { parseAssignments, parseEnvironment, parseFields } from "./key-values.ts";
 import { parseOutput } from "./output.ts";
 import { rungChoice } from "./rung.ts";
 import { formatAge, formatBytes, parseBytes, parseHost, parseUlimit } from "./quantities.ts";
@@ -53,6 +53,8 @@ describe("--output", () => {
 });
 
 test("assignments take a bare name's value from the environment, and leave it out when there is none", () => {
+  expect(parseEnvironment(["A=", "B", "C"], { B: "b" })).toEqual({ A: "", B: "b" });
+  for (const nameless of ["", "=x", "="]) expect(() => parseEnvironment(["A=1", nameless], {})).toThrow("names no variable");
   expect(parseAssignments(["A=1=2", "B", "C", "__proto__=x"], { B: "b" })).toEqual(
     Object.fromEntries([
       ["A", "1=2"],

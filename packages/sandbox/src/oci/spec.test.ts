@@ -41,15 +41,27 @@ describe("a container's config", () => {
   });
 
   it("forbids what Docker forbids, unless the step is insecure", () => {
-    const sockets = { names: ["socket"], errnoRet: 1, args: [{ index: 0, value: 40 }] };
-    expect(config(SPEC).linux).toMatchObject({
-      seccomp: { syscalls: [{ errnoRet: 1 }, { names: ["clone3"], errnoRet: 38 }, sockets, { names: ["clone"] }, {}, {}, {}, {}, {}, {}] },
-    });
+    const { syscalls = [] } = config(SPEC).linux.seccomp ?? {};
+    const socket = (value: number): object => ({ names: ["socket"], errnoRet: 1, args: [{ index: 0, value, op: "SCMP_CMP_EQ" }] });
+    expect(syscalls.slice(0, 5)).toMatchObject([{ errnoRet: 1 }, { names: ["clone3"], errnoRet: 38 }, socket(38), socket(40), { names: ["clone"] }]);
     expect(config(SPEC).linux.maskedPaths).toContain("/proc/kcore");
     const insecure = config({ ...SPEC, step: { ...SPEC.step, insecure: true } });
     expect(insecure.linux.seccomp).toBeUndefined();
     expect(insecure.linux.maskedPaths).toBeUndefined();
     expect(insecure.process.capabilities.bounding.length).toBeGreaterThanOrEqual(config(SPEC).process.capabilities.bounding.length);
+  });
+
+  it("forbids a personality with addresses that are not random, and others that Docker does not know", () => {
+    const rules = (config(SPEC).linux.seccomp?.syscalls ?? []) as readonly {
+      readonly names: readonly string[];
+      readonly args?: readonly { readonly value: number; readonly valueTwo: number }[];
+    }[];
+    const masks = rules.filter(({ names }) => names.includes("personality")).map(({ args = [] }) => args[0]);
+    const isForbidden = (value: number): boolean => masks.some((mask) => (value & (mask?.value ?? 0)) >>> 0 === mask?.valueTwo);
+    const bits = Array.from({ length: 32 }, (_, bit) => 2 ** bit);
+    expect([0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff].filter(isForbidden)).toEqual([]);
+    expect(bits.filter((bit) => !isForbidden(bit))).toEqual([8, 0x2_0000]);
+    expect(bits.filter((bit) => !isForbidden(0xffff_ffff - bit))).toEqual([]);
   });
 
   it("leaves user and filter to the first program where there is one id", () => {

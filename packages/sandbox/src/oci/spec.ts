@@ -1,9 +1,9 @@
 import { boundingSet, CAP_SYS_ADMIN, capabilityNames, DEFAULT_CAPABILITIES } from "../capability.ts";
-import { AF_VSOCK, CLONE, CLONE3, DENIED_CALLS, NAMESPACE_FLAGS, SOCKET } from "../denied-call.ts";
+import { ALLOWED_PERSONALITIES, CLONE, CLONE3, DENIED_CALLS, DENIED_FAMILIES, NAMESPACE_FLAGS, PERSONALITY, SOCKET } from "../denied-call.ts";
 import type { LauncherArch } from "../launcher/system-call.ts";
 import { resourceLimitNumber } from "../resource-limit.ts";
 import type { SandboxProcess } from "../sandbox-process.ts";
-import type { ProcessFeatures } from "../step-program.ts";
+import { directoryBytes, type ProcessFeatures } from "../step-program.ts";
 import { MASKED_DIRECTORIES, MASKED_PROC_FILES, READONLY_PROC } from "../world.ts";
 
 /** What a container executes, and for whom. */
@@ -34,7 +34,7 @@ export function containerConfig(spec: ContainerSpec): string {
       user: one ? { uid: 0, gid: 0, umask: 0o022 } : { uid, gid, umask: 0o022, ...(groups.length === 0 ? {} : { additionalGids: groups }) },
       args,
       env: ["PATH=/bin"],
-      cwd: step.cwd,
+      cwd: textOf(directoryBytes(step.cwd)),
       capabilities: capabilitiesOf(spec),
       rlimits: step.ulimits.map(({ name, soft, hard }) => {
         resourceLimitNumber(name);
@@ -94,15 +94,32 @@ function seccompOf(arch: LauncherArch): object {
     syscalls: [
       { names: DENIED_CALLS.map(([name]) => name), action: "SCMP_ACT_ERRNO", errnoRet: EPERM },
       { names: [CLONE3[0]], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
-      { names: [SOCKET[0]], action: "SCMP_ACT_ERRNO", errnoRet: EPERM, args: [{ index: 0, value: AF_VSOCK, op: "SCMP_CMP_EQ" }] },
-      ...flags.map((flag) => ({
-        names: [CLONE[0]],
-        action: "SCMP_ACT_ERRNO",
-        errnoRet: EPERM,
-        args: [{ index: 0, value: flag, valueTwo: flag, op: "SCMP_CMP_MASKED_EQ" }],
-      })),
+      ...DENIED_FAMILIES.map((family) => forbidden(SOCKET[0], { value: family, op: "SCMP_CMP_EQ" })),
+      ...flags.map((flag) => forbidden(CLONE[0], { value: flag, valueTwo: flag, op: "SCMP_CMP_MASKED_EQ" })),
+      ...otherPersonalities().map(([mask, bits]) => forbidden(PERSONALITY[0], { value: mask, valueTwo: bits, op: "SCMP_CMP_MASKED_EQ" })),
     ],
   };
+}
+
+/** A rule for a call whose first argument decides; several for one call are alternatives. */
+function forbidden(name: string, argument: { readonly value: number; readonly valueTwo?: number; readonly op: string }): object {
+  return { names: [name], action: "SCMP_ACT_ERRNO", errnoRet: 1, args: [{ index: 0, ...argument }] };
+}
+
+/**
+ * All values of 32 bits but {@link ALLOWED_PERSONALITIES}, as masks and what is left below them, since a rule can't name an exception: any
+ * with a bit set beside those allowed, and one that is not.
+ */
+function otherPersonalities(): readonly (readonly [mask: number, bits: number])[] {
+  const all = 0xffff_ffff;
+  const allowed = ALLOWED_PERSONALITIES.filter((value) => value !== all).reduce((bits, value) => bits | value, 0);
+  const bits = Array.from({ length: 32 }, (_, bit) => 2 ** bit);
+  const others = bits.filter((bit) => (allowed & bit) === 0);
+  const free = bits.filter((bit) => (allowed & bit) !== 0);
+  return [
+    ...others.map((bit, i) => [bit + (others[(i + 1) % others.length] ?? 0), bit] as const),
+    ...free.map((bit) => [(others[0] ?? 0) + bit, others[0] ?? 0] as const),
+  ];
 }
 
 /** Bytes as JSON can hold them. */
