@@ -1,7 +1,7 @@
 import type { OwningReader } from "@varve/context";
 import { type ByteStream, streamOf } from "@varve/bytes";
-import type { ContentBatches, ContentReader, ContentRef, PlacedContent } from "@varve/layer";
-import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
+import type { ContentReader, ContentRef, FilledBytes, FillOptions, PlacedContent } from "@varve/layer";
+import { type Digest, digestFromHex } from "@varve/oci";
 import { sha256Hex } from "@varve/archive";
 
 /** Reads what several sources put into one change set: each reference by the reader that owns it, bytes at hand directly, the rest by `otherwise`. */
@@ -25,9 +25,9 @@ async function fillByOwner(
   readerOf: (ref: ContentRef) => ContentReader,
   bytes: Uint8Array,
   contents: readonly PlacedContent[],
-  options: IOOptions | undefined,
-): ReturnType<ContentBatches["readInto"]> {
-  let whole: Digest | undefined;
+  options: FillOptions | undefined,
+): Promise<FilledBytes> {
+  let last: FilledBytes | undefined;
   const digests: (Digest | undefined)[] = contents.map(() => undefined);
   const owners = new Map<ContentReader, number[]>();
   for (const [at, { ref }] of contents.entries()) {
@@ -40,11 +40,12 @@ async function fillByOwner(
     const own = contents.length === places.length ? contents : places.flatMap((at) => contents[at] ?? []);
     const result = await owner.batches?.readInto(bytes, own, options);
     if (result === undefined) throw new TypeError("contents were left to a reader that reads none at once");
-    // of the last: what the others filled is in it
-    whole = result.whole;
+    // what the others filled is in what the last was filled with
+    last = result;
     for (const [i, at] of places.entries()) digests[at] = result.digests[i];
   }
-  return { digests: digests.filter((digest) => digest !== undefined), whole: whole ?? digestFromHex(sha256Hex(bytes)) };
+  const whole = last?.whole ?? digestFromHex(sha256Hex(bytes));
+  return { digests: digests.filter((digest) => digest !== undefined), whole, crc32: last?.crc32 };
 }
 
 const BYTES: ContentReader = {

@@ -4,6 +4,7 @@ import { appendFile, chmod, link, mkdir, mkdtemp, readdir, rename, rm, symlink, 
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import { collectBytes, displayPath, toBytePath } from "@varve/bytes";
 import { createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -223,6 +224,20 @@ describe("contents", () => {
     await expect(fill()).rejects.toMatchObject({ code: "CONTEXT_CHANGED", message: expect.stringContaining("f30") as string });
     await rm(join(root, names_[20] ?? ""));
     await expect(fill()).rejects.toMatchObject({ code: "CONTEXT_CHANGED", message: expect.stringContaining("f20") as string });
+  });
+
+  test("read at once into what is expected are not hashed when the CRC is that, and hashed when it isn't", async () => {
+    await writeFile(join(root, "f"), "content");
+    await using context = await openDirectoryContext({ path: root });
+    const ref = entryAt(await context.tree(), "f").content as DiskRef;
+    const fill = (expected?: { digest: Digest; crc32?: number }) =>
+      context.reader.batches?.readInto(new Uint8Array(new SharedArrayBuffer(7)), [{ ref, offset: 0 }], { expected });
+    const digest = `sha256:${createHash("sha256").update("content").digest("hex")}`;
+    expect(await fill()).toEqual({ digests: [digest], whole: digest, crc32: crc32("content") });
+    // not its digest, so that whether it is believed can be seen
+    expect(await fill({ digest: DIGEST, crc32: crc32("content") })).toMatchObject({ digests: [digest], whole: DIGEST });
+    expect(await fill({ digest: DIGEST, crc32: crc32("others") })).toMatchObject({ whole: digest });
+    expect(await fill({ digest: DIGEST })).toMatchObject({ whole: digest });
   });
 
   test("that were not read again are as they were: a digest of a state is recalled, one of another isn't", async () => {

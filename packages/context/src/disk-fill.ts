@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { crc32 } from "node:zlib";
 
 // O_NONBLOCK: a FIFO that took a file's place must not block the open
 export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -14,14 +15,18 @@ export interface FillOrder {
   readonly offsets: Float64Array<ArrayBuffer>;
   /** 1 where the sha256 is asked for. */
   readonly wanted: Uint8Array<ArrayBuffer>;
+  /** CRC-32 of a whole whose sha256 is known: where the buffer comes to it, it is not hashed. */
+  readonly expected?: number | undefined;
 }
 
 /** What became of a {@link FillOrder}. */
 export interface FillOutcome {
   /** 32 bytes a file; zeros where they were not asked for. */
   readonly digests: Uint8Array<ArrayBuffer>;
-  /** sha256 of the whole buffer, in hex. */
-  readonly whole: string;
+  /** sha256 of the whole buffer, in hex; `undefined` where its CRC-32 is what was expected. */
+  readonly whole: string | undefined;
+  /** CRC-32 of the whole buffer. */
+  readonly crc32: number;
   /** The first file that could not be read. Without a code it is not the file that was listed any more. */
   readonly failure?: { readonly file: number; readonly code?: string; readonly message?: string };
 }
@@ -38,22 +43,24 @@ const ASCII = /^[\x00-\x7f]*$/;
 export function fillFiles(bytes: Uint8Array, order: FillOrder): FillOutcome {
   const paths = order.wanted.length === 0 ? [] : order.paths.split("\0");
   const digests = new Uint8Array(DIGEST * paths.length);
+  const nothing = { digests, whole: undefined, crc32: 0 };
   for (const [file, path] of paths.entries()) {
     let fd: number | undefined;
     try {
       // strings are given to the kernel as UTF-8
       fd = openSync(ASCII.test(path) ? path : Buffer.from(path, "latin1"), READ_FLAGS);
       const content = readContent(fd, bytes, order, file);
-      if (content === undefined) return { digests, whole: "", failure: { file } };
+      if (content === undefined) return { ...nothing, failure: { file } };
       if (order.wanted[file] === 1) digests.set(hash("sha256", content, "buffer"), DIGEST * file);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      return { digests, whole: "", failure: { file, ...(code === undefined ? {} : { code }), message } };
+      return { ...nothing, failure: { file, ...(code === undefined ? {} : { code }), message } };
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
   }
-  return { digests, whole: hash("sha256", bytes, "hex") };
+  const crc = crc32(bytes);
+  return { digests, whole: crc === order.expected ? undefined : hash("sha256", bytes, "hex"), crc32: crc };
 }
 
 /** `undefined` when the file is another than was listed. */

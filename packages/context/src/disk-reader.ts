@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
 import { type BytePath, type ByteStream, displayPath, giveRoom, streamOf, takeRoom } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type ContentBatches, type ContentRef, ListedContent, type PlacedContent } from "@varve/layer";
+import { type ContentRef, type FilledBytes, type FillOptions, ListedContent, type PlacedContent } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
 import { type FillOutcome, READ_FLAGS } from "./disk-fill.ts";
@@ -78,8 +78,8 @@ async function readContents(
   bytes: Uint8Array,
   contents: readonly PlacedContent[],
   { cache, changed }: { readonly cache: StatCache; readonly changed: ChangeError },
-  options: IOOptions | undefined,
-): ReturnType<ContentBatches["readInto"]> {
+  options: FillOptions | undefined,
+): Promise<FilledBytes> {
   await cache.load();
   options?.signal?.throwIfAborted();
   const since = Date.now();
@@ -91,6 +91,7 @@ async function readContents(
     states: columnOf(states),
     offsets: Float64Array.from(contents, ({ offset }) => offset),
     wanted: Uint8Array.from(known, (digest) => (digest === undefined ? 1 : 0)),
+    expected: options?.expected?.crc32,
   });
   if (outcome.failure !== undefined) throw fillFailure(refs[outcome.failure.file], changed, outcome.failure);
   const digests = known.map((digest, file) => {
@@ -100,7 +101,9 @@ async function readContents(
     if (state !== undefined) cache.record(state, found, since);
     return found;
   });
-  return { digests, whole: digestFromHex(outcome.whole) };
+  const whole = outcome.whole === undefined ? options?.expected?.digest : digestFromHex(outcome.whole);
+  if (whole === undefined) throw new TypeError("bytes were expected to be what nobody named");
+  return { digests, whole, crc32: outcome.crc32 };
 }
 
 function columnOf(states: readonly FileState[]): BigInt64Array<ArrayBuffer> {

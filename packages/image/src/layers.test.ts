@@ -9,8 +9,10 @@ import { type BytePath, collectBytes, streamOf } from "@varve/bytes";
 import {
   type ContentReader,
   createTreeBuilder,
+  decodeLayerIndex,
   diffTrees,
   EMPTY_TREE,
+  encodeLayerIndex,
   type FileTree,
   type LayerIndex,
   mergeLayer,
@@ -74,6 +76,24 @@ async function make(next: FileTree, previous: readonly DiffID[] = []): Promise<{
   return { diffID: layer.diffID, index: layer.index, descriptor: await layer.blob };
 }
 
+/** Writes a layer's index as the version before CRCs did: with the digests of its members. */
+async function makeOlder({ diffID, descriptor }: { readonly diffID: DiffID; readonly descriptor: Descriptor }): Promise<void> {
+  const index = decodeLayerIndex((await store.readLayerIndex(diffID)) ?? new Uint8Array(0));
+  const blob = await readFile(path.join(store.root, "blobs", "sha256", digestHex(descriptor.digest)));
+  const tables = index.tables.map((table) => {
+    let at = 0;
+    const members = table.sizes.map((size) =>
+      digestFromHex(
+        createHash("sha256")
+          .update(blob.subarray(at, (at += size)))
+          .digest("hex"),
+      ),
+    );
+    return { ...table, members };
+  });
+  await store.writeLayerIndex(diffID, encodeLayerIndex({ ...index, tables }));
+}
+
 /** A layer as other tools make it: one gzip member, no stored index. */
 async function foreignLayer(next: FileTree): Promise<{ diffID: DiffID; descriptor: Descriptor; tar: Uint8Array }> {
   const other = await openStore({ root: path.join(directory, "other") });
@@ -118,8 +138,9 @@ describe("createLayer", () => {
     expect(two.descriptor).toEqual(one.descriptor);
   });
 
-  it("copies nothing out of an earlier blob that is damaged", async () => {
+  it.each(["CRCs", "digests"])("copies nothing out of an earlier blob that is damaged, by %s of its members", async (checks) => {
     const earlier = await make(sample());
+    if (checks === "digests") await makeOlder(earlier);
     const blob = path.join(directory, "store", "blobs", "sha256", digestHex(earlier.descriptor.digest));
     const bytes = await readFile(blob);
     bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
@@ -140,8 +161,9 @@ describe("createLayer", () => {
     await layer.blob;
   });
 
-  it("copies unchanged segments from an earlier blob, with the same bytes as without", async () => {
+  it.each(["CRCs", "digests"])("copies unchanged segments from an earlier blob, with the same bytes as without, by %s of its members", async (checks) => {
     const before = await make(sample());
+    if (checks === "digests") await makeOlder(before);
     const next = tree(sample(), file("d/0", "changed"));
     const fresh = await make(next);
     await rm(path.join(store.root, "blobs", "sha256", fresh.descriptor.digest.slice(7)));

@@ -1,6 +1,6 @@
-import { type Codec, sha256Hex } from "@varve/archive";
+import { type Codec, crc32, sha256Hex } from "@varve/archive";
 import { giveRoom, takeRoom } from "@varve/bytes";
-import type { Member } from "@varve/layer";
+import type { Member, MemberCheck } from "@varve/layer";
 import { type Descriptor, type Digest, digestFromHex, type DiffID, type IOOptions, MEDIA_TYPES } from "@varve/oci";
 import type { OpenBlob, Store } from "@varve/store";
 import { readStoredIndex } from "./layer-index-store.ts";
@@ -9,7 +9,7 @@ interface Place {
   readonly blob: Descriptor;
   readonly offset: number;
   readonly size: number;
-  readonly member: Digest;
+  readonly check: MemberCheck;
 }
 
 /** Compressed segments in the blobs of earlier layers; the blobs stay open until it is disposed of. */
@@ -40,7 +40,8 @@ export async function segmentReuse(store: Store, previous: readonly DiffID[], co
         const blob = await blobOf(place.blob);
         await blob.readInto(bytes, place.offset, options);
         // in the new blob, damage would get a digest of its own and stay unseen
-        if (digestFromHex(sha256Hex(bytes)) === place.member) return { bytes, digest: place.member };
+        const crc = crc32(bytes);
+        if (place.check === (typeof place.check === "number" ? crc : digestFromHex(sha256Hex(bytes)))) return { bytes, crc32: crc };
         giveRoom(bytes);
       } catch {
         options.signal?.throwIfAborted();
@@ -72,8 +73,8 @@ async function collectPlaces(
     let offset = 0;
     index.segments.forEach((segment, i) => {
       const size = table.sizes[i] ?? 0;
-      const member = table.members[i];
-      if (member !== undefined) places.set(segment.digest, { blob, offset, size, member });
+      const check = table.members[i];
+      if (check !== undefined) places.set(segment.digest, { blob, offset, size, check });
       offset += size;
     });
   }

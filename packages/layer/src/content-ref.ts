@@ -1,5 +1,6 @@
 import type { BytePath, ByteStream } from "@varve/bytes";
 import type { DiffID, Digest, IOOptions } from "@varve/oci";
+import type { Segment } from "./layer-index.ts";
 
 /** Where the bytes of a file are: data, opened by a {@link ContentReader}. */
 export type ContentRef =
@@ -31,14 +32,26 @@ export interface ContentBatches {
   /** Whether {@link readInto} reads this one. */
   takes(ref: ContentRef): boolean;
   /**
-   * Puts contents, if any, into a buffer, each at its offset, and gives the sha256 of each and of the whole. Other threads do it where the buffer is shared memory
-   * and it is worth it; it must not be used meanwhile.
+   * Puts contents, if any, into a buffer, each at its offset. Other threads do it where the buffer is shared memory and it is worth it; it must not be used
+   * meanwhile.
    */
-  readInto(
-    bytes: Uint8Array,
-    contents: readonly PlacedContent[],
-    options?: IOOptions,
-  ): Promise<{ readonly digests: readonly Digest[]; readonly whole: Digest }>;
+  readInto(bytes: Uint8Array, contents: readonly PlacedContent[], options?: FillOptions): Promise<FilledBytes>;
+}
+
+/** How {@link ContentBatches.readInto} is to be done. */
+export interface FillOptions extends IOOptions {
+  /** What the whole buffer should come to: when it has this CRC, it is not hashed. */
+  readonly expected?: Pick<Segment, "digest" | "crc32"> | undefined;
+}
+
+/** What a buffer holds that was filled. */
+export interface FilledBytes {
+  /** sha256 of each content. */
+  readonly digests: readonly Digest[];
+  /** sha256 of the buffer, or what was expected to be it. */
+  readonly whole: Digest;
+  /** CRC-32 of the buffer, where it was computed. */
+  readonly crc32?: number | undefined;
 }
 
 /** Opens contents. The stream gives exactly `ref.size` bytes or throws. */

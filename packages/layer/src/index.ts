@@ -1,11 +1,11 @@
 export { chainIDs } from "./chain-id.ts";
 export type { Change, ChangeSet } from "./change-set.ts";
-export type { ContentBatches, ContentReader, ContentRef, DiskStat, PlacedContent } from "./content-ref.ts";
+export type { ContentBatches, ContentReader, ContentRef, DiskStat, FilledBytes, FillOptions, PlacedContent } from "./content-ref.ts";
 export type { Entry, EntryType } from "./entry.ts";
 export { type SameContent, sameEntry, sameMetadata } from "./entry-comparison.ts";
 export type { FileTree } from "./file-tree.ts";
 export type { LayerEntry, LayerEntryKind } from "./layer-entry.ts";
-export { decodeLayerIndex, encodeLayerIndex, type LayerIndex, type Segment, type SegmentTable, withSegmentTable } from "./layer-index.ts";
+export { decodeLayerIndex, encodeLayerIndex, type LayerIndex, type MemberCheck, type Segment, type SegmentTable, withSegmentTable } from "./layer-index.ts";
 export { indexLayer } from "./layer-indexing.ts";
 export { type DiskList, ListedContent } from "./listed-content.ts";
 export { mergeLayer } from "./layer-merge.ts";

@@ -10,7 +10,12 @@ export interface Segment {
   readonly size: number;
   /** sha256 of the stretch. */
   readonly digest: Digest;
+  /** CRC-32 of the stretch, of layers made from files: by it bytes that should be the same are found to be. */
+  readonly crc32?: number | undefined;
 }
+
+/** What a compressed segment is checked by: its CRC-32, or its sha256 where an earlier version of varve wrote the index. */
+export type MemberCheck = number | Digest;
 
 /** How the segments lie in one compressed form of the layer. */
 export interface SegmentTable {
@@ -20,8 +25,8 @@ export interface SegmentTable {
   readonly encoding: string;
   /** Compressed size of each segment, in bytes; the first starts at 0, each where the one before ends. */
   readonly sizes: readonly number[];
-  /** sha256 of each compressed segment: what is copied out of the blob is checked by it. */
-  readonly members: readonly Digest[];
+  /** What is copied out of the blob is checked by these, one a segment. */
+  readonly members: readonly MemberCheck[];
 }
 
 /** All that is to be known of a layer without its content: made once per diffID, stored, merged into trees. */
@@ -45,7 +50,9 @@ export interface LayerIndexBuilder {
 }
 
 const MAGIC = Uint8Array.of(0x76, 0x6c, 0x69);
-const VERSION = 2;
+const VERSION = 3;
+/** Without CRCs: its segments have none, and its members digests. */
+const VERSION_WITHOUT_CRC = 2;
 
 /** Starts an index. */
 export function createLayerIndexBuilder(): LayerIndexBuilder {
@@ -105,13 +112,18 @@ export function encodeLayerIndex(index: LayerIndex): readonly Uint8Array[] {
     out.number(segment.size);
     out.digest(segment.digest);
   }
+  writeCrcs(
+    out,
+    index.segments.map((segment) => segment.crc32),
+  );
   out.number(index.tables.length);
   for (const table of index.tables) {
     out.digest(table.blob);
     out.text(table.encoding);
     out.number(table.sizes.length);
     for (const size of table.sizes) out.number(size);
-    for (const member of table.members) out.digest(member);
+    const crcs = table.members.map((member) => (typeof member === "number" ? member : undefined));
+    if (!writeCrcs(out, crcs)) for (const member of table.members) if (typeof member === "string") out.digest(member);
   }
   const records = recordsOf(index);
   out.number(records.reduce((sum, piece) => sum + piece.length, 0));
@@ -123,12 +135,13 @@ export function decodeLayerIndex(bytes: Uint8Array): LayerIndex {
   const input = new IndexReader(bytes);
   const magic = input.raw(MAGIC.length);
   if (!MAGIC.every((byte, i) => byte === magic[i])) throw invalidIndex("it is no layer index");
-  if (input.number() !== VERSION) throw invalidIndex("another version of varve wrote it");
+  const version = input.number();
+  if (version !== VERSION && version !== VERSION_WITHOUT_CRC) throw invalidIndex("another version of varve wrote it");
   const diffID = parseDiffID(input.digest());
   const size = input.number();
   const entryCount = input.number();
-  const segments = readSegments(input);
-  const tables = Array.from({ length: boundedCount(input, bytes) }, () => readTable(input, bytes));
+  const segments = readSegments(input, version);
+  const tables = Array.from({ length: boundedCount(input, bytes) }, () => readTable(input, bytes, version));
   const records = input.raw(input.number());
   if (!input.atEnd) throw invalidIndex("something follows its end");
   return indexOf({ diffID, size, entryCount, segments, tables }, [records]);
@@ -162,7 +175,22 @@ function* readRecords(records: Records): Generator<LayerEntry, void, undefined> 
   }
 }
 
-function readSegments(input: IndexReader): Segment[] {
+/** Writes CRCs if there is one of each; says whether. */
+function writeCrcs(out: IndexWriter, crcs: readonly (number | undefined)[]): boolean {
+  const known = crcs.filter((crc) => crc !== undefined);
+  const isWhole = known.length === crcs.length;
+  out.number(isWhole ? 1 : 0);
+  if (isWhole) for (const crc of known) out.number(crc);
+  return isWhole;
+}
+
+/** What {@link writeCrcs} wrote; `undefined` where there were none. */
+function readCrcs(input: IndexReader, count: number, version: number): readonly number[] | undefined {
+  if (version === VERSION_WITHOUT_CRC || input.number() === 0) return undefined;
+  return Array.from({ length: count }, () => input.number());
+}
+
+function readSegments(input: IndexReader, version: number): readonly Segment[] {
   const segments: Segment[] = [];
   let offset = 0;
   for (let left = input.number(); left > 0; left--) {
@@ -170,14 +198,15 @@ function readSegments(input: IndexReader): Segment[] {
     segments.push({ offset, size, digest: input.digest() });
     offset += size;
   }
-  return segments;
+  const crcs = readCrcs(input, segments.length, version);
+  return crcs === undefined ? segments : segments.map((segment, i) => ({ ...segment, crc32: crcs[i] }));
 }
 
-function readTable(input: IndexReader, bytes: Uint8Array): SegmentTable {
+function readTable(input: IndexReader, bytes: Uint8Array, version: number): SegmentTable {
   const blob = input.digest();
   const encoding = input.text();
   const sizes = Array.from({ length: boundedCount(input, bytes) }, () => input.number());
-  return { blob, encoding, sizes, members: sizes.map(() => input.digest()) };
+  return { blob, encoding, sizes, members: readCrcs(input, sizes.length, version) ?? sizes.map(() => input.digest()) };
 }
 
 /** A count can't be larger than the bytes there are; a damaged one must not reserve memory. */

@@ -59,7 +59,7 @@ export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, optio
         if (segment.bytes.length === 0) continue;
         whole.update(segment.bytes);
         size += segment.bytes.length;
-        segments.push({ offset: segment.offset, size: segment.bytes.length, digest: segment.digest });
+        segments.push({ offset: segment.offset, size: segment.bytes.length, digest: segment.digest, crc32: segment.crc32 });
         yield segment.bytes;
       }
       const diffID = parseDiffID(`sha256:${whole.hex()}`);

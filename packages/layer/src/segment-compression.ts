@@ -1,4 +1,4 @@
-import { type Codec, compressPiece, createCodec, sha256Hex } from "@varve/archive";
+import { type Codec, compressPiece, crc32, createCodec, sha256Hex } from "@varve/archive";
 import { type ByteStream, concatBytes, giveRoom } from "@varve/bytes";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { Segment } from "./layer-index.ts";
@@ -9,6 +9,8 @@ import type { SegmentCuts } from "./segment-cuts.ts";
 export interface TarSegment {
   readonly offset: number;
   readonly digest: Digest;
+  /** CRC-32 of `bytes`, where it is known. */
+  readonly crc32?: number | undefined;
   readonly bytes: Uint8Array;
 }
 
@@ -25,8 +27,8 @@ export interface SegmentCompressionOptions extends IOOptions {
 /** A compressed segment. */
 export interface Member {
   readonly bytes: Uint8Array;
-  /** sha256 of `bytes`. */
-  readonly digest: Digest;
+  /** CRC-32 of `bytes`. */
+  readonly crc32: number;
 }
 
 /** A compressed layer, made while it is read. */
@@ -35,8 +37,8 @@ export interface CompressedLayer {
   readonly stream: ByteStream;
   /** Compressed size of each segment; complete when the stream was read to its end. */
   readonly sizes: readonly number[];
-  /** sha256 of each compressed segment; complete as `sizes`. */
-  readonly members: readonly Digest[];
+  /** CRC-32 of each compressed segment; complete as `sizes`. */
+  readonly members: readonly number[];
   /** How many segments were compressed, and how many reused; complete as `sizes`. */
   readonly counts: { readonly compressed: number; readonly reused: number };
 }
@@ -58,8 +60,8 @@ export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: rea
     // the writer gives whole segments
     const bytes = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : concatBytes(pieces);
     const told = known[count];
-    const digest = told?.offset === offset && told.size === bytes.length ? told.digest : digestFromHex(sha256Hex(bytes));
-    const segment = { offset, digest, bytes };
+    const isTold = told?.offset === offset && told.size === bytes.length;
+    const segment = { offset, digest: isTold ? told.digest : digestFromHex(sha256Hex(bytes)), crc32: isTold ? told.crc32 : undefined, bytes };
     pieces = [];
     offset = position;
     count += 1;
@@ -85,7 +87,7 @@ export async function* segmentTar(tar: ByteStream, cuts: SegmentCuts, known: rea
  */
 export function compressSegments(segments: AsyncIterable<TarSegment>, options: SegmentCompressionOptions = {}): CompressedLayer {
   const sizes: number[] = [];
-  const members: Digest[] = [];
+  const members: number[] = [];
   const counts = { compressed: 0, reused: 0 };
   const codec = options.codec ?? createCodec("gzip");
   const compress = async (segment: TarSegment): Promise<Member> => {
@@ -97,14 +99,14 @@ export function compressSegments(segments: AsyncIterable<TarSegment>, options: S
     }
     counts.compressed++;
     const bytes = await compressPiece(codec, segment.bytes);
-    if (bytes === segment.bytes) return { bytes, digest: segment.digest };
+    if (bytes === segment.bytes) return { bytes, crc32: segment.crc32 ?? crc32(bytes) };
     giveRoom(segment.bytes);
-    return { bytes, digest: digestFromHex(sha256Hex(bytes)) };
+    return { bytes, crc32: crc32(bytes) };
   };
   async function* run(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const member of mapInOrder(segments, compress, options)) {
       sizes.push(member.bytes.length);
-      members.push(member.digest);
+      members.push(member.crc32);
       yield member.bytes;
     }
   }

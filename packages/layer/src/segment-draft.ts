@@ -1,8 +1,9 @@
 import { sha256HexAside } from "@varve/archive";
 import { giveRoom, takeRoom } from "@varve/bytes";
-import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
-import type { ContentBatches, ContentRef } from "./content-ref.ts";
+import { digestFromHex, type IOOptions } from "@varve/oci";
+import type { ContentBatches, ContentRef, FilledBytes } from "./content-ref.ts";
 import type { LayerEntry } from "./layer-entry.ts";
+import type { Segment } from "./layer-index.ts";
 import type { TarSegment } from "./segment-compression.ts";
 import type { SegmentCuts } from "./segment-cuts.ts";
 
@@ -18,10 +19,10 @@ export interface SegmentDraft {
   /** Of its first byte in the tar. */
   readonly offset: number;
   /**
-   * sha256 of the segment of an earlier layer that this one is, as far as states of files tell: its bytes need not be hashed, but must be checked against that
-   * segment by something cheap (the CRC of its gzip member), and hashed after all where they differ or nothing cheap is at hand.
+   * The segment of an earlier layer that this one is, as far as states of files tell: where its bytes have the same size and CRC, they are not hashed. Without a
+   * CRC, and where they differ, they are.
    */
-  readonly expected?: Digest;
+  readonly expected?: Segment | undefined;
   size: number;
   readonly pieces: { readonly bytes: Uint8Array; readonly offset: number }[];
   readonly gaps: Gap[];
@@ -107,21 +108,16 @@ export async function completeSegment(draft: SegmentDraft, batches: ContentBatch
     bytes.set(piece.bytes, piece.offset);
     giveRoom(piece.bytes);
   }
-  const { digests, whole } = await fillDraft(bytes, draft, batches, options);
+  const { digests, whole, crc32 } = await fillDraft(bytes, draft, batches, options);
   const records = draft.records.map(({ record, gap }) => {
     const digest = gap === undefined ? undefined : digests[gap];
     return digest === undefined ? record : { ...record, digest };
   });
-  return { segment: { offset: draft.offset, bytes, digest: whole }, records };
+  return { segment: { offset: draft.offset, bytes, digest: whole, crc32 }, records };
 }
 
-async function fillDraft(
-  bytes: Uint8Array,
-  { gaps }: SegmentDraft,
-  batches: ContentBatches | undefined,
-  options: IOOptions,
-): Promise<{ readonly digests: readonly Digest[]; readonly whole: Digest }> {
-  if (batches !== undefined) return batches.readInto(bytes, gaps, options);
+async function fillDraft(bytes: Uint8Array, { gaps, expected }: SegmentDraft, batches: ContentBatches | undefined, options: IOOptions): Promise<FilledBytes> {
+  if (batches !== undefined) return batches.readInto(bytes, gaps, { ...options, expected: expected?.size === bytes.length ? expected : undefined });
   if (gaps.length > 0) throw new TypeError("a content was left to a reader that reads none at once");
   return { digests: [], whole: digestFromHex(await sha256HexAside(bytes)) };
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createCodec, decompress, sha256Hex } from "@varve/archive";
+import { crc32, createCodec, decompress, sha256Hex } from "@varve/archive";
 import { type BytePath, collectBytes, concatBytes, streamOf } from "@varve/bytes";
 import { type Digest, digestFromHex } from "@varve/oci";
 import { describeWithTools } from "@varve/testkit";
@@ -142,9 +142,8 @@ describe("compression", () => {
     one.index.segments.forEach((segment, i) => {
       const size = one.sizes[i] ?? 0;
       const bytes = one.blob.subarray(at, at + size);
-      const digest = digestFromHex(sha256Hex(bytes));
-      expect(one.members[i]).toBe(digest);
-      if (i % 2 === 0) members.set(segment.digest, { bytes, digest });
+      expect(one.members[i]).toBe(crc32(bytes));
+      if (i % 2 === 0) members.set(segment.digest, { bytes, crc32: crc32(bytes) });
       at += size;
     });
     const reused = await compressed(FILES, { reuse: (digest) => Promise.resolve(members.get(digest)) });
@@ -214,6 +213,35 @@ describe("reading by segments", () => {
       expect(tar.length).toBeLessThan(entry.size + 2 * 5 * MIB);
       expect(sha256Hex(tar.subarray(entry.offset - skipped, entry.offset - skipped + entry.size))).toBe(sha256Hex(FILES.get(entry.path) ?? new Uint8Array(0)));
     }
+  });
+});
+
+describe("an index", () => {
+  const digest = (digit: string) => digestFromHex(digit.repeat(64));
+  /** What the version before CRCs wrote: two segments, a table. */
+  const OLDER =
+    `766c6902${"1".repeat(64)}8018000280` +
+    `10${"2".repeat(64)}8008${"3".repeat(64)}01${"4".repeat(64)}0b677a69702d36207465737402ac0228${"5".repeat(64)}${"6".repeat(64)}00`;
+
+  test("keeps the CRCs of segments and members", async () => {
+    const { index, sizes, members } = await compressed(SMALL);
+    const segments = index.segments.map((segment, i) => ({ ...segment, crc32: 0xffffffff - i }));
+    const table = { blob: digest("4"), encoding: "gzip-6 test", sizes, members };
+    const stored = decodeLayerIndex(concatBytes(encodeLayerIndex(withSegmentTable({ ...index, segments }, table))));
+    expect(stored.segments).toEqual(segments);
+    expect(stored.tables).toEqual([table]);
+  });
+
+  test("of the version before CRCs is read, and keeps its digests", () => {
+    const older = decodeLayerIndex(Buffer.from(OLDER, "hex"));
+    expect(older.segments).toEqual([
+      { offset: 0, size: 2048, digest: digest("2") },
+      { offset: 2048, size: 1024, digest: digest("3") },
+    ]);
+    const table = { blob: digest("4"), encoding: "gzip-6 test", sizes: [300, 40], members: [digest("5"), digest("6")] };
+    expect(older.tables).toEqual([table]);
+    const newer = { blob: digest("7"), encoding: "gzip-6 test", sizes: [300, 40], members: [1, 0xffffffff] };
+    expect(decodeLayerIndex(concatBytes(encodeLayerIndex(withSegmentTable(older, newer)))).tables).toEqual([table, newer]);
   });
 });
 

@@ -44,6 +44,10 @@ export async function sha256OfBytesAside(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await crypto.webcrypto.subtle.digest("SHA-256", bytes)).toString("hex");
 }
 
+export function crc32OfBytes(bytes: Uint8Array): number {
+  return zlib.crc32(bytes);
+}
+
 /**
  * One gzip member on a libuv thread. The output buffer holds all of it, so that there is one trip to the thread pool instead of one for every
  * 16 KiB: those were a fifth of the main thread's work in a cold build.

@@ -2,7 +2,7 @@ import type { ByteStream } from "@varve/bytes";
 import { Gunzip } from "fflate";
 import { sha256 } from "js-sha256";
 import { corrupt } from "../compression-error.ts";
-import { crc32 } from "../crc32.ts";
+import { crc32Portably } from "../crc32-portable.ts";
 import { compressGzipPortably, PORTABLE_GZIP } from "../gzip-portable.ts";
 import type { Sha256 } from "../sha256.ts";
 import type { ZstdPart } from "../zstd-frame.ts";
@@ -21,6 +21,10 @@ export function sha256OfBytes(bytes: Uint8Array): string {
 
 export async function sha256OfBytesAside(bytes: Uint8Array): Promise<string> {
   return sha256(bytes);
+}
+
+export function crc32OfBytes(bytes: Uint8Array): number {
+  return crc32Portably(bytes);
 }
 
 /** One gzip member, made on this thread. */
@@ -56,7 +60,7 @@ export async function* inflateGzip(stream: ByteStream): AsyncGenerator<Uint8Arra
     member.size = 0;
   };
   const gunzip = new Gunzip((bytes) => {
-    member.crc = crc32(bytes, member.crc);
+    member.crc = crc32Portably(bytes, member.crc);
     member.size += bytes.length;
     if (bytes.length > 0) out.push(bytes);
   });
