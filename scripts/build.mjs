@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bootstrap } from "./bootstrap.mjs";
 
@@ -45,12 +45,35 @@ export async function buildProgram() {
     supported: { "dynamic-import": false },
     // a line that Node prints with an error
     lineLimit: 160,
+    plugins: [undiciInPart],
     define: { "import.meta.url": "varveURL" },
     banner: { js: '"use strict";const varveURL = require("node:url").pathToFileURL(__filename).href;' },
   });
   const outputFiles = [...library.outputFiles, ...program.outputFiles.map(withDigest)];
   replaceFiles(`${root}packages/cli/dist`, outputFiles);
 }
+
+/**
+ * What undici needs only when an assertion fails or a server speaks HTTP/2 (which isn't asked for) is loaded when it is called: 5 ms of every push are Node's assert
+ * and http2.
+ */
+const undiciInPart = {
+  name: "undici-in-part",
+  setup({ onResolve, onLoad }) {
+    const isUndici = ({ importer }) => importer.includes("/node_modules/undici/");
+    onResolve({ filter: /^node:assert$/ }, (args) => (isUndici(args) ? { path: "node:assert", namespace: "undici-assert" } : undefined));
+    onLoad({ filter: /./, namespace: "undici-assert" }, () => ({
+      contents: `module.exports = (value, message) => { if (!value) require("node:assert")(value, message); };`,
+    }));
+    onResolve({ filter: /^\.\/client-h2\.js$/ }, (args) =>
+      isUndici(args) && args.namespace === "file" ? { path: join(args.resolveDir, args.path), namespace: "undici-h2" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "undici-h2" }, ({ path }) => ({
+      contents: `module.exports = (...args) => require(${JSON.stringify(path)})(...args);`,
+      resolveDir: dirname(path),
+    }));
+  },
+};
 
 /** In front of it, as a line of its own: by that a compiled form is known to be of this program. */
 function withDigest({ path, contents }) {

@@ -1,4 +1,4 @@
-import { lookup as lookUpName, type LookupAddress } from "node:dns";
+import type { LookupAddress } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { VarveError } from "@varve/errors";
 import { hostName } from "./host.ts";
@@ -17,8 +17,9 @@ export function isPrivateAddress(address: string): boolean {
 export async function isPublicHost(host: string): Promise<boolean> {
   const name = hostName(host);
   if (isIP(name) !== 0) return !isPrivateAddress(name);
+  const { lookup } = await import("node:dns");
   const addresses = await new Promise<readonly LookupAddress[]>((resolve) => {
-    lookUpName(name, { all: true }, (error, found) => resolve(error === null ? found : []));
+    lookup(name, { all: true }, (error, found) => resolve(error === null ? found : []));
   });
   return addresses.every(({ address }) => !isPrivateAddress(address));
 }
@@ -31,14 +32,16 @@ export function requirePublicAddress(host: string): void {
 
 /** A look-up for connections that must not reach private addresses: it judges the very address that is connected to. */
 export const publicLookup: LookupFunction = (name, options, callback) => {
-  lookUpName(name, { ...options, all: true }, (error, found) => {
-    if (error !== null) return callback(error, "");
-    const open = found.filter(({ address }) => !isPrivateAddress(address));
-    const [first] = open;
-    if (first === undefined) return callback(steered(name), "");
-    if (options.all === true) callback(null, open);
-    else callback(null, first.address, first.family);
-  });
+  void import("node:dns").then(({ lookup }) =>
+    lookup(name, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, "");
+      const open = found.filter(({ address }) => !isPrivateAddress(address));
+      const [first] = open;
+      if (first === undefined) return callback(steered(name), "");
+      if (options.all === true) callback(null, open);
+      else callback(null, first.address, first.family);
+    }),
+  );
 };
 
 function steered(host: string): VarveError {

@@ -2,16 +2,20 @@ import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import type { ByteStream } from "@varve/bytes";
 import type * as UndiciModule from "./undici-module.ts";
+import type * as ProxiedModule from "./proxied-dispatcher.ts";
 import type { Dispatcher } from "undici";
 import { isPrivateAddress, isPublicHost, publicLookup, requirePublicAddress } from "./address-guard.ts";
 import { hostName } from "./host.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
-import { createTunnelConnector } from "./proxy-tunnel.ts";
 
 /** Requests of one signal at once, before Node warns of a leak. Not 0, which is no limit: undici's fetch then refuses the signal on Node 20. */
 const MAX_LISTENERS = 100_000;
 
-type Undici = Pick<typeof UndiciModule, "Agent" | "ProxyAgent" | "buildConnector">;
+/** Loaded when the first request needs them. */
+interface Loaded {
+  readonly undici: typeof UndiciModule;
+  readonly proxied: typeof ProxiedModule | undefined;
+}
 
 /** One HTTP request; nothing is followed, retried or added but what undici must. */
 export interface HttpRequest {
@@ -84,14 +88,15 @@ class UndiciTransport implements Transport {
     // one signal serves a whole build: many requests listen to it at a time, and that is no leak
     if (request.signal !== undefined) setMaxListeners(MAX_LISTENERS, request.signal);
     const undici = await import("./undici-module.ts");
-    // the import may have outlived the client
+    const proxied = proxyFor(request.url, this.#env) === undefined ? undefined : await import("./proxied-dispatcher.ts");
+    // the imports may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");
     const body =
       request.body === undefined || request.body instanceof Uint8Array
         ? request.body
         : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
     try {
-      const response = await undici.request(this.#dispatcher(undici, request.url, options), request.url, {
+      const response = await undici.request(this.#dispatcher({ undici, proxied }, request.url, options), request.url, {
         method: request.method,
         headers: request.headers,
         body: body ?? null,
@@ -120,7 +125,7 @@ class UndiciTransport implements Transport {
     return isPublicHost(url.host);
   }
 
-  #dispatcher(undici: Undici, url: URL, { verify = true, publicOnly = false }: SendOptions): Dispatcher {
+  #dispatcher({ undici, proxied }: Loaded, url: URL, { verify = true, publicOnly = false }: SendOptions): Dispatcher {
     if (publicOnly) requirePublicAddress(url.host);
     const proxy = proxyFor(url, this.#env);
     const tunnel = url.protocol === "https:";
@@ -129,13 +134,10 @@ class UndiciTransport implements Transport {
     if (known !== undefined) return known;
     const timeout = this.#timeouts.connect;
     const trust = verify ? {} : { rejectUnauthorized: false };
-    const connect = { timeout, ...trust, ...(publicOnly ? { lookup: publicLookup } : {}) };
     const dispatcher =
-      proxy === undefined
-        ? new undici.Agent({ connect })
-        : tunnel
-          ? new undici.Agent({ connect: createTunnelConnector({ proxy, timeout, connector: undici.buildConnector({ timeout, ...trust }) }) })
-          : new undici.ProxyAgent({ uri: proxy.href, proxyTunnel: false, connect: { timeout } });
+      proxy === undefined || proxied === undefined
+        ? new undici.Agent({ connect: { timeout, ...trust, ...(publicOnly ? { lookup: publicLookup } : {}) } })
+        : proxied.createProxiedDispatcher({ proxy, tunnel, timeout, trust });
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
   }

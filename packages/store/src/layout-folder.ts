@@ -15,7 +15,8 @@ const LAYOUT_VERSION = "1.0.0";
 export async function prepareLayout(root: string): Promise<void> {
   await onDisk(`open the store ${root}`, async () => {
     await makeFolders(root);
-    for (const folder of ["blobs", "blobs/sha256", "ingest", "layers", "locks"]) await makeFolder(join(root, folder));
+    await makeFolder(join(root, "blobs"));
+    await Promise.all(["blobs/sha256", "ingest", "layers", "locks"].map((folder) => makeFolder(join(root, folder))));
     if ((await isMissing(join(root, "oci-layout"))) || (await isMissing(join(root, "index.json")))) await createLayoutFiles(root);
   });
   await checkVersion(join(root, "oci-layout"));

@@ -1,5 +1,4 @@
-import type { Descriptor, GrowingBlob, IOOptions } from "@varve/oci";
-import { parseReference } from "@varve/oci";
+import { type Descriptor, type Digest, type GrowingBlob, type IOOptions, parseReference, type Reference } from "@varve/oci";
 import type { RegistryClient } from "@varve/registry";
 import type { Store } from "@varve/store";
 import type { Output } from "../build-options.ts";
@@ -16,8 +15,23 @@ export interface EarlyUploads {
   begin(blob: Descriptor, cached: boolean): void;
   /** Asks where the result will be pushed for what is there, so that the connection is made, and who we are is known, when it is. */
   connect(): void;
+  /** What {@link connect} was told that a tag means, if that was a moment ago. */
+  tagged(reference: Reference): Promise<Digest | undefined>;
   /** Resolves when none is under way. */
   settled(): Promise<void>;
+}
+
+/** What a registry said, and when, milliseconds since the epoch. */
+interface Answer {
+  readonly digest: Digest;
+  readonly time: number;
+}
+
+/** Whoever moves a tag meanwhile moves it at the same time as we push, and not after. */
+const FRESH_MS = 1000;
+
+function nameOf({ registry, repository }: Pick<Reference, "registry" | "repository">, tag: string): string {
+  return `${registry}/${repository}:${tag}`;
 }
 
 /**
@@ -43,6 +57,8 @@ export function createEarlyUploads(
   );
   const uploads: Promise<void>[] = [];
   const growing: Promise<void>[] = [];
+  /** By name, as formatted. */
+  const answers = new Map<string, Promise<Answer | undefined>>();
   /** Of cached steps; `undefined` since one wasn't. */
   let cachedBlobs: Descriptor[] | undefined = [];
   const begin = (blob: Descriptor): void => {
@@ -72,9 +88,17 @@ export function createEarlyUploads(
     },
     connect() {
       for (const { repository, tag } of repositories.values()) {
-        const asked = repository.resolve(tag, io).then(() => {});
-        uploads.push(asked.catch(() => {}));
+        const answer = repository.resolve(tag, io).then(
+          ({ digest }) => ({ digest, time: Date.now() }),
+          () => undefined,
+        );
+        answers.set(nameOf(repository, tag), answer);
+        uploads.push(answer.then(() => {}));
       }
+    },
+    async tagged(reference) {
+      const answer = await answers.get(nameOf(reference, reference.tag ?? "latest"));
+      return answer === undefined || Date.now() - answer.time > FRESH_MS ? undefined : answer.digest;
     },
     async settled() {
       await Promise.all([...growing, ...uploads]);

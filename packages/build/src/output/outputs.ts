@@ -129,7 +129,8 @@ async function push(scope: OutputScope, result: Result, names: readonly string[]
       elsewhere.filter(({ image }) => image.layers.some((layer) => layer.descriptor.digest === blob.digest)).map((base) => base.repository);
     const options = { mountFrom, signal: io.signal, onProgress: transferProgress(events) };
     const isThere = await events.part("pushing layers", async () => {
-      if (await isTagged(repository, tag, result.descriptor, io)) return true;
+      const { digest } = result.descriptor;
+      if ((await scope.execution.uploads.tagged(reference)) === digest || (await isTagged(repository, tag, result.descriptor, io))) return true;
       await copyGraph(source, repository, result.descriptor, options);
       return false;
     });
