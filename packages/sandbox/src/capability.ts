@@ -19,7 +19,22 @@ export const DEFAULT_CAPABILITIES: readonly number[] = [
 ];
 
 /** Numbers above the newest known capability (40, CHECKPOINT_RESTORE) leave room for kernels to come; dropping an unknown one is EINVAL. */
-export const LAST_CAPABILITY = 63;
+const LAST_CAPABILITY = 63;
+let last: number | undefined;
+
+/** The highest number of a capability that this kernel knows, or more where it doesn't tell. */
+export function lastCapability(): number {
+  return (last ??= readLast());
+}
+
+function readLast(): number {
+  try {
+    const number = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
+    return Number.isSafeInteger(number) && number > 0 && number < LAST_CAPABILITY ? number : LAST_CAPABILITY;
+  } catch {
+    return LAST_CAPABILITY;
+  }
+}
 
 /** Names of capabilities by number, as capabilities(7) has them, less `CAP_`. */
 const NAMES =

@@ -1,3 +1,4 @@
+import type { ForkPipes } from "./launcher/forked.ts";
 import type { Launched, LaunchStdio } from "./launcher/launcher.ts";
 import type { Program } from "./launcher/program.ts";
 import type { ProcessFeatures } from "./step-program.ts";
@@ -46,6 +47,8 @@ export interface SandboxDriver {
   probe(launcher: string, directory: string): Promise<ProcessFeatures>;
   /** Starts a step. All its processes are dead when the launched one has ended. */
   start(step: SandboxProcess, options: StartOptions): Launched;
+  /** The program by which a launcher that stays starts a step whose output is captured, in a fraction of the time; see `runForked`. As with `start`, all its processes are dead when it has ended. */
+  readonly forked?: (step: SandboxProcess, place: Place, pipes: ForkPipes) => Program;
   /** What this place cannot do as Docker would, one sentence each. */
   losses(features: ProcessFeatures): readonly string[];
 }

@@ -17,6 +17,7 @@ export type { FoundRows } from "./find/found-rows.ts";
 export type { FoundEntry } from "./find/found-entry.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { createFileLocks, type FileLocks } from "./launcher/file-locks.ts";
+export { type Forked, type ForkPipes, runForked } from "./launcher/forked.ts";
 export { launcherExecutable } from "./launcher/executable.ts";
 export { launch, type Launched, type LaunchEnd, type LaunchOptions, type LaunchStdio, openLauncher, type Launcher } from "./launcher/launcher.ts";
 export { type Address, type Branch, createProgram, type OnError, type Program, type ProgramBuilder, type ProgramCall } from "./launcher/program.ts";

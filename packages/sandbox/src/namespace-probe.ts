@@ -17,11 +17,14 @@ const ATTEMPTS = [
   ["devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
   ["mount_setattr", ""],
   ["seccomp", ""],
+  ["close_range", ""],
 ] as const;
 type Attempt = (typeof ATTEMPTS)[number][0];
 
 const SECCOMP_GET_ACTION_AVAIL = 2;
 const SECCOMP_RET_ERRNO = 0x0005_0000;
+/** A descriptor's number that no process has open. */
+const UNUSED = 0x7fff_ffff;
 
 /** Tries the namespaces and mounts of a step where this process is. Throws SANDBOX_UNAVAILABLE with what failed. */
 export async function probeNamespaces(launcher: string): Promise<ProcessFeatures> {
@@ -36,6 +39,7 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
     const about = { label: `try ${type}`, onError: "ignore", ...(results[i] === undefined ? {} : { result: results[i] }) } as const;
     if (type === "mount_setattr") program.call(about, "mount_setattr", -1, 0, 0, 0, 0);
     else if (type === "seccomp") program.call(about, "seccomp", SECCOMP_GET_ACTION_AVAIL, 0, program.words([SECCOMP_RET_ERRNO]));
+    else if (type === "close_range") program.call(about, "close_range", UNUSED, UNUSED, 0);
     else program.call(about, "mount", program.string(type), program.string("/tmp"), program.string(type), MOUNT.nosuid, program.string(data));
   }
   send();
@@ -61,5 +65,6 @@ export async function probeNamespaces(launcher: string): Promise<ProcessFeatures
     ids: userNamespace().ids,
     fileCapabilities: true,
     filters: errno("seccomp") === 0,
+    closeRange: errno("close_range") === 0,
   };
 }

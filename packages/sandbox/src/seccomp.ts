@@ -55,6 +55,16 @@ const argument = (index: number): number => 16 + 8 * index;
  * programs; calls of other tables pass.
  */
 export function stepFilter(arch: LauncherArch, what: StepFilter): Uint8Array {
+  const name = `${arch} ${what.deny} ${what.oneId} ${what.translated ?? false}`;
+  const made = filters.get(name) ?? makeFilter(arch, what);
+  filters.set(name, made);
+  return made;
+}
+
+/** The steps of a build have the same few. */
+const filters = new Map<string, Uint8Array>();
+
+function makeFilter(arch: LauncherArch, what: StepFilter): Uint8Array {
   const tables: readonly CallTable[] = arch === "x64" ? ["x64", "i386"] : ["arm64"];
   const filter: Instruction[] = [load(ARCH)];
   for (const table of tables) {

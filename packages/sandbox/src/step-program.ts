@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import { awaitChild } from "./enter-program.ts";
-import { DEFAULT_CAPABILITIES, LAST_CAPABILITY } from "./capability.ts";
+import { DEFAULT_CAPABILITIES, lastCapability } from "./capability.ts";
+import { beginForked, closeFrom, type ForkPipes } from "./launcher/forked.ts";
 import { createProgram, type Program, type ProgramBuilder } from "./launcher/program.ts";
 import type { LauncherArch } from "./launcher/system-call.ts";
 import { REPORT, reportExecutions, reportWord } from "./launcher/report.ts";
@@ -23,6 +24,8 @@ export interface ProcessFeatures extends WorldFeatures {
   readonly landlock?: number;
   /** Absolute path of the container runtime that works. */
   readonly runtime?: string;
+  /** The kernel can close all descriptors from a number on. */
+  readonly closeRange?: boolean;
 }
 
 const PR_CAPBSET_DROP = 24;
@@ -44,8 +47,6 @@ export const LAUNCHER_INSIDE = 5;
 const O_WRONLY = 1;
 /** Open descriptors when a step's program starts: 0, 1, 2 and the report; the next to be opened is this. */
 export const FREE = 4;
-/** More than a helper has that go on to what it executes: its channel and the streams it was given. */
-const MANY = 64;
 /** With the byte that ends it. */
 const PATH_MAX = 4096;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -53,13 +54,15 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /**
  * The program of one step: a process in namespaces of its own builds its world, enters it, takes its limits, capabilities, ids and
  * directory, and executes the command as the namespaces' first process; the launcher waits for it and reports how it ended. The kernel
- * ends that first process only when all others of its pid namespace are dead.
+ * ends that first process only when all others of its pid namespace are dead. With `pipes` it is for a launcher that stays, which makes another of itself
+ * for it.
  */
-export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arch: LauncherArch): Program {
+export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arch: LauncherArch, pipes?: ForkPipes): Program {
   const program = createProgram(arch);
   const { uid, gid } = step.user;
   const mapped = features.ids === "one" && (uid !== 0 || gid !== 0);
-  closeInherited(program);
+  const end = pipes === undefined ? undefined : beginForked(program, pipes, features.closeRange);
+  if (end === undefined) closeInherited(program);
   const parent = program.branch();
   const child = reportWord(program, "child");
   const namespaces = NEW_NAMESPACES | (step.network === "none" ? CLONE_NEWNET : 0);
@@ -88,6 +91,7 @@ export function stepProgram(step: SandboxProcess, features: ProcessFeatures, arc
   program.mark(parent);
   child.send();
   awaitChild(program);
+  end?.();
   return program.finish();
 }
 
@@ -119,9 +123,7 @@ export function takeTerminal(program: ProgramBuilder): void {
 
 /** Closes all descriptors of the helper's, its channel among them. */
 export function closeInherited(program: ProgramBuilder, free: number = FREE): void {
-  // kernels before 5.9 know only the first way
-  for (let descriptor = free; descriptor < MANY; descriptor++) program.call({ label: "close descriptors", onError: "ignore" }, "close", descriptor);
-  program.call({ label: "close descriptors", onError: "ignore" }, "close_range", free, 0xffff_ffff, 0);
+  closeFrom(program, free);
 }
 
 /** Resource limits and umask. */
@@ -169,7 +171,7 @@ function mapUser(program: ProgramBuilder, user: SandboxProcess["user"]): void {
 
 /** Drops what Docker does not grant from the bounding set. */
 export function dropBounds(program: ProgramBuilder): void {
-  for (let capability = 0; capability <= LAST_CAPABILITY; capability++) {
+  for (let capability = 0; capability <= lastCapability(); capability++) {
     if (DEFAULT_CAPABILITIES.includes(capability)) continue;
     // a kernel that does not know the number says EINVAL
     program.call({ label: `drop capability ${capability}`, onError: "ignore" }, "prctl", PR_CAPBSET_DROP, capability);

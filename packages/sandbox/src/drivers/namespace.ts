@@ -20,6 +20,7 @@ export const namespaceDriver: SandboxDriver = {
   start(step, { place, stdio, foreground }) {
     return launch({ command: [place.launcher], program: stepProgram(step, place, launcherArch()), stdio, detached: !foreground });
   },
+  forked: (step, place, pipes) => stepProgram(step, place, launcherArch(), pipes),
   losses(features) {
     return [
       ...(features.ids === "one"

@@ -20,10 +20,13 @@ import { refuseMountOnDev } from "../unsupported.ts";
 /** The faster first. */
 const RUNTIMES = ["crun", "runc"];
 
+/** What it shares: a step's process is started by a runtime only. */
+const { forked: _, ...shared } = namespaceDriver;
+
 /** The rung `oci`: a container of runc or crun, whichever works. What it isolates, `userns` and `namespace`
  * do too, without the cost of a runtime's start, so it is for those who want a runtime they know. */
 export const ociDriver: SandboxDriver = {
-  ...namespaceDriver,
+  ...shared,
   name: "oci",
   passedOver: () => "userns and namespace isolate as much, and start faster",
   entries: () => (process.geteuid?.() === 0 ? [privilegedEntry(), subIdEntry(), sameIdsEntry()] : [subIdEntry(), ownIdEntry()]),

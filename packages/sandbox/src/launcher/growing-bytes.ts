@@ -10,6 +10,8 @@ export interface GrowingBytes {
   /** Latin1, one character a byte, and a NUL. */
   appendText(text: string): number;
   appendWords(words: readonly Word[]): number;
+  /** Appends zeros: the room is new. */
+  extend(size: number): number;
   setWord(at: number, word: Word): void;
   /** A view; valid until something is appended. */
   bytes(): Uint8Array;
@@ -35,7 +37,10 @@ export function createGrowingBytes(): GrowingBytes {
     return at;
   };
   const setWord = (at: number, word: Word): void => {
-    if (typeof word === "bigint" || word < 0) room.writeBigUInt64LE(BigInt.asUintN(64, BigInt(word)), at);
+    if (typeof word === "number" && word >= 0 && word < TWO_32) {
+      halves[at / 4] = word;
+      halves[at / 4 + 1] = 0;
+    } else if (typeof word === "bigint" || word < 0) room.writeBigUInt64LE(BigInt.asUintN(64, BigInt(word)), at);
     else {
       halves[at / 4] = word % TWO_32;
       halves[at / 4 + 1] = Math.floor(word / TWO_32);
@@ -60,6 +65,7 @@ export function createGrowingBytes(): GrowingBytes {
       for (let i = 0; i < words.length; i++) setWord(at + 8 * i, words[i] ?? 0);
       return at;
     },
+    extend,
     setWord,
     bytes: () => room.subarray(0, length),
   };

@@ -94,9 +94,13 @@ export function createProgram(arch: LauncherArch, before: readonly string[] = []
     call(about, name, ...args) {
       const { label, onError = "fail", result, onPositive } = typeof about === "string" ? ({ label: about } as ProgramCall) : about;
       if (onPositive !== undefined) jumps.set(labels.length, onPositive.branch);
-      const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
-      const head = [systemCallNumber(name, arch), word(a), word(b), word(c), word(d), word(e), word(f)];
-      records.appendWords([...head, onError === "fail" ? 0 : 1, result?.address ?? scratch, before.length + labels.length]);
+      const at = records.extend(8 * RECORD_WORDS);
+      records.setWord(at, systemCallNumber(name, arch));
+      // a program has hundreds of calls, and a step one: nothing is allocated for each, and what stays 0 isn't written
+      for (let i = 0; i < args.length; i++) records.setWord(at + 8 * (i + 1), word(args[i] ?? 0));
+      if (onError === "ignore") records.setWord(at + 8 * ON_ERROR, 1);
+      records.setWord(at + 8 * (ON_ERROR + 1), result?.address ?? scratch);
+      records.setWord(at + 8 * (ON_ERROR + 2), before.length + labels.length);
       labels.push(label);
     },
     string(text) {

@@ -37,13 +37,22 @@ export function residentParts(arch: LauncherArch): ResidentParts {
 
 /** A program as it is sent to such a launcher: its first record's address, its size, and its bytes, which end by going on in the resident part. */
 export function residentProgram({ bytes }: Program, arch: LauncherArch): Uint8Array {
-  const sent = new Uint8Array(16 + bytes.length);
+  const sent = Buffer.allocUnsafe(16 + bytes.length);
   sent.set(bytes.subarray(0, 8), 0);
-  new DataView(sent.buffer).setBigUint64(8, BigInt(bytes.length), true);
+  sent.writeUInt32LE(bytes.length, 8);
+  sent.writeUInt32LE(0, 12);
   sent.set(bytes, 16);
-  sent.set(bytesOf(jump(arch, recordAt(0))), sent.length - RECORD);
+  sent.set(returnOf(arch), sent.length - RECORD);
   return sent;
 }
+
+/** The record by which a program goes on in the resident part. */
+function returnOf(arch: LauncherArch): Uint8Array {
+  const made = returns.get(arch) ?? bytesOf(jump(arch, recordAt(0)));
+  returns.set(arch, made);
+  return made;
+}
+const returns = new Map<LauncherArch, Uint8Array>();
 
 function residentPart(arch: LauncherArch): Uint8Array {
   const done = doneMessage();

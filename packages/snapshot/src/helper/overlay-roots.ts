@@ -8,6 +8,7 @@ import type { MissingParams, MissingResult, UnpackParams } from "./helper-call.t
 import { createUpper, mountOverlay, type OverlayFeatures } from "./overlay.ts";
 import { createStepExtras } from "./step-extras.ts";
 import type { StepRoots } from "./step-root.ts";
+import { addStepPipes } from "./started-step.ts";
 import { runStep } from "./step.ts";
 import { walkUpper } from "./upper-walk.ts";
 import { remove, type Workspace } from "./workspace.ts";
@@ -52,7 +53,7 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
       chmodSync(upper.path, root.mode);
       utimesSync(upper.path, new Date(root.mtime * 1000), new Date(root.mtime * 1000));
       const lowers = [`${name}/s`, ...params.snapshots.toReversed().map(linkTo)];
-      const overlay = await mountOverlay(launcher, { work: workspace.work, name }, lowers, features);
+      const overlay = await mountOverlay(launcher, { work: workspace.work, name }, lowers, features, (program) => addStepPipes(program, directory));
       const extras = createStepExtras();
       const contents = bytesOfHostPath(upper.path);
       let sockets: BytePath[] | undefined;
@@ -60,7 +61,7 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
         directory,
         contents,
         extras,
-        run: async (process, io) => await runStep(process, { ...io, driver, place, root: overlay.merged, directory }),
+        run: async (process, io) => await runStep(process, { ...io, driver, place, root: overlay.merged, directory, hasPipes: true }),
         async *candidates(walkSignal) {
           const found: BytePath[] = [];
           yield* walkUpper({ upper: upper.path, merged: overlay.merged, onSocket: (path) => found.push(path), signal: walkSignal });

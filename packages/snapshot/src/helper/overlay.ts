@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch, runProgram } from "@varve/sandbox";
+import { createProgram, launcherArch, type ProgramBuilder, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
 
 /** How overlays are mounted here. */
@@ -59,13 +59,14 @@ export interface OverlayPlace {
 
 /**
  * Mounts lower directories (topmost first), and the upper one made by {@link createUpper}, on `m` in the overlay's own directory. The lower
- * ones are named from `work`, shortly, since the mount's options end at one page.
+ * ones are named from `work`, shortly, since the mount's options end at one page. `addMore` adds calls that are made after it.
  */
 export async function mountOverlay(
   launcher: string,
   { work, name }: OverlayPlace,
   lowers: readonly string[],
   features: OverlayFeatures,
+  addMore: (program: ProgramBuilder) => void = () => {},
 ): Promise<OverlayMount> {
   const merged = `${work}/${name}/m`;
   mkdirSync(merged);
@@ -83,6 +84,7 @@ export async function mountOverlay(
     MS_NODEV,
     program.string(settings.join(",")),
   );
+  addMore(program);
   const report = await runProgram(launcher, program.finish());
   if (report.failure !== undefined) {
     throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${report.failure.label}: ${report.failure.code}`, {

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import { VarveError } from "@varve/errors";
-import { errorName, execErrno, type Launched, type LaunchStdio, type Place, type SandboxDriver, type SandboxProcess } from "@varve/sandbox";
+import { errorName, execErrno, type Launched, type Place, type SandboxDriver, type SandboxProcess, type StartOptions } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
-import { openOutputPipe, type OutputPipe } from "./output-pipe.ts";
+import { forkStep, launchStep, type StartedStep } from "./started-step.ts";
 
 /** A step's process as it travels: without the root, which the helper knows. */
 export type StepProcess = Omit<SandboxProcess, "root">;
@@ -23,6 +23,8 @@ export interface RunStepOptions {
   readonly root: string;
   /** A directory to make pipes in. */
   readonly directory: string;
+  /** `directory` has those of `addStepPipes`. */
+  readonly hasPipes?: boolean;
   /** Further names of the pipes of descriptors 1 and 2, for a step that has no /proc to open them through. */
   readonly pipeNames?: readonly [string, string];
   /** Descriptors for 0, 1 and 2 when the step gets the program's own. */
@@ -33,31 +35,37 @@ export interface RunStepOptions {
 
 /** Runs a step's process on a mounted root and resolves when all its processes are dead and all its output is delivered. */
 export async function runStep(step: StepProcess, options: RunStepOptions): Promise<StepEnd> {
-  options.signal.throwIfAborted();
-  const pipes = options.inherit === undefined ? await openPipes(options) : [];
-  const stdio: readonly [LaunchStdio, LaunchStdio, LaunchStdio] = options.inherit ?? ["ignore", pipes[0]?.writer ?? "ignore", pipes[1]?.writer ?? "ignore"];
-  const launched = options.driver.start(
-    { ...step, root: bytesOfHostPath(options.root) },
-    { place: options.place, stdio, foreground: options.inherit !== undefined },
-  );
-  const kill = (): void => killStep(launched);
-  options.signal.addEventListener("abort", kill, { once: true });
+  const { signal } = options;
+  signal.throwIfAborted();
+  const started = await startStep({ ...step, root: bytesOfHostPath(options.root) }, options);
+  const kill = (): void => started.kill();
+  signal.addEventListener("abort", kill, { once: true });
+  // what is aborted while it starts tells nobody else
+  if (signal.aborted) kill();
   try {
-    for (const pipe of pipes) pipe.closeWriter();
-    const outputs = pipes.map(async (pipe, index) => deliver(launched, index + 1, pipe.output, options));
+    const outputs = started.outputs.map(async (output, index) => deliver(started, index + 1, output, options));
     // one may fail long before the process has ended, which is waited for first
     for (const output of outputs) output.catch(() => {});
-    const end = await launched.ended;
+    const { failure, execute, status } = await started.ended;
     await Promise.all(outputs);
-    options.signal.throwIfAborted();
-    const { failure, execute, status } = end.report;
+    signal.throwIfAborted();
     if (failure !== undefined) throw new VarveError("SANDBOX_SETUP_FAILED", `cannot ${failure.label} for the step: ${failure.code}`);
     if (execute !== undefined) throw commandError(step, execErrno(execute));
     if (status === undefined) throw new VarveError("SANDBOX_SETUP_FAILED", "the step's launcher was killed");
     return endOf(status);
   } finally {
-    options.signal.removeEventListener("abort", kill);
+    signal.removeEventListener("abort", kill);
   }
+}
+
+async function startStep(step: SandboxProcess, { driver, place, directory, hasPipes, pipeNames, inherit }: RunStepOptions): Promise<StartedStep> {
+  const { launcher } = place;
+  if (hasPipes === true && inherit === undefined && driver.forked !== undefined) {
+    const { forked } = driver;
+    return await forkStep(launcher, directory, (pipes) => forked(step, place, pipes));
+  }
+  const start = (stdio: StartOptions["stdio"]): Launched => driver.start(step, { place, stdio, foreground: inherit !== undefined });
+  return await launchStep({ launcher, directory, pipeNames, inherit, start });
 }
 
 /** Reads the status of wait(2). */
@@ -86,32 +94,12 @@ function commandError(step: StepProcess, errno: number): VarveError {
   return new VarveError("SANDBOX_COMMAND_NOT_FOUND", `${name} cannot be executed (${errorName(errno)})`);
 }
 
-/** Ends a step's first process; the kernel ends all others of its pid namespace before it says so. */
-function killStep(launched: Launched): void {
-  const { child } = launched.report();
-  try {
-    if (child !== undefined) process.kill(child, "SIGKILL");
-    // it has not been told of yet, and is in the launcher's process group, or dies with it
-    else if (!launched.child.kill("SIGKILL") || launched.child.pid === undefined) return;
-    else process.kill(-launched.child.pid, "SIGKILL");
-  } catch {
-    // already dead
-  }
-}
-
-/** For descriptors 1 and 2. */
-async function openPipes(options: RunStepOptions): Promise<OutputPipe[]> {
-  const pipes: OutputPipe[] = [];
-  for (const index of [0, 1]) pipes.push(await openOutputPipe(options.place.launcher, options.directory, options.pipeNames?.[index]));
-  return pipes;
-}
-
-async function deliver(launched: Launched, stream: number, pipe: AsyncIterable<Uint8Array>, options: RunStepOptions): Promise<void> {
+async function deliver(started: StartedStep, stream: number, pipe: AsyncIterable<Uint8Array>, options: RunStepOptions): Promise<void> {
   try {
     for await (const chunk of pipe) await options.output(stream, chunk);
   } catch (error) {
     // nobody listens any more: the process must not wait for a reader that will not come
-    killStep(launched);
+    started.kill();
     throw error;
   }
 }
