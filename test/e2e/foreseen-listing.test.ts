@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createWorkspace, type Workspace } from "./varve.ts";
+import { createWorkspace, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 const FIND = "/usr/bin/find";
 
@@ -55,6 +55,18 @@ describe.skipIf(process.platform !== "linux")("a build of the same words", () =>
     expect(without.found.at(-1)).toContain("-path ./logs");
     expect(await readFile(note, "utf8")).toContain(`"prunedPaths":["logs"]`);
     expect(await build()).toEqual({ image: without.image, found: [without.found.at(-1)] });
+  });
+
+  it.each(["-f -", "-f-", "--file=-", "-f /dev/stdin"])("waits for a Dockerfile that is written while the context is: %s", async (words) => {
+    const folder = `written${words.replaceAll("/", "-")}`;
+    const script = `(sleep 0.5; echo x > "$2/$3"; printf 'FROM scratch\\nCOPY . /\\n') | "$0" "$1" build ${words} --output "type=local,dest=$2.out" "$2"`;
+    for (const name of ["first", "second"]) {
+      const args = ["-c", script, process.execPath, VARVE, await space.files(folder, {}), name];
+      await space.files(folder, { kept: "x" });
+      const outcome = await runProgram("sh", args, { env: { VARVE_HOME: space.home } });
+      expect(outcome.code, outcome.stderr).toBe(0);
+      expect(await readdir(join(root, `${folder}.out`))).toContain(name);
+    }
   });
 
   it("takes no note that another user could have written, and none that says nothing", async () => {
