@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { giveRoom, takeRoom } from "./byte-room.ts";
+import { giveRoom, ownRoom, takeRoom } from "./byte-room.ts";
 
 const MIB = 1024 * 1024;
 
@@ -36,4 +36,19 @@ test("little room is made anew; what lies idle has an end", () => {
   const used = many.filter(({ buffer }) => again.has(buffer)).length;
   expect(used).toBeGreaterThan(0);
   expect(used).toBeLessThan(8);
+});
+
+test("bytes that own their buffer are freed when they are given back, once; others, and few, are left alone", () => {
+  const buffer = new ArrayBuffer(MIB);
+  const bytes = new Uint8Array(buffer, 0, 10);
+  ownRoom(bytes);
+  giveRoom(new Uint8Array(buffer, 0, 10));
+  expect(buffer.byteLength).toBe(MIB);
+  giveRoom(bytes);
+  giveRoom(bytes);
+  expect([buffer.byteLength, bytes.length]).toEqual([0, 0]);
+  const few = new Uint8Array(10);
+  ownRoom(few);
+  giveRoom(few);
+  expect(few.length).toBe(10);
 });

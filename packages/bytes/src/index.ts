@@ -13,5 +13,5 @@ export {
   ROOT,
   toBytePath,
 } from "./byte-path.ts";
-export { giveRoom, takeRoom } from "./byte-room.ts";
+export { giveRoom, ownRoom, takeRoom } from "./byte-room.ts";
 export { type ByteStream, collectBytes, concatBytes, peekBytes, type PeekedStream, streamOf } from "./byte-stream.ts";

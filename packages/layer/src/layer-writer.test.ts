@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { sha256Hex } from "@varve/archive";
-import { type BytePath, collectBytes, concatBytes, ROOT, streamOf, toBytePath } from "@varve/bytes";
+import { type BytePath, collectBytes, concatBytes, giveRoom, ROOT, streamOf, takeRoom, toBytePath } from "@varve/bytes";
 import { digestFromHex } from "@varve/oci";
 import { describeWithTools } from "@varve/testkit";
 import fc from "fast-check";
@@ -280,4 +280,31 @@ describeWithTools(["tar"], "GNU tar", () => {
       .split("\n");
     expect(listed).toEqual([...index.entries()].map((each) => `${each.path}${each.kind === "directory" ? "/" : ""}`));
   });
+});
+
+test("room that a large content comes in is given back, also where a cut divides it", async () => {
+  const [piece, count] = [256 * 1024, 64];
+  const rooms = new Set<ArrayBufferLike>();
+  async function* inRoom(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let i = 0; i < count; i++) {
+      const room = takeRoom(piece).fill(i);
+      rooms.add(room.buffer);
+      yield await Promise.resolve(room);
+    }
+  }
+  const reader: ContentReader = { ...READER, open: () => Promise.resolve(inRoom()) };
+  const size = piece * count;
+  const entry = { ...file("large"), size, content: { kind: "bytes", bytes: new Uint8Array(0), size }, node: 1 } as const;
+  const layer = writeLayerTar({ changes: [{ kind: "added", path: path("large"), entry }] }, reader);
+  let position = 0;
+  for await (const bytes of layer.stream) {
+    // the header's block comes first
+    for (let at = 0; at < bytes.length; at += 4096) {
+      const from = position + at - 512;
+      if (from >= 0 && from < size) expect(bytes[at]).toBe(Math.floor(from / piece));
+    }
+    position += bytes.length;
+    giveRoom(bytes);
+  }
+  expect(rooms.size).toBeLessThan(8);
 });

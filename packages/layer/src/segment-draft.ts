@@ -24,7 +24,8 @@ export interface SegmentDraft {
    */
   readonly expected?: Segment | undefined;
   size: number;
-  readonly pieces: { readonly bytes: Uint8Array; readonly offset: number }[];
+  /** `room` is done with when the piece and all before it are: a cut may divide what lies in it. */
+  readonly pieces: { readonly bytes: Uint8Array; readonly offset: number; readonly room?: Uint8Array }[];
   readonly gaps: Gap[];
   /** Of the entries that end here; with the number of a gap when that gives the digest. */
   readonly records: { readonly record: LayerEntry; readonly gap?: number }[];
@@ -56,9 +57,9 @@ export class SegmentAssembly {
     for (let rest = bytes; rest.length > 0;) {
       const room = this.#cuts.after(this.#draft.offset) - this.position;
       const now = rest.length <= room ? rest : rest.subarray(0, room);
-      this.#draft.pieces.push({ bytes: now, offset: this.#draft.size });
-      this.#grow(now.length);
       rest = rest.subarray(now.length);
+      this.#draft.pieces.push({ bytes: now, offset: this.#draft.size, ...(rest.length === 0 ? { room: bytes } : {}) });
+      this.#grow(now.length);
     }
   }
 
@@ -106,7 +107,7 @@ export async function completeSegment(draft: SegmentDraft, batches: ContentBatch
   const bytes = batches === undefined ? new Uint8Array(draft.size) : takeRoom(draft.size);
   for (const piece of draft.pieces) {
     bytes.set(piece.bytes, piece.offset);
-    giveRoom(piece.bytes);
+    if (piece.room !== undefined) giveRoom(piece.room);
   }
   const { digests, whole, crc32 } = await fillDraft(bytes, draft, batches, options);
   const records = draft.records.map(({ record, gap }) => {

@@ -1,7 +1,7 @@
 import * as crypto from "node:crypto";
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
-import type { ByteStream } from "@varve/bytes";
+import { type ByteStream, ownRoom } from "@varve/bytes";
 import { corrupt } from "../compression-error.ts";
 import type { Sha256 } from "../sha256.ts";
 import type { ZstdPart } from "../zstd-frame.ts";
@@ -55,7 +55,7 @@ export function crc32OfBytes(bytes: Uint8Array): number {
 export function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Array> {
   // zlib's compressBound for streams that begin with the defaults, and the gzip header and trailer
   const chunkSize = bytes.length + (bytes.length >>> 12) + (bytes.length >>> 14) + (bytes.length >>> 25) + 64;
-  return new Promise((resolve, reject) => zlib.gzip(bytes, { level, chunkSize }, (error, out) => (error === null ? resolve(out) : reject(error))));
+  return inOneChunk(chunkSize, (done) => zlib.gzip(bytes, { level, chunkSize }, done));
 }
 
 /** What {@link compressGzip} compresses with: equal texts, equal bytes. */
@@ -72,7 +72,19 @@ export function compressZstd(bytes: Uint8Array, level: number): Promise<Uint8Arr
   // ZSTD_compressBound: all in one trip, as above
   const chunkSize = bytes.length + (bytes.length >>> 8) + 1024;
   const params = { [COMPRESSION_LEVEL]: level, [CHECKSUM]: 1 };
-  return new Promise((resolve, reject) => zstdCompress?.(bytes, { chunkSize, params }, (error, out) => (error === null ? resolve(out) : reject(error))));
+  return inOneChunk(chunkSize, (done) => zstdCompress?.(bytes, { chunkSize, params }, done));
+}
+
+/** What a compressor gives when its output buffer of `chunkSize` holds all of it; the bytes own that buffer. */
+function inOneChunk(chunkSize: number, compress: (done: (error: Error | null, out: Uint8Array) => void) => void): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    compress((error, out) => {
+      if (error !== null) return reject(error);
+      // otherwise several chunks were brought together, perhaps in Node's own pool
+      if (out.buffer.byteLength === chunkSize) ownRoom(out);
+      resolve(out);
+    });
+  });
 }
 
 /** Inflates members one after the other; what follows the last one is an error. */
