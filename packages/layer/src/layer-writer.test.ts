@@ -294,8 +294,8 @@ test("room that a large content comes in is given back, also where a cut divides
   }
   const reader: ContentReader = { ...READER, open: () => Promise.resolve(inRoom()) };
   const size = piece * count;
-  const entry = { ...file("large"), size, content: { kind: "bytes", bytes: new Uint8Array(0), size }, node: 1 } as const;
-  const layer = writeLayerTar({ changes: [{ kind: "added", path: path("large"), entry }] }, reader);
+  const large = { ...file("large"), size, content: { kind: "bytes", bytes: new Uint8Array(0), size }, node: 1 } as const;
+  const layer = writeLayerTar({ changes: [{ kind: "added", path: path("large"), entry: large }] }, reader);
   let position = 0;
   for await (const bytes of layer.stream) {
     // the header's block comes first
