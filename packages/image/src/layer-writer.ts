@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { type Codec, createCodec, decompress, sniffCompression, SNIFF_LENGTH } from "@varve/archive";
-import { type ByteStream, giveRoom, peekBytes } from "@varve/bytes";
+import { type ByteStream, peekBytes } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import {
   type ChangeSet,
@@ -211,9 +211,8 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: St
     let written = 0;
     let isFollowed = options.onGrowing === undefined;
     for await (const piece of compressed.stream) {
-      await writer.write(piece);
       written += piece.length;
-      giveRoom(piece);
+      await writer.take(piece);
       // a blob like none before; what has nothing in common with one may still be where it is to be sent
       if (isFollowed || written < GROWN || compressed.counts.compressed === 0 || compressed.counts.reused === 0) continue;
       isFollowed = true;

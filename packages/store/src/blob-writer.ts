@@ -10,6 +10,10 @@ import { syncDirectory } from "./durable-file.ts";
 
 /** Pieces are gathered up to this many bytes for one write. */
 const GATHER = 1024 * 1024;
+/** Pieces from this size on are written where they lie, if they may be kept for that long. */
+const WHOLE = 128 * 1024;
+/** Bytes after which the disk is told to begin: the sync at the end, for which everybody waits, is short then. */
+const SYNC_STEP = 32 * 1024 * 1024;
 
 /** What {@link BlobFileWriter} needs to know of its store. */
 export interface BlobPlace {
@@ -24,6 +28,8 @@ export interface BlobPlace {
 
 /** A {@link BlobWriter} of a store on disk. */
 export interface FollowedWriter extends BlobWriter {
+  /** As `write`, of bytes that are the writer's from then on: they are not copied, and their room is given back when they are written. */
+  take(room: Uint8Array): Promise<void>;
   /** What is written, from the first byte, as it comes; it ends with `commit`, and throws when that makes no new blob, or is never called. */
   follow(): ByteStream;
 }
@@ -37,6 +43,11 @@ export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
   #room: Uint8Array | undefined;
   #gathered = 0;
   #writing: Promise<void> = Promise.resolve();
+  #unsynced = 0;
+  /** A sync that is under way. */
+  #syncing: Promise<void> | undefined;
+  /** What one before the last threw: Linux tells a failed write of a file once. */
+  #unsyncable: { readonly error: unknown } | undefined;
   #size = 0;
   #published = "";
   #open = true;
@@ -61,10 +72,7 @@ export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    this.#assertOpen();
-    this.#signal?.throwIfAborted();
-    this.#hash.update(chunk);
-    this.#size += chunk.length;
+    this.#add(chunk);
     for (let rest = chunk; rest.length > 0;) {
       const room = (this.#room ??= takeRoom(GATHER));
       const now = rest.subarray(0, room.length - this.#gathered);
@@ -73,6 +81,17 @@ export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
       rest = rest.subarray(now.length);
       if (this.#gathered === room.length) await this.#flush();
     }
+  }
+
+  async take(room: Uint8Array): Promise<void> {
+    if (room.length < WHOLE) {
+      await this.write(room);
+      giveRoom(room);
+      return;
+    }
+    this.#add(room);
+    await this.#flush();
+    await this.#begin(room, room);
   }
 
   async commit(expected: { readonly digest?: Digest; readonly size?: number } = {}): Promise<{ readonly digest: Digest; readonly size: number }> {
@@ -97,6 +116,7 @@ export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
     try {
       // the handle must not close under a write
       await this.#writing.catch(() => undefined);
+      await this.#syncing;
       await this.#handle.close();
       await rm(this.#place.temporary, { force: true });
     } finally {
@@ -115,20 +135,42 @@ export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
     return this.abort();
   }
 
-  /** Waits for the write before, begins the next: hashing and the producer go on while the disk works. */
+  #add(chunk: Uint8Array): void {
+    this.#assertOpen();
+    this.#signal?.throwIfAborted();
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+  }
+
+  /** Begins to write what was gathered, if anything. */
   async #flush(): Promise<void> {
-    await this.#writing;
     const room = this.#room;
     if (room === undefined) return;
     const bytes = room.subarray(0, this.#gathered);
     this.#room = undefined;
     this.#gathered = 0;
+    await this.#begin(bytes, room);
+  }
+
+  /** Waits for the write before, begins the next: hashing and the producer go on while the disk works. */
+  async #begin(bytes: Uint8Array, room: Uint8Array): Promise<void> {
+    await this.#writing;
     this.#writing = onDisk("write a blob", () => writeAll(this.#handle, bytes), this.#place.root).then(() => {
       this.#growth.add(bytes.length);
       giveRoom(room);
+      this.#unsynced += bytes.length;
+      if (this.#unsynced >= SYNC_STEP && this.#syncing === undefined) this.#syncAhead();
     });
-    // thrown by the next flush, or by commit
+    // thrown by the next one, or by commit
     this.#writing.catch(() => undefined);
+  }
+
+  #syncAhead(): void {
+    this.#unsynced = 0;
+    this.#syncing = this.#handle
+      .datasync()
+      .catch((error: unknown) => void (this.#unsyncable ??= { error }))
+      .then(() => void (this.#syncing = undefined));
   }
 
   async #publish(path: string, size: number): Promise<void> {
@@ -140,6 +182,8 @@ export class BlobFileWriter implements FollowedWriter, AsyncDisposable {
       "store a blob",
       async () => {
         await this.#handle.chmod(0o400);
+        await this.#syncing;
+        if (this.#unsyncable !== undefined) throw this.#unsyncable.error;
         await this.#handle.sync();
         this.#published = path;
         await rename(this.#place.temporary, path);

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { concatBytes, takeRoom } from "@varve/bytes";
 import { canonicalJson, type Descriptor, digestHex, MEDIA_TYPES, parseDiffID } from "@varve/oci";
 import { describeBlob, describeBlobStore, describeWithTools, inPieces } from "@varve/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -74,6 +75,29 @@ describe("a blob that is followed while it is written", () => {
     await again.commit();
     await expect(stream).rejects.toThrow("not written to its end");
   });
+});
+
+test("bytes that are given away come between those that are copied as they were written, and their room is used again", async () => {
+  const writer = await store.ingest();
+  const written: Uint8Array[] = [];
+  const buffers = new Set<ArrayBufferLike>();
+  for (let i = 0; i < 120; i++) {
+    const room = takeRoom(i % 3 === 0 ? 400_000 : i % 7 === 0 ? 3_000_000 : 70_000);
+    room.fill(i);
+    buffers.add(room.buffer);
+    written.push(room.slice());
+    if (i % 5 !== 0) await writer.take(room);
+    else {
+      await writer.write(room);
+      // copied: it may change
+      room.fill(255);
+    }
+  }
+  const { digest, size } = await writer.commit();
+  const bytes = concatBytes(written);
+  expect({ digest, size }).toEqual({ digest: describeBlob(bytes).digest, size: bytes.length });
+  await drain(describeBlob(bytes));
+  expect(buffers.size).toBeLessThan(60);
 });
 
 test("a blob that is opened gives its parts, and says when its file is too short", async () => {
