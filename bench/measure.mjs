@@ -87,8 +87,9 @@ export function together(...parts) {
   };
 }
 
-/** The middle of the sorted values. */
+/** The middle of the sorted values; of an even number, the mean of the two in the middle. */
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -23,6 +23,9 @@ const { values: options } = parseArgs({
 });
 const files = Number(options.files ?? (options.quick ? 4000 : 20_000));
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
+/** Seconds: where every peer takes less, a workload is measured so many times a round, since what disturbs it is as long as it. */
+const FAST = 3;
+const TURNS = 5;
 /** Whether a name has one of the parts that were asked for. */
 const chosen = (name, parts) => parts === undefined || parts.split(",").some((part) => name.includes(part.trim()));
 
@@ -55,9 +58,13 @@ for (let round = 0; round < rounds; round++) {
   }
   for (const workload of workloads) {
     if (workload.slow && round > 0) continue;
-    for (const peer of peers) {
-      await workload.prepare(peer, round);
-      keep(workload.name, peer.name, await peer.build(workload.build(`${round}-${performance.now()}`)));
+    for (let turn = 0, longest = 0; turn < TURNS && longest < FAST; turn++) {
+      for (const peer of peers) {
+        await workload.prepare(peer, `${round}.${turn}`);
+        const result = await peer.build(workload.build(`${round}-${performance.now()}`));
+        keep(workload.name, peer.name, result);
+        longest = Math.max(longest, result.seconds);
+      }
     }
   }
 }

@@ -23,18 +23,18 @@ export function limitsOf(work, context) {
 }
 
 /**
- * All workloads. `prepare(peer, round)` comes before `build(round)`, which says what a peer builds. `slow` ones are left out of a quick run, and
- * run once.
+ * All workloads. `prepare(peer, turn)` comes before `build(turn)`, which says what a peer builds; a turn is a text of its own. `slow` ones are left out of a quick
+ * run, and run once.
  */
 export function workloadsOf({ work, context, host, files }) {
   const image = (name) => `${host}/${name}:1`;
   const whole = () => ({ folder: context, name: image("app"), push: true });
-  const change = (peer, round) => writeFileSync(join(context, "d0/e0/changed.js"), `// ${round} ${peer.name}\n`.repeat(200).slice(0, 1024));
+  const change = (peer, turn) => writeFileSync(join(context, "d0/e0/changed.js"), `// ${turn} ${peer.name}\n`.repeat(200).slice(0, 1024));
   return [
     { name: "cold COPY", make: nothing, prepare: (peer) => peer.reset(), build: whole },
     { name: "nothing changed", make: nothing, prepare: nothing, build: whole },
     { name: "one 1 KB file changed", make: nothing, prepare: change, build: whole },
-    { name: "the same, not pushed", make: nothing, prepare: (peer, round) => change(peer, `${round}.`), build: () => ({ ...whole(), push: false }) },
+    { name: "the same, not pushed", make: nothing, prepare: (peer, turn) => change(peer, `${turn}.`), build: () => ({ ...whole(), push: false }) },
     ...(busybox() === undefined ? [] : runWorkloads(work, image)),
     ...topWorkloads(work, host, image),
     fileWorkload(work, image),
@@ -45,7 +45,7 @@ export function workloadsOf({ work, context, host, files }) {
 function runWorkloads(work, image) {
   const steps = join(work, "steps");
   const stages = join(work, "stages");
-  const round = (n) => ["--build-arg", `ROUND=${n}`];
+  const round = (turn) => ["--build-arg", `ROUND=${turn}`];
   const start = "COPY busybox /bin/sh\nCOPY busybox /bin/busybox\nARG ROUND\n";
   const withBusybox = (folder, dockerfile) => {
     mkdirSync(folder);
@@ -58,13 +58,13 @@ function runWorkloads(work, image) {
       name: "ten RUNs",
       make: () => withBusybox(steps, `FROM scratch\n${start}${Array.from({ length: 10 }, (_, i) => `RUN echo $ROUND > /f${i}\n`).join("")}`),
       prepare: nothing,
-      build: (n) => ({ folder: steps, name: image("steps"), args: round(n) }),
+      build: (turn) => ({ folder: steps, name: image("steps"), args: round(turn) }),
     },
     {
       name: "two branches of 2 s",
       make: () => withBusybox(stages, `FROM scratch AS base\n${start}${branch("a")}${branch("b")}FROM base\nCOPY --from=a /a /a\nCOPY --from=b /b /b\n`),
       prepare: nothing,
-      build: (n) => ({ folder: stages, name: image("stages"), args: round(n) }),
+      build: (turn) => ({ folder: stages, name: image("stages"), args: round(turn) }),
     },
   ];
 }
@@ -82,13 +82,13 @@ function topWorkloads(work, host, image) {
     {
       name: "pull + COPY + push, cold",
       make,
-      async prepare(peer, round) {
+      async prepare(peer, turn) {
         await peer.reset();
-        write(`cold ${round} ${peer.name}`);
+        write(`cold ${turn} ${peer.name}`);
       },
       build,
     },
-    { name: "the same, base known", make: nothing, prepare: (peer, round) => write(`warm ${round} ${peer.name}`), build },
+    { name: "the same, base known", make: nothing, prepare: (peer, turn) => write(`warm ${turn} ${peer.name}`), build },
   ];
 }
 

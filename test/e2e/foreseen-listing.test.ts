@@ -5,7 +5,7 @@ import { createWorkspace, runProgram, VARVE, type Workspace } from "./varve.ts";
 
 const FIND = "/usr/bin/find";
 
-describe.skipIf(process.platform !== "linux")("a build of the same words", () => {
+describe.skipIf(process.platform !== "linux")("a build of the same context", () => {
   let space: Workspace;
   let root: string;
   beforeAll(async () => {
@@ -20,9 +20,9 @@ describe.skipIf(process.platform !== "linux")("a build of the same words", () =>
   afterAll(async () => space[Symbol.asyncDispose]());
 
   /** The image, and what `find` was started for. */
-  async function build(): Promise<{ readonly image: string; readonly found: readonly string[] }> {
+  async function build(...more: readonly string[]): Promise<{ readonly image: string; readonly found: readonly string[] }> {
     await rm(join(root, "found"), { force: true });
-    const { stdout } = await space.ok(["build", "-q", "app"], { env: { PATH: `${root}/bin:${process.env["PATH"] ?? ""}` } });
+    const { stdout } = await space.ok(["build", "-q", "app", ...more], { env: { PATH: `${root}/bin:${process.env["PATH"] ?? ""}` } });
     return { image: stdout, found: (await readFile(join(root, "found"), "utf8")).trim().split("\n") };
   }
   const notes = async (): Promise<readonly string[]> => (await readdir(join(space.home, "listed"))).map((name) => join(space.home, "listed", name));
@@ -34,7 +34,8 @@ describe.skipIf(process.platform !== "linux")("a build of the same words", () =>
       JSON.stringify({ directory: join(root, "app"), prunedPaths: [], prunedNames: [] }),
     ]);
     expect(await build()).toEqual(first);
-    expect(await build()).toEqual(first);
+    expect(await build("-t", "other:1", "--build-arg", "UNUSED=1")).toEqual(first);
+    expect(await notes()).toHaveLength(1);
   });
 
   it("lists something else where that is what it wants now", async () => {

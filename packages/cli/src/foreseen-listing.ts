@@ -1,39 +1,51 @@
 import { createHash } from "node:crypto";
+import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { type ForeseenFind, foreseeFind } from "@varve/sandbox";
 import { keepOwn, readOwn } from "./own-files.ts";
 
-/** Notes that are kept, one a command line and working directory. */
+/** Notes that are kept, one a context and Dockerfile. */
 const KEPT = 64;
 
 /** Words that mean a stream: whoever writes it may still be writing the context, as in `generate | varve build -f - .` */
 const STREAM = /^(?:-|-f-|--[a-z-]+=-)$|\/(?:dev|proc)\//;
 
-/** What is known of a command's listing before the program is loaded. */
+/** What is known of a build's listing before the program is loaded. */
 export interface ForeseenListing {
   /** Ends what was not taken over, and where the command succeeded keeps what it asked for, for the next time; best effort. For the end of the process. */
   close(succeeded: boolean): void;
 }
 
 /**
- * Begins, before the program is loaded, to list the directory that the last run of the same words in the same place listed first (20,000 files take
- * `find` longer than the program takes to load, on another core). What the words mean is not asked here: the program takes the listing over if it is just
- * the one it wants, and else ends it. Nothing is begun where a word means a stream. `home`: the store's folder.
+ * Begins, before the program is loaded, to list the directory that the last build of the same context listed first (20,000 files take `find` longer than
+ * the program takes to load, on another core). What the words of a command line mean is not asked here: any of them may be the context, and the program takes
+ * the listing over if it is just the one it wants, and else ends it. Nothing is begun where a word means a stream. `home`: the
+ * store's folder.
  */
 export function foreseeListing(home: string, words: readonly string[]): ForeseenListing {
   const folder = join(home, "listed");
-  const name = `${createHash("sha256")
-    .update(JSON.stringify([workingDirectory(), ...words]))
-    .digest("hex")}.json`;
-  const noted = words.some((word) => STREAM.test(word)) ? undefined : readOwn(folder, name)?.toString("utf8");
+  const contexts = words.filter((word) => !word.startsWith("-")).toReversed();
+  let noted: string | undefined;
+  const expected = words.some((word) => STREAM.test(word)) ? [] : contexts;
+  for (const context of expected) if ((noted = readOwn(folder, nameOf(context, words))?.toString("utf8")) !== undefined) break;
   const foreseen = foreseeFind(parse(noted), join(home, "spool"));
   return {
     close(succeeded) {
       foreseen.end();
-      const asked = JSON.stringify(foreseen.asked);
-      if (succeeded && asked !== undefined && asked !== noted) keep(folder, name, asked);
+      const { asked } = foreseen;
+      if (!succeeded || asked === undefined || JSON.stringify(asked) === noted) return;
+      const context = contexts.find((word) => isAt(word, asked.directory));
+      if (context !== undefined) keep(folder, nameOf(context, words), JSON.stringify(asked));
     },
   };
+}
+
+/** A context's ignore file may be its Dockerfile's own. Names and tags of an image change nothing about a listing. */
+function nameOf(context: string, words: readonly string[]): string {
+  const dockerfile = words.filter((word, at) => /^(?:-f|--file=)./.test(word) || /^(?:-f|--file)$/.test(words[at - 1] ?? ""));
+  return `${createHash("sha256")
+    .update(JSON.stringify([workingDirectory(), context, ...dockerfile]))
+    .digest("hex")}.json`;
 }
 
 function workingDirectory(): string | undefined {
@@ -42,6 +54,14 @@ function workingDirectory(): string | undefined {
   } catch {
     // it was removed
     return undefined;
+  }
+}
+
+function isAt(path: string, directory: string): boolean {
+  try {
+    return realpathSync(path) === directory;
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import type { Session } from "./session.ts";
-import { readVersion } from "./version.ts";
+import { readVersion, VERSION_FLAGS } from "./version.ts";
 
 /** The command line, ready to run. */
 export interface Program {
@@ -51,7 +51,7 @@ export function createProgram(session: Session): Program {
   let exitCode = 0;
   const program = new Command("varve")
     .description("Build, push and run OCI images without a daemon, Docker or root.")
-    .version(readVersion(), "-v, --version", "print the version")
+    .version(readVersion(), VERSION_FLAGS.join(", "), "print the version")
     .option("--debug", "print stack traces with errors")
     .enablePositionalOptions()
     .showHelpAfterError("(varve COMMAND --help shows what a command takes)")

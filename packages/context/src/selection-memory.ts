@@ -11,7 +11,7 @@ export interface SelectionMemory {
   recall(fingerprint: Digest, selection: string): Promise<Digest | undefined>;
   /** Under each of the fingerprints. */
   remember(fingerprints: readonly Digest[], selection: string, digest: Digest): Promise<void>;
-  /** Whether anything was ever remembered; before the first of the others. */
+  /** Whether anything was ever remembered; then it is read meanwhile. Before the first of the others. */
   isThere(): boolean;
 }
 
@@ -43,7 +43,11 @@ export function createSelectionMemory(file: string): SelectionMemory {
       entries.length = Math.min(entries.length, KEPT);
       await save(file, entries);
     },
-    isThere: () => existsSync(file),
+    isThere() {
+      const isThere = existsSync(file);
+      if (isThere) void known();
+      return isThere;
+    },
   };
 }
 

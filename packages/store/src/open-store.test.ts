@@ -211,6 +211,7 @@ describe("damage", () => {
 
   test("a damaged layer index is a missing one", async () => {
     expect(await store.readLayerIndex(DIFF_ID)).toBeUndefined();
+    expect(await store.hasLayerIndex(DIFF_ID)).toBe(false);
     await store.writeLayerIndex(DIFF_ID, [new Uint8Array([1]), new Uint8Array([2, 3])]);
     await store.writeLayerIndex(DIFF_ID, [new Uint8Array([4, 5])]);
     expect(new Uint8Array((await store.readLayerIndex(DIFF_ID)) ?? [])).toEqual(new Uint8Array([4, 5]));
@@ -219,6 +220,8 @@ describe("damage", () => {
     expect(await store.readLayerIndex(DIFF_ID)).toBeUndefined();
     await truncate(path, 0);
     expect(await store.readLayerIndex(DIFF_ID)).toBeUndefined();
+    // as it can be made again
+    expect(await store.hasLayerIndex(DIFF_ID)).toBe(true);
   });
 
   test.each(["", "{", "[]", '{"schemaVersion":2,"manifests":[{}]}', '{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"sha256:../x","size":1}]}'])(

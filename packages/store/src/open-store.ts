@@ -157,6 +157,11 @@ class DiskStore implements Store {
     return readLayerIndexFile(this.#layerIndexPath(diffID));
   }
 
+  async hasLayerIndex(diffID: DiffID, options?: IOOptions): Promise<boolean> {
+    options?.signal?.throwIfAborted();
+    return (await blobFileSize(this.#layerIndexPath(diffID))) !== undefined;
+  }
+
   async writeLayerIndex(diffID: DiffID, pieces: readonly Uint8Array[], options?: IOOptions): Promise<void> {
     options?.signal?.throwIfAborted();
     const session = await this.#ingestSession();

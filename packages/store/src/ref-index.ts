@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { isDeepStrictEqual } from "node:util";
 import { VarveError } from "@varve/errors";
-import { type Descriptor, type Index, MEDIA_TYPES, parseDigest } from "@varve/oci";
+import { canonicalJson, type Descriptor, type Index, MEDIA_TYPES, parseDigest } from "@varve/oci";
 import { onDisk } from "./disk-error.ts";
 import type { Ref } from "./store.ts";
 
@@ -41,7 +40,11 @@ export function refsOf(index: Index): readonly Ref[] {
 /** Whether {@link withRef} would change nothing but the order. */
 export function isRef(index: Index, name: string, descriptor: Descriptor): boolean {
   const [only, ...others] = index.manifests.filter((entry) => nameOf(entry) === name);
-  return only !== undefined && others.length === 0 && isDeepStrictEqual(only, namedEntry(name, descriptor));
+  return only !== undefined && others.length === 0 && isSame(only, namedEntry(name, descriptor));
+}
+
+function isSame(one: Descriptor, other: Descriptor): boolean {
+  return Buffer.from(canonicalJson(one)).equals(canonicalJson(other));
 }
 
 /** The index with `name` naming `descriptor`, and nothing else of that name. Unnamed entries stay. */

@@ -47,6 +47,8 @@ export interface Store extends Fetcher, RangeFetcher, Existence, Pusher, Resolve
   untag(name: string, options?: IOOptions): Promise<boolean>;
   /** The stored layer index, as `@varve/layer` encoded it. */
   readLayerIndex(diffID: DiffID, options?: IOOptions): Promise<Uint8Array | undefined>;
+  /** Whether there is one, damaged or not: it can be made again from its layer. */
+  hasLayerIndex(diffID: DiffID, options?: IOOptions): Promise<boolean>;
   writeLayerIndex(diffID: DiffID, pieces: readonly Uint8Array[], options?: IOOptions): Promise<void>;
   /** Every entry of `index.json`, also those without a name that other programs made. */
   entries(options?: IOOptions): Promise<readonly Descriptor[]>;

@@ -61,7 +61,7 @@ async function readRecord(repository: RemoteRepository, key: Digest, options: IO
 async function withLayer(store: Store, repository: RemoteRepository, record: CacheRecord, options: IOOptions | undefined): Promise<CacheRecord> {
   const { blob, diffID } = record;
   if (blob === undefined) throw new VarveError("CACHE_CORRUPT_RECORD", "a record of a repository names no layer");
-  if ((await store.has(blob, options)) && (await store.readLayerIndex(diffID, options)) !== undefined) return record;
+  if ((await store.has(blob, options)) && (await store.hasLayerIndex(diffID, options))) return record;
   return { ...record, blob: await storeLayerTar(store, await repository.fetch(blob, options), { ...options, diffID }) };
 }
 

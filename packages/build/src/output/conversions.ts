@@ -1,6 +1,7 @@
 import type { Codec } from "@varve/archive";
+import type { ByteStream } from "@varve/bytes";
 import { type CacheBackend, type CacheKey, type CacheRecord, createCacheKey, createLocalCache, type KeyComponent } from "@varve/cache";
-import { createEstargzLayer, rewriteLayerTimes } from "@varve/image";
+import { createEstargzLayer, recompressLayer, rewriteLayerTimes } from "@varve/image";
 import type { Descriptor, DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
 import { rfc3339 } from "../rfc3339.ts";
@@ -11,8 +12,10 @@ export interface StoredBlob {
   readonly descriptor: Descriptor;
 }
 
-/** Makes other layers of layers, with other diffIDs, for images that are written so; remembers them, so that each is made once. */
+/** Makes other layers of layers, or other blobs of them, for images that are written so; remembers them, so that each is made, and looked for, once. */
 export interface Conversions {
+  /** The same layer as a blob that the codec makes: its own where that fits. An index, which is large where there are many files, is read the first time only. */
+  compressed(layer: StoredBlob, codec: Codec, options: IOOptions): Promise<StoredBlob>;
   /** The eStargz form. */
   estargz(layer: StoredBlob, codec: Codec, options: IOOptions): Promise<StoredBlob>;
   /** With later file times made `latestTime` (seconds since the epoch); the layer itself when it has none. `step` tells which layer was its forerunner. */
@@ -24,6 +27,17 @@ export async function openConversions(store: Store): Promise<Conversions> {
   const cache = createLocalCache(await store.directory("cache", "converted"));
   const scope = { store, cache };
   return {
+    compressed: (layer, codec, options) => {
+      const { diffID, descriptor } = layer;
+      const parts = components("compressed", layer, { name: "encoding", value: codec.encoding });
+      const open = (io?: IOOptions): Promise<ByteStream> => store.fetch(descriptor, io);
+      return remembered(
+        scope,
+        [...parts, { name: "blob", value: descriptor.digest }],
+        async () => ({ diffID, descriptor: await recompressLayer(store, { diffID, descriptor, open }, codec, options) }),
+        options,
+      );
+    },
     estargz: (layer, codec, options) =>
       remembered(
         scope,

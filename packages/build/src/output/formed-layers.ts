@@ -1,5 +1,5 @@
 import { createCodec, encodingFits } from "@varve/archive";
-import { isEstargzLayer, isForeignLayer, layerCompression, recompressLayer } from "@varve/image";
+import { isEstargzLayer, isForeignLayer, layerCompression } from "@varve/image";
 import type { Descriptor, DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
 import type { LayerStack, StackLayer } from "../layer-stack.ts";
@@ -49,7 +49,7 @@ function isOtherwise(descriptor: Descriptor, form: CheckedForm): boolean {
 }
 
 async function convert(
-  { store, conversions }: FormScope,
+  { conversions }: FormScope,
   { layer, step }: { readonly layer: StackLayer; readonly step: string | undefined },
   form: CheckedForm,
   io: IOOptions,
@@ -59,13 +59,9 @@ async function convert(
   // what is made eStargz then needs no compression of its own
   const codec = estargz ? createCodec("none") : form.codec;
   const timed = latestTime === undefined || step === undefined ? stored : await conversions.times(stored, { latestTime, codec, step }, io);
-  const formed = (): Promise<StoredBlob> => (estargz ? conversions.estargz(timed, form.codec, io) : recompress(store, timed, form, io));
+  const formed = (): Promise<StoredBlob> => (estargz ? conversions.estargz(timed, form.codec, io) : conversions.compressed(timed, form.codec, io));
   // what was just made so needs no look at its index, which is large where there are many files
   const isFormed = !estargz && timed === stored && layer.encoding !== undefined && encodingFits(layer.encoding, form.codec);
   const { diffID, descriptor } = isFormed ? stored : await formed();
   return { diffID, descriptor, stored: () => Promise.resolve(descriptor) };
-}
-
-async function recompress(store: Store, { diffID, descriptor }: StoredBlob, form: CheckedForm, io: IOOptions): Promise<StoredBlob> {
-  return { diffID, descriptor: await recompressLayer(store, { diffID, descriptor, open: (options) => store.fetch(descriptor, options) }, form.codec, io) };
 }

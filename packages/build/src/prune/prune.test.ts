@@ -49,7 +49,7 @@ test("images stay; what only the cache needs goes when it is old, with its blobs
   await untag("gone");
 
   const old = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000);
-  for (const folder of ["cache/steps", "cache/latest", "layers"]) {
+  for (const folder of ["cache/steps", "cache/latest", "cache/converted", "layers"]) {
     for (const name of await readdir(join(home, folder))) await utimes(join(home, folder, name), old, old);
   }
   const planned = await pruneStore({ home, dryRun: true });

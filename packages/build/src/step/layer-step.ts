@@ -147,7 +147,8 @@ async function lookup(execution: Execution, key: CacheKey): Promise<LayerOutcome
   const io = { signal: execution.signal };
   const found = await execution.cache.lookup(key, io);
   if (found?.blob === undefined) return undefined;
-  if (!(await execution.store.has(found.blob, io)) || (await execution.store.readLayerIndex(found.diffID, io)) === undefined) return undefined;
+  const [blob, index] = await Promise.all([execution.store.has(found.blob, io), execution.store.hasLayerIndex(found.diffID, io)]);
+  if (!blob || !index) return undefined;
   const { sourceDateEpoch } = execution.options;
   const created = sourceDateEpoch === undefined ? found.created : rfc3339(execution.now);
   return { layer: storedLayer(execution.store, found.diffID, Promise.resolve(found.blob)), created, cached: true };
