@@ -5,4 +5,5 @@ export { createSha256, createSizedSha256, type Sha256, sha256Hex, sha256HexAside
 export { TAR_BLOCK, TAR_END, tarPadding } from "./tar-block.ts";
 export type { TarEntryType, TarHeader } from "./tar-entry.ts";
 export { readTar, type ReadTarOptions, type TarReadEntry } from "./tar-reader.ts";
+export { fitsPlainHeader, type PlainHeader, writePlainHeader } from "./tar-plain-header.ts";
 export { encodeTarHeader } from "./tar-writer.ts";

@@ -1,16 +1,20 @@
 import { realpath, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { displayPath } from "@varve/bytes";
+import { type BytePath, comparePaths, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type ContentRef, createTreeBuilder, type FileTree } from "@varve/layer";
-import type { IOOptions } from "@varve/oci";
+import { type ContentRef, createTreeBuilder, type Entry, type FileTree } from "@varve/layer";
+import type { Digest, IOOptions } from "@varve/oci";
+import type { FoundEntry } from "@varve/sandbox";
 import type { BuildContext, ContextMemory, OwningReader } from "./context.ts";
 import { readListedXattrs } from "./listed-xattrs.ts";
 import { rootBytes } from "./directory-walk.ts";
 import { createDiskReader } from "./disk-reader.ts";
+import { leftOut } from "./found-listing.ts";
 import { readIgnoreFile, readLimitedFile } from "./ignore-file.ts";
 import { createListedDirectory, type Listed, type ListedDirectory } from "./listed-directory.ts";
+import { createListing } from "./listing.ts";
+import { createListingMemory } from "./listing-memory.ts";
 import { createSettledFiles } from "./settled-files.ts";
 import { createSelectionMemory, type SelectionMemory } from "./selection-memory.ts";
 import { createStatCache, SETTLED, type StatCache } from "./stat-cache.ts";
@@ -48,6 +52,7 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
   // what was looked at before will be again: by another process, it costs nothing to begin now
   if (memory?.isThere() === true) listed.begin();
   const makeListed = (io?: IOOptions): Promise<FileTree> => (made ??= listed.list(io).then((found) => makeTree(root, found, cache, { ...options, ...io })));
+  let newest: number | undefined;
   const settled = createSettledFiles({ root: rootBytes(root), listed: makeListed, directory: options.spool, onWarning: options.onWarning });
   const disk = createDiskReader(root, { cache, onChanged: (path, error) => settled.note(path, error) });
   const readerOf = (ref: ContentRef): OwningReader => (ref.kind === "layer" ? settled.reader : disk);
@@ -60,7 +65,21 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
       ...(disk.batches === undefined ? {} : { batches: disk.batches }),
       learn: (ref, digest, since) => readerOf(ref).learn?.(ref, digest, since),
     },
-    ...(memory === undefined ? {} : { memory: createMemory(memory, listed, () => !settled.some) }),
+    ...(memory === undefined ? {} : { memory: createMemory(memory, listed, { isCurrent: () => !settled.some, newest: () => newest }) }),
+    ...(options.cache === undefined
+      ? {}
+      : {
+          listings: createListingMemory({
+            prefix: options.cache,
+            root: rootBytes(root) as BytePath,
+            terms: JSON.stringify([root, leftOut({ ignore: ignore?.matcher, hidden })]),
+            printed: () => listed.printed(),
+            entriesOf: (changed, io) => entriesOf(root, changed, { cache, since: Date.now() }, { ...options, ...io }),
+            isCurrent: () => !settled.some,
+            settledAfter: SETTLED,
+            onNewest: (found) => (newest = found),
+          }),
+        }),
     tree: async (io) => settled.tree(await makeListed(io)),
     settle: (error, io) => settled.settle(error, io),
     // cleaned: `..` can't be in it
@@ -73,20 +92,47 @@ export async function openDirectoryContext(options: DirectoryContextOptions): Pr
   };
 }
 
-async function makeTree(path: string, { listing, since }: Listed, cache: StatCache, options: DirectoryContextOptions): Promise<FileTree> {
+/** Some files as entries of the tree, each by itself. */
+async function entriesOf(
+  path: string,
+  changed: readonly FoundEntry[],
+  { cache, since }: { readonly cache: StatCache; readonly since: number },
+  options: DirectoryContextOptions,
+): Promise<readonly (Entry | undefined)[]> {
+  const listing = createListing();
+  for (const entry of changed.toSorted((a, b) => comparePaths(a.path, b.path))) listing.add(entry);
+  const tree = await makeTree(path, { listing, since }, cache, options);
+  return changed.map((entry) => tree.lookup(entry.path));
+}
+
+async function makeTree(
+  path: string,
+  { listing, since }: Pick<Listed, "listing" | "since">,
+  cache: StatCache,
+  options: DirectoryContextOptions,
+): Promise<FileTree> {
   const root = rootBytes(path);
   const directory = options.cache === undefined ? undefined : dirname(options.cache);
   await readListedXattrs(listing, { root, since, cache, directory, onLoss: (message) => options.onWarning?.(message), signal: options.signal });
   return listing.tree(root);
 }
 
-/** `isCurrent`: whether the context is as listed; of what changed since nothing is remembered. */
-function createMemory(memory: SelectionMemory, listed: ListedDirectory, isCurrent: () => boolean): ContextMemory {
+/** `isCurrent`: whether the context is as listed; of what changed since nothing is remembered. `newest`: the latest ctime, where it is known before a listing. */
+function createMemory(
+  memory: SelectionMemory,
+  listed: ListedDirectory,
+  { isCurrent, newest }: { readonly isCurrent: () => boolean; readonly newest: () => number | undefined },
+): ContextMemory {
+  const recallAtOnce = async (selection: string): Promise<Digest | undefined> => {
+    const quick = isCurrent() ? await listed.quickFingerprint() : undefined;
+    return quick === undefined ? undefined : memory.recall(quick, selection);
+  };
   return {
+    recallAtOnce,
     async recall(selection, io) {
       if (!isCurrent()) return undefined;
       const quick = await listed.quickFingerprint();
-      const known = quick === undefined ? undefined : await memory.recall(quick, selection);
+      const known = await recallAtOnce(selection);
       if (known !== undefined) return known;
       // what is ignored may have changed, or the order on the disk
       const { listing, settled } = await listed.list(io);
@@ -95,6 +141,13 @@ function createMemory(memory: SelectionMemory, listed: ListedDirectory, isCurren
       return digest;
     },
     async remember(selection, digest, io) {
+      const latest = listed.isListed ? undefined : newest();
+      const printed = latest === undefined ? undefined : await listed.printed();
+      const only = printed === undefined ? undefined : await listed.quickFingerprint();
+      if (latest !== undefined && printed !== undefined && only !== undefined) {
+        if (printed.since - latest >= SETTLED && isCurrent()) await memory.remember([only], selection, digest);
+        return;
+      }
       const { listing, settled } = await listed.list(io);
       if (!settled || !isCurrent()) return;
       const quick = await listed.quickFingerprint();

@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { sha256Hex } from "@varve/archive";
 import { type BytePath, type ByteStream, displayPath, giveRoom, streamOf, takeRoom } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import { type ContentRef, type FilledBytes, type FillOptions, ListedContent, type PlacedContent } from "@varve/layer";
+import { type ContentBatches, type ContentRef, type FilledBytes, type FillOptions, ListedContent, type PlacedContent, type PlacedFiles } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
 import { type FillOutcome, READ_FLAGS } from "./disk-fill.ts";
@@ -19,6 +19,7 @@ const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
 const SMALL = 128 * 1024;
 const PIECE = 256 * 1024;
 const DIGEST = 32;
+const STATE_FIELDS = 5;
 
 /** Options of {@link createDiskReader}. */
 export interface DiskReaderOptions {
@@ -67,7 +68,11 @@ export function createDiskReader(root: string, options: DiskReaderOptions = {}):
       return digest;
     },
     learn: (ref, digest, since) => cache.record(stateOf(asDisk(ref)), digest, since),
-    batches: { takes: owns, readInto: (bytes, contents, io) => readContents(bytes, contents, { cache, changed }, io) },
+    batches: {
+      takes: owns,
+      readInto: (bytes, contents, io) => readContents(bytes, contents, { cache, changed }, io),
+      readFiles: (bytes, files, io) => readFiles(bytes, files, changed, io),
+    },
   };
 }
 
@@ -101,9 +106,32 @@ async function readContents(
     if (state !== undefined) cache.record(state, found, since);
     return found;
   });
-  const whole = outcome.whole === undefined ? options?.expected?.digest : digestFromHex(outcome.whole);
-  if (whole === undefined) throw new TypeError("bytes were expected to be what nobody named");
-  return { digests, whole, crc32: outcome.crc32 };
+  return { ...wholeOf(outcome, options), digests };
+}
+
+async function readFiles(
+  bytes: Uint8Array,
+  files: PlacedFiles,
+  changed: ChangeError,
+  options: FillOptions | undefined,
+): ReturnType<NonNullable<ContentBatches["readFiles"]>> {
+  options?.signal?.throwIfAborted();
+  const paths = Buffer.from(files.paths.buffer, files.paths.byteOffset, files.paths.length).toString("latin1");
+  // the columns themselves may go to another thread
+  const states = files.states.slice();
+  const wanted = new Uint8Array(files.offsets.length);
+  const outcome = await fillAside(bytes, { paths, states: files.states, offsets: files.offsets, wanted, expected: options?.expected?.crc32 });
+  if (outcome.failure === undefined) return wholeOf(outcome, options);
+  const at = outcome.failure.file;
+  const [device = 0n, inode = 0n, size = 0n, mtimeNs = 0n, ctimeNs = 0n] = states.subarray(STATE_FIELDS * at);
+  const stat = { device: String(BigInt.asUintN(64, device)), inode: String(BigInt.asUintN(64, inode)), mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
+  throw fillFailure({ kind: "disk", path: (paths.split("\0")[at] ?? "") as BytePath, size: Number(size), stat }, changed, outcome.failure);
+}
+
+function wholeOf({ whole, crc32 }: FillOutcome, options: FillOptions | undefined): Omit<FilledBytes, "digests"> {
+  const digest = whole === undefined ? options?.expected?.digest : digestFromHex(whole);
+  if (digest === undefined) throw new TypeError("bytes were expected to be what nobody named");
+  return { whole: digest, crc32 };
 }
 
 function columnOf(states: readonly FileState[]): BigInt64Array<ArrayBuffer> {

@@ -34,6 +34,11 @@ export function isRegular(mode: number): boolean {
   return (mode & KIND) === REGULAR;
 }
 
+/** Whether a `st_mode` is a directory's. */
+export function isDirectory(mode: number): boolean {
+  return entryType(mode) === "directory";
+}
+
 /** Whether a `st_mode` is a device's. */
 export function isDevice(mode: number): boolean {
   const type = entryType(mode);

@@ -49,9 +49,14 @@ function isOfFiles(name: string): boolean {
 }
 
 /** A digest of all that `find` printed and of what is left out of it: where it is the same, so is the listing. */
-export function foundFingerprint(found: FindListing, { ignore, hidden }: ListOptions): Digest {
-  const parts = [found.digest, ignore?.patterns ?? [], [...identities(hidden ?? [])]];
+export function foundFingerprint(found: FindListing, options: ListOptions): Digest {
+  const parts = [found.digest, ...leftOut(options)];
   return digestFromHex(createHash("sha256").update(JSON.stringify(parts)).digest("hex"));
+}
+
+/** What is left out of a listing that `find` printed, to be compared as JSON. */
+export function leftOut({ ignore, hidden }: ListOptions): readonly unknown[] {
+  return [ignore?.patterns ?? [], [...identities(hidden ?? [])]];
 }
 
 /** The listing that a walk would give; `undefined` where only that can give it, or can say what is wrong. */

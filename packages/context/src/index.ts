@@ -1,6 +1,6 @@
 export { archiveContext, gitContext } from "./archive-context.ts";
 export { type Archive, type ArchiveEntry, type ArchiveOptions, archiveTree, openArchive } from "./archive-tree.ts";
-export { type BuildContext, type ContextMemory, type OwningReader, TEXT_LIMIT } from "./context.ts";
+export { type BuildContext, type ContextMemory, type KnownListing, type ListingMemory, type OwningReader, TEXT_LIMIT } from "./context.ts";
 export { type ContextSurvey, explainPath, surveyContext, type SurveyedFile, type SurveyOptions, type SurveyVerdict } from "./context-survey.ts";
 export { type DirectoryContextOptions, emptyContext, openDirectoryContext } from "./directory-context.ts";
 export { walkDirectory, type WalkOptions } from "./directory-walk.ts";

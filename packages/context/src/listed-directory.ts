@@ -19,6 +19,10 @@ export interface ListedDirectory extends AsyncDisposable {
   begin(): void;
   /** Says, without a listing being made, that nothing changed since another time it was asked: the same then. `undefined` where it can't be told. */
   quickFingerprint(): Promise<Digest | undefined>;
+  /** What `find` printed, and when listing began, milliseconds since the epoch; `undefined` where it wasn't or couldn't be asked. */
+  printed(): Promise<{ readonly found: FindListing; readonly since: number } | undefined>;
+  /** Whether it was listed, or is being. */
+  readonly isListed: boolean;
   /** Throws CONTEXT_UNREADABLE. */
   list(io?: IOOptions): Promise<Listed>;
 }
@@ -61,6 +65,13 @@ export function createListedDirectory(root: string, options: ListedDirectoryOpti
   return {
     begin,
     quickFingerprint: () => (quick ??= found().then((printed) => (printed === undefined ? undefined : foundFingerprint(printed, options)))),
+    async printed() {
+      const printed = await found();
+      return printed === undefined || since === undefined ? undefined : { found: printed, since };
+    },
+    get isListed() {
+      return listed !== undefined;
+    },
     list: (io) => (listed ??= list(io)),
     [Symbol.asyncDispose]: async () => run?.[Symbol.asyncDispose](),
   };

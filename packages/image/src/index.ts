@@ -13,7 +13,7 @@ export { createLayerReader, type LayerReader } from "./layer-reader.ts";
 export { recompressLayer } from "./layer-recompression.ts";
 export { rewriteLayerTimes, type RewriteTimesOptions } from "./layer-times.ts";
 export { isForeignLayer, isLayerType, layerCompression, type LayerCompression, layerTypeOf, toDockerLayer, toOciLayer } from "./layer-type.ts";
-export { createLayer, type CreateLayerOptions, storeLayerTar, type StoreLayerTarOptions, type StoredLayer } from "./layer-writer.ts";
+export { createLayer, type CreateLayerOptions, storeLayer, storeLayerTar, type StoreLayerTarOptions, type StoredLayer } from "./layer-writer.ts";
 export type { NamedImage } from "./layout-index.ts";
 export { writeOciLayout } from "./oci-layout-writer.ts";
 export { createImageReader, flattenImage, writeRootfsDirectory, writeRootfsTar } from "./rootfs.ts";

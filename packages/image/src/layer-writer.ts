@@ -53,7 +53,11 @@ export interface StoredLayer {
  * is compressed meanwhile and, from bytes put aside, afterwards, so memory does not grow with the layer. Throws what `reader` and the store throw.
  */
 export async function createLayer(store: Store, changes: ChangeSet, reader: ContentReader, options: CreateLayerOptions = {}): Promise<StoredLayer> {
-  const tar = writeLayerTar(changes, reader, options);
+  return storeLayer(store, writeLayerTar(changes, reader, options), options);
+}
+
+/** As {@link createLayer}, of a tar that nothing was read of yet. */
+export async function storeLayer(store: Store, tar: LayerTar, options: CreateLayerOptions = {}): Promise<StoredLayer> {
   const queue = createPieceQueue(() => store.directory("spool"));
   // a failure of either ends the other: the tar stops when its blob can't be stored, the blob with its tar
   const failure = new AbortController();

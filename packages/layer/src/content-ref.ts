@@ -27,6 +27,16 @@ export interface PlacedContent {
   readonly offset: number;
 }
 
+/** Files on disk and where they go in a buffer, in columns. */
+export interface PlacedFiles {
+  /** Host paths in bytes, a NUL between them. */
+  readonly paths: Uint8Array;
+  /** Five a file: device, inode, size, mtime and ctime in nanoseconds, as it was listed. */
+  readonly states: BigInt64Array<ArrayBuffer>;
+  /** Where in the buffer each begins. */
+  readonly offsets: Float64Array<ArrayBuffer>;
+}
+
 /** Reads many small contents at once, which costs less than opening each. */
 export interface ContentBatches {
   /** Whether {@link readInto} reads this one. */
@@ -36,6 +46,8 @@ export interface ContentBatches {
    * meanwhile.
    */
   readInto(bytes: Uint8Array, contents: readonly PlacedContent[], options?: FillOptions): Promise<FilledBytes>;
+  /** As {@link readInto}, where all are files on disk whose digests are known. */
+  readFiles?(bytes: Uint8Array, files: PlacedFiles, options?: FillOptions): Promise<Omit<FilledBytes, "digests">>;
 }
 
 /** How {@link ContentBatches.readInto} is to be done. */

@@ -1,6 +1,6 @@
 export { chainIDs } from "./chain-id.ts";
 export type { Change, ChangeSet } from "./change-set.ts";
-export type { ContentBatches, ContentReader, ContentRef, DiskStat, FilledBytes, FillOptions, PlacedContent } from "./content-ref.ts";
+export type { ContentBatches, ContentReader, ContentRef, DiskStat, FilledBytes, FillOptions, PlacedContent, PlacedFiles } from "./content-ref.ts";
 export type { Entry, EntryType } from "./entry.ts";
 export { type SameContent, sameEntry, sameMetadata } from "./entry-comparison.ts";
 export type { FileTree } from "./file-tree.ts";
@@ -21,6 +21,8 @@ export {
   segmentTar,
   type TarSegment,
 } from "./segment-compression.ts";
+export { contentDigests, type EntryChange, type LayerReplay, replayLayer } from "./replay/layer-replay.ts";
+export { type ReplayFiles, replayLayerTar } from "./replay/replay-tar.ts";
 export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";
 export { createTreeBuilder, EMPTY_TREE, type NewEntry, type TreeBuilder } from "./tree-builder.ts";
 export { applyChanges, diffTrees, withParents } from "./tree-diff.ts";

@@ -43,7 +43,13 @@ export function describeEntry(entry: Entry, first: BytePath | undefined, latestT
           ...(isDevice ? { device: entry.device ?? { major: 0, minor: 0 } } : {}),
           ...(xattrs.size === 0 ? {} : { xattrs }),
         };
-  return { header: headerOf(record, (path === "" ? "./" : type === "directory" ? `${path}/` : path) as BytePath), record };
+  return describeRecord(record);
+}
+
+/** The description of an index's entry that is no whiteout. */
+export function describeRecord(record: LayerEntry): LayerDescription {
+  const { path, kind } = record;
+  return { header: headerOf(record, (path === "" ? "./" : kind === "directory" ? `${path}/` : path) as BytePath), record };
 }
 
 function headerOf(record: LayerEntry, name: BytePath): TarHeader {

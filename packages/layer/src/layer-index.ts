@@ -1,3 +1,4 @@
+import { concatBytes } from "@varve/bytes";
 import { type Digest, type DiffID, parseDiffID } from "@varve/oci";
 import { IndexReader, IndexWriter, invalidIndex } from "./index-encoding.ts";
 import type { LayerEntry } from "./layer-entry.ts";
@@ -46,7 +47,7 @@ export interface LayerIndex {
 /** Collects what a {@link LayerIndex} holds, while a tar is read or written. */
 export interface LayerIndexBuilder {
   readonly add: (entry: LayerEntry) => void;
-  finish(layer: { readonly diffID: DiffID; readonly size: number; readonly segments: readonly Segment[] }): LayerIndex;
+  readonly finish: (layer: { readonly diffID: DiffID; readonly size: number; readonly segments: readonly Segment[] }) => LayerIndex;
 }
 
 const MAGIC = Uint8Array.of(0x76, 0x6c, 0x69);
@@ -97,6 +98,16 @@ class RecordWriter {
 /** The index with one more blob's table, which replaces an older one of the same blob. */
 export function withSegmentTable(index: LayerIndex, table: SegmentTable): LayerIndex {
   return indexOf({ ...index, tables: [...index.tables.filter((known) => known.blob !== table.blob), table] }, recordsOf(index));
+}
+
+/** Its entries as they are encoded, in one piece. */
+export function encodedEntries(index: LayerIndex): Uint8Array {
+  return concatBytes(recordsOf(index));
+}
+
+/** An index of entries that are encoded already, without tables. */
+export function indexOfEntries(layer: Pick<LayerIndex, "diffID" | "size" | "entryCount" | "segments">, entries: Uint8Array): LayerIndex {
+  return indexOf({ ...layer, tables: [] }, [entries]);
 }
 
 /** The index as bytes, for the store: in pieces, since it may be large. */

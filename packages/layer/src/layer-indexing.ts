@@ -17,7 +17,7 @@ export async function indexLayer(tar: ByteStream, options: IOOptions = {}): Prom
   for await (const entry of readTar(observed(tar, digest), options)) {
     const { header, offset } = entry;
     const checked = checkLayerEntry(header, offset);
-    cutter.entry(entry.headerOffset, offset + Math.ceil(header.size / TAR_BLOCK) * TAR_BLOCK, header.name);
+    cutter.entry(entry.headerOffset, offset + Math.ceil(header.size / TAR_BLOCK) * TAR_BLOCK, () => header.name);
     digest.settle(offset);
     const content = header.type === "file" ? await hashContent(entry.content, { offset, size: header.size, digest }) : undefined;
     if (checked !== undefined) builder.add(checked.kind === "file" && content !== undefined ? { ...checked, digest: content } : checked);

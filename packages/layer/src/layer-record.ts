@@ -2,14 +2,16 @@ import type { BytePath } from "@varve/bytes";
 import { type IndexReader, type IndexWriter, invalidIndex } from "./index-encoding.ts";
 import type { LayerEntry, LayerEntryKind } from "./layer-entry.ts";
 
-/** Their positions are part of the format. */
-const KINDS: readonly LayerEntryKind[] = ["file", "directory", "symlink", "fifo", "char", "block", "hardlink", "whiteout", "opaque"];
-const HAS_DIGEST = 0x10;
-const HAS_XATTRS = 0x20;
+/** What an entry can be; their positions are part of the format. */
+export const RECORD_KINDS: readonly LayerEntryKind[] = ["file", "directory", "symlink", "fifo", "char", "block", "hardlink", "whiteout", "opaque"];
+/** Marks an entry with a digest. */
+export const HAS_DIGEST = 0x10;
+/** As {@link HAS_DIGEST}, of extended attributes. */
+export const HAS_XATTRS = 0x20;
 
 /** Writes one entry; its path as what differs from the path before. */
 export function writeRecord(out: IndexWriter, entry: LayerEntry, previous: string): void {
-  const kind = KINDS.indexOf(entry.kind);
+  const kind = RECORD_KINDS.indexOf(entry.kind);
   out.number(kind | (entry.digest === undefined ? 0 : HAS_DIGEST) | (entry.xattrs === undefined ? 0 : HAS_XATTRS));
   const shared = sharedLength(entry.path, previous);
   out.number(shared);
@@ -35,7 +37,7 @@ export function writeRecord(out: IndexWriter, entry: LayerEntry, previous: strin
 /** Reads one entry. Throws LAYER_INVALID_INDEX. */
 export function readRecord(input: IndexReader, previous: string): LayerEntry {
   const mark = input.number();
-  const kind = KINDS[mark & 0x0f];
+  const kind = RECORD_KINDS[mark & 0x0f];
   const shared = input.number();
   if (kind === undefined || shared > previous.length) throw invalidIndex("an entry in it is malformed");
   const path = (previous.slice(0, shared) + input.text()) as BytePath;

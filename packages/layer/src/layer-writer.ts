@@ -7,7 +7,7 @@ import type { ContentReader } from "./content-ref.ts";
 import type { Entry } from "./entry.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { describeDeletion, describeEntry } from "./layer-header.ts";
-import { createLayerIndexBuilder, type LayerIndex, type Segment } from "./layer-index.ts";
+import { createLayerIndexBuilder, type LayerIndex, type LayerIndexBuilder, type Segment } from "./layer-index.ts";
 import { createSegmentCutter, type SegmentCuts, type SegmentCutter } from "./segment-cuts.ts";
 import { type CompleteSegment, completeSegment, SegmentAssembly, type SegmentDraft } from "./segment-draft.ts";
 
@@ -39,23 +39,31 @@ const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
  */
 export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, options: LayerWriteOptions = {}): LayerTar {
   const cuts = createSegmentCutter();
+  const changes = { changes: sorted(changeSet.changes), isLinked: (node: number) => changeSet.isLinked?.(node) ?? true };
+  const drafts = (): AsyncIterable<SegmentDraft> => draftSegments(changes, { reader, options, cuts, assembly: new SegmentAssembly(cuts) });
+  return writeDrafts({ cuts, drafts, ...createLayerIndexBuilder() }, reader, options);
+}
+
+/** What a tar is made of. */
+export interface DraftedTar extends LayerIndexBuilder {
+  readonly cuts: SegmentCuts;
+  /** Asked for once, when the tar is first read. */
+  readonly drafts: () => AsyncIterable<SegmentDraft>;
+}
+
+/** The tar of its segments' drafts; see {@link writeLayerTar}. */
+export function writeDrafts({ cuts, drafts, add, finish }: DraftedTar, reader: ContentReader, options: IOOptions): LayerTar {
   const segments: Segment[] = [];
   const { promise, resolve, reject } = deferred<Awaited<LayerTar["finished"]>>();
   // whoever reads the stream learns of a failure from it
   promise.catch(() => {});
   async function* write(): AsyncGenerator<Uint8Array, void, undefined> {
-    const index = createLayerIndexBuilder();
     const whole = createSha256();
     let size = 0;
     let complete = false;
     try {
-      const assembly = new SegmentAssembly(cuts);
-      const drafts = draftSegments(
-        { changes: sorted(changeSet.changes), isLinked: (node) => changeSet.isLinked?.(node) ?? true },
-        { reader, options, cuts, assembly },
-      );
-      for await (const { segment, records } of completeSegments(drafts, reader, options)) {
-        for (const record of records) index.add(record);
+      for await (const { segment, records } of completeSegments(drafts(), reader, options)) {
+        for (const record of records) add(record);
         if (segment.bytes.length === 0) continue;
         whole.update(segment.bytes);
         size += segment.bytes.length;
@@ -64,7 +72,7 @@ export function writeLayerTar(changeSet: ChangeSet, reader: ContentReader, optio
       }
       const diffID = parseDiffID(`sha256:${whole.hex()}`);
       complete = true;
-      resolve({ diffID, size, index: index.finish({ diffID, size, segments }) });
+      resolve({ diffID, size, index: finish({ diffID, size, segments }) });
     } catch (error) {
       complete = true;
       reject(error);
@@ -121,7 +129,7 @@ async function* draftSegments({ changes, isLinked }: Required<ChangeSet>, output
     const padding = tarPadding(header.size);
     const start = assembly.position;
     const offset = start + bytes.length;
-    cuts.entry(start, offset + header.size + padding.length, header.name);
+    cuts.entry(start, offset + header.size + padding.length, () => header.name);
     // a large entry may have a cut in front of it
     assembly.settle();
     assembly.add(bytes);

@@ -6,8 +6,8 @@ export interface SegmentCuts {
 
 /** Finds the cuts while entries go by, in order. */
 export interface SegmentCutter extends SegmentCuts {
-  /** An entry from `start` (its first header block) to `end` (its padding included). `name` is what its first header says. */
-  entry(start: number, end: number, name: string): void;
+  /** An entry from `start` (its first header block) to `end` (its padding included). `name` gives what its header says, where that matters. */
+  entry(start: number, end: number, name: () => string): void;
 }
 
 /** Bytes a segment has at least when it ends between small entries. */
@@ -16,8 +16,8 @@ const MIN = 512 * 1024;
 const SPREAD = 512 * 1024;
 /** A segment of small entries is cut at the next boundary past this. */
 const MAX = 4 * 1024 * 1024;
-/** Entries from this size on are segments of their own, cut at multiples of it. */
-const STEP = 1024 * 1024;
+/** Entries from this size on (with their header) are segments of their own, cut at multiples of it. Bytes. */
+export const STEP: number = 1024 * 1024;
 
 /**
  * Cuts at entry boundaries that the entries themselves choose, so that an entry that is added, grows or goes moves only the cuts near it: after
@@ -41,7 +41,7 @@ export function createSegmentCutter(): SegmentCutter {
         return;
       }
       const filled = end - last;
-      if (filled >= MAX || (filled >= MIN && draw(name) * SPREAD < size)) cut(end);
+      if (filled >= MAX || (filled >= MIN && draw(name()) * SPREAD < size)) cut(end);
     },
     after: (offset) => firstAfter(cuts, offset),
   };

@@ -1,7 +1,7 @@
 import { sha256HexAside } from "@varve/archive";
 import { giveRoom, takeRoom } from "@varve/bytes";
 import { digestFromHex, type IOOptions } from "@varve/oci";
-import type { ContentBatches, ContentRef, FilledBytes } from "./content-ref.ts";
+import type { ContentBatches, ContentRef, FilledBytes, PlacedFiles } from "./content-ref.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import type { Segment } from "./layer-index.ts";
 import type { TarSegment } from "./segment-compression.ts";
@@ -24,6 +24,8 @@ export interface SegmentDraft {
    */
   readonly expected?: Segment | undefined;
   size: number;
+  /** In place of pieces and gaps: writes all of it but contents, and says which go where. */
+  readonly lay?: (bytes: Uint8Array) => PlacedFiles;
   /** `room` is done with when the piece and all before it are: a cut may divide what lies in it. */
   readonly pieces: { readonly bytes: Uint8Array; readonly offset: number; readonly room?: Uint8Array }[];
   readonly gaps: Gap[];
@@ -103,7 +105,7 @@ function draftAt(offset: number): SegmentDraft {
 
 /** Brings the bytes of a draft together in room of their own, reads what is missing, and hashes it. */
 export async function completeSegment(draft: SegmentDraft, batches: ContentBatches | undefined, options: IOOptions): Promise<CompleteSegment> {
-  // pieces and gaps fill all of it
+  // pieces and gaps fill all of it, or what lays it out does
   const bytes = batches === undefined ? new Uint8Array(draft.size) : takeRoom(draft.size);
   for (const piece of draft.pieces) {
     bytes.set(piece.bytes, piece.offset);
@@ -117,8 +119,15 @@ export async function completeSegment(draft: SegmentDraft, batches: ContentBatch
   return { segment: { offset: draft.offset, bytes, digest: whole, crc32 }, records };
 }
 
-async function fillDraft(bytes: Uint8Array, { gaps, expected }: SegmentDraft, batches: ContentBatches | undefined, options: IOOptions): Promise<FilledBytes> {
-  if (batches !== undefined) return batches.readInto(bytes, gaps, { ...options, expected: expected?.size === bytes.length ? expected : undefined });
-  if (gaps.length > 0) throw new TypeError("a content was left to a reader that reads none at once");
+async function fillDraft(
+  bytes: Uint8Array,
+  { lay, gaps, expected }: SegmentDraft,
+  batches: ContentBatches | undefined,
+  options: IOOptions,
+): Promise<FilledBytes> {
+  const how = { ...options, expected: expected?.size === bytes.length ? expected : undefined };
+  if (lay !== undefined && batches?.readFiles !== undefined) return { ...(await batches.readFiles(bytes, lay(bytes), how)), digests: [] };
+  if (lay === undefined && batches !== undefined) return batches.readInto(bytes, gaps, how);
+  if (lay !== undefined || gaps.length > 0) throw new TypeError("a content was left to a reader that reads none at once");
   return { digests: [], whole: digestFromHex(await sha256HexAside(bytes)) };
 }

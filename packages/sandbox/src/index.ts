@@ -14,7 +14,7 @@ export { type FindListing, type FindOptions, type FindRun, startFind } from "./f
 export type { FindRequest } from "./find/find-process.ts";
 export { type ForeseenFind, foreseeFind } from "./find/foreseen-find.ts";
 export type { FoundRows } from "./find/found-rows.ts";
-export type { FoundEntry } from "./find/found-entry.ts";
+export { type FoundEntry, FoundReader } from "./find/found-entry.ts";
 export { findHostTool, requireHostTool } from "./host-tool.ts";
 export { createFileLocks, type FileLocks } from "./launcher/file-locks.ts";
 export { type Forked, type ForkPipes, runForked } from "./launcher/forked.ts";

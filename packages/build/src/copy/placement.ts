@@ -22,9 +22,9 @@ export interface LinkNumbers {
 /**
  * Places one selection (facts 20, 23-25, 29): a file becomes the destination, or goes into it when it is a directory; a directory's contents
  * are merged into the destination. The destination's own top directory keeps its metadata; directories below it that exist take
- * the source's. A directory in a file's place, or the reverse, throws BUILD_COPY_CONFLICT as in BuildKit.
+ * the source's. A directory in a file's place, or the reverse, throws BUILD_COPY_CONFLICT as in BuildKit. Gives where it went.
  */
-export function placeSelected(destination: Destination, selected: Selected, options: PlacementOptions, links: LinkNumbers): void {
+export function placeSelected(destination: Destination, selected: Selected, options: PlacementOptions, links: LinkNumbers): BytePath {
   const isDirectory = selected.root.type === "directory";
   const made = madeDirectory(options, selected.root.mtime);
   const wanted = options.destination;
@@ -44,6 +44,7 @@ export function placeSelected(destination: Destination, selected: Selected, opti
       placeFile(destination, path, selected.isLinked(item.entry.node) ? { ...entry, node: linkNumber(numbers, item.entry.node, links) } : entry);
     }
   }
+  return top;
 }
 
 function linkNumber(numbers: Map<number, number>, node: number, links: LinkNumbers): number {

@@ -1,6 +1,6 @@
 import { createCacheKey, type CacheKey, type KeyComponent } from "@varve/cache";
-import { createLayer, type StoredLayer } from "@varve/image";
-import { type ChangeSet, type ContentReader, type FileTree, withParents } from "@varve/layer";
+import { createLayer, storeLayer, type StoredLayer } from "@varve/image";
+import { type ChangeSet, type ContentReader, type FileTree, type LayerTar, withParents } from "@varve/layer";
 import type { DiffID } from "@varve/oci";
 import type { Vertex } from "@varve/plan";
 import type { Lock } from "@varve/store";
@@ -23,6 +23,11 @@ export interface ProducedChanges extends AsyncDisposable {
   keep?(diffID: DiffID): Promise<void>;
 }
 
+/** A layer that is known otherwise than by changes. */
+export interface ProducedTar extends AsyncDisposable {
+  readonly tar: LayerTar;
+}
+
 /** A step that adds a layer. */
 export interface LayerStep {
   readonly vertex: Vertex;
@@ -37,7 +42,9 @@ export interface LayerStep {
   readonly unread?: { readonly from: string; readonly place: readonly KeyComponent[] };
   /** What it is laid on; `undefined` when the result doesn't depend on that (`--link`). */
   readonly parent: LayerStack | undefined;
-  produce(): Promise<ProducedChanges>;
+  produce(): Promise<ProducedChanges | ProducedTar>;
+  /** Called with what was made, once the step's key is known too. */
+  made?(made: StoredLayer): Promise<void>;
   /** Called once it is not in the cache: begins what takes a while and does no harm if another build has made the layer meanwhile. */
   begin?(): void;
 }
@@ -122,15 +129,19 @@ async function make(scope: StepScope, step: LayerStep, outline: CacheKey): Promi
   const { execution, io } = scope;
   const produced = await step.produce();
   try {
-    const changes = withParents(produced.base, produced.changes);
     const before = await execution.latest.lookup(outline, io);
     const previous = before === undefined ? [] : [before.diffID];
     const { isAwaited, onGrowing } = scope;
-    const made = await createLayer(execution.store, changes, produced.reader, { ...io, codec: execution.codec, previous, isAwaited, onGrowing });
-    await produced.keep?.(made.diffID);
+    const options = { ...io, codec: execution.codec, previous, isAwaited, onGrowing };
+    const made =
+      "tar" in produced
+        ? await storeLayer(execution.store, produced.tar, options)
+        : await createLayer(execution.store, withParents(produced.base, produced.changes), produced.reader, options);
+    if ("keep" in produced) await produced.keep?.(made.diffID);
     const created = rfc3339(execution.options.sourceDateEpoch === undefined ? Date.now() : execution.now);
     // what the layer was made of is known by now, and must be told of before it goes
     const key = await keyOf(step);
+    await step.made?.(made);
     const recorded = record(execution, step, { key, outline }, made, created);
     // awaited at the end; until then a failure has somebody who will see it
     recorded.catch(() => {});

@@ -12,18 +12,34 @@ export interface SelectedContent {
 }
 
 /** Changes when equal selections would get other digests than before. */
-const DIGEST_FORM = "2";
+const DIGEST_FORM = "3";
 
-/** Selects from a result by a COPY source pattern or a path. `owner` false: who owns the files has no effect. What it gives throws BUILD_COPY_SOURCE_NOT_FOUND. */
-export function selectContent(scope: StepScope, from: VertexResult, pattern: string, options: SelectionOptions & { readonly owner: boolean }): SelectedContent {
-  const { owner, ...how } = options;
+/** How a step reads of a tree. */
+export interface ContentOptions extends SelectionOptions {
+  /** False: who owns the files has no effect. */
+  readonly owner: boolean;
+  /** Gives the digest where it can be told from an earlier one. */
+  readonly replay?: (() => Promise<Digest | undefined>) | undefined;
+}
+
+/** Selects from a result by a COPY source pattern or a path. What it gives throws BUILD_COPY_SOURCE_NOT_FOUND. */
+export function selectContent(scope: StepScope, from: VertexResult, pattern: string, options: ContentOptions): SelectedContent {
+  const { owner, replay, ...how } = options;
   let selection: Promise<readonly Selected[]> | undefined;
   const selected = (): Promise<readonly Selected[]> =>
     (selection ??= openResult(scope, from).then(({ tree }) => selectSource(tree, pattern, { ...how, isContext: from.kind === "context" })));
   const memory = from.kind === "context" ? from.context.memory : undefined;
   const name = JSON.stringify([DIGEST_FORM, pattern, how.parents, how.exclude, how.literal ?? false, owner]);
+  const recall = async (): Promise<Digest | undefined> => {
+    const known = await memory?.recallAtOnce(name);
+    if (known !== undefined) return known;
+    const replayed = await replay?.();
+    if (replayed === undefined) return memory?.recall(name, scope.io);
+    await memory?.remember(name, replayed, scope.io);
+    return replayed;
+  };
   const find = async (): Promise<Digest> => {
-    const remembered = await memory?.recall(name, scope.io);
+    const remembered = await recall();
     if (remembered !== undefined) return remembered;
     const { reader } = await openResult(scope, from);
     const found = await digestSelection(await selected(), reader, { owner, signal: scope.execution.signal });

@@ -7,6 +7,7 @@ import type { TransferSource, TransferVertex } from "@varve/plan";
 import { digestSelection } from "../copy/selection-digest.ts";
 import type { Selected } from "../copy/selection.ts";
 import { atSource } from "../source-error.ts";
+import type { CopyReplay } from "./copy-replay.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
 import { MADE_TIME } from "./made-time.ts";
 import { combined, isUnset, type TransferInput } from "./transfer-input.ts";
@@ -16,10 +17,15 @@ import { selectContent } from "./selected-content.ts";
 const NOTHING = (): Promise<void> => Promise.resolve();
 
 /** Opens one source: selects from a tree, downloads, clones, or takes the heredoc at hand. The caller disposes. */
-export async function openTransferSource(scope: StepScope, vertex: TransferVertex, source: TransferSource, from: VertexResult): Promise<TransferInput> {
+export async function openTransferSource(
+  scope: StepScope,
+  vertex: TransferVertex,
+  source: TransferSource,
+  { from, replay }: { readonly from: VertexResult; readonly replay: CopyReplay | undefined },
+): Promise<TransferInput> {
   switch (source.kind) {
     case "path":
-      return pathInput(scope, vertex, source, from);
+      return pathInput(scope, vertex, source, { from, replay });
     case "inline":
       return inlineInput(source.name, source.content);
     case "http":
@@ -31,9 +37,19 @@ export async function openTransferSource(scope: StepScope, vertex: TransferVerte
 
 type PathSource = Extract<TransferSource, { readonly kind: "path" }>;
 
-async function pathInput(scope: StepScope, vertex: TransferVertex, { pattern, range }: PathSource, from: VertexResult): Promise<TransferInput> {
+async function pathInput(
+  scope: StepScope,
+  vertex: TransferVertex,
+  { pattern, range }: PathSource,
+  { from, replay }: { readonly from: VertexResult; readonly replay: CopyReplay | undefined },
+): Promise<TransferInput> {
   const unpack = vertex.unpack ?? vertex.kind === "add";
-  const content = selectContent(scope, from, pattern, { parents: vertex.parents, exclude: vertex.exclude, owner: isUnset(vertex.chown) });
+  const content = selectContent(scope, from, pattern, {
+    parents: vertex.parents,
+    exclude: vertex.exclude,
+    owner: isUnset(vertex.chown),
+    replay: replay?.digest,
+  });
   const readers = from.kind === "context" ? [from.context.reader] : [];
   const pointing =
     <T>(work: () => Promise<T>) =>

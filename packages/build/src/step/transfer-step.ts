@@ -1,4 +1,4 @@
-import { toBytePath } from "@varve/bytes";
+import { type BytePath, toBytePath } from "@varve/bytes";
 import type { KeyComponent } from "@varve/cache";
 import { openArchive, type OwningReader } from "@varve/context";
 import { type ContentReader, type ContentRef, EMPTY_TREE, type FileTree } from "@varve/layer";
@@ -9,10 +9,12 @@ import { createDestination } from "../copy/destination.ts";
 import { extractArchive } from "../copy/extraction.ts";
 import { parseModeChange } from "../copy/mode-change.ts";
 import { type LinkNumbers, type PlacementOptions, placeSelected } from "../copy/placement.ts";
+import type { Selected } from "../copy/selection.ts";
 import type { LayerStack } from "../layer-stack.ts";
+import { createCopyReplay, type PlacedSource } from "./copy-replay.ts";
 import type { StepScope, VertexResult } from "./execution.ts";
 import type { LayerStep, ProducedChanges } from "./layer-step.ts";
-import type { TransferInput } from "./transfer-input.ts";
+import { isUnset, type TransferInput } from "./transfer-input.ts";
 import { openTransferSource } from "./transfer-source.ts";
 
 /**
@@ -23,10 +25,12 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
   const independent = isIndependent(vertex);
   if (independent || parent.chainID === undefined)
     requireNumericOwner(vertex.chown ?? "", independent ? "--link copies into an empty root filesystem" : undefined);
+  const below = independent ? undefined : parent;
+  const replay = from.kind === "context" ? createCopyReplay(scope, vertex, from.context, below) : undefined;
   const inputs: TransferInput[] = [];
   const owners: OwningReader[] = [];
   try {
-    for (const source of vertex.sources) inputs.push(await openTransferSource(scope, vertex, source, from));
+    for (const source of vertex.sources) inputs.push(await openTransferSource(scope, vertex, source, { from, replay }));
   } catch (error) {
     await disposeAll(inputs);
     throw error;
@@ -37,9 +41,10 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
     for (const [at, input] of inputs.entries()) sources.push({ name: `source ${at + 1}`, value: await input.digest() });
     return [...outline(vertex), ...sources];
   };
+  let placed: PlacedChanges | undefined;
   return {
     vertex,
-    parent: independent ? undefined : parent,
+    parent: below,
     outline: [
       ...outline(vertex),
       {
@@ -49,7 +54,11 @@ export async function transferStep(scope: StepScope, vertex: TransferVertex, par
     ],
     components,
     ...(from.kind === "context" ? { unread: { from: vertex.from, place: outline(vertex) } } : {}),
-    produce: () => produce(scope, vertex, independent ? undefined : parent, inputs, owners),
+    async produce() {
+      const tar = await replay?.tar();
+      return tar === undefined ? (placed = await produce(scope, vertex, below, inputs, owners)) : { tar, [Symbol.asyncDispose]: () => Promise.resolve() };
+    },
+    made: async (made) => replay?.keep(made, placedSource(placed, vertex)),
     [Symbol.asyncDispose]: () => disposeAll(inputs),
   };
 }
@@ -65,25 +74,38 @@ function outline(vertex: TransferVertex): KeyComponent[] {
   return [{ name: "destination", value: vertex.destination }, ...option("chown", vertex.chown), ...option("chmod", vertex.chmod)];
 }
 
+/** What a COPY or ADD changes, and where the sources went. */
+interface PlacedChanges extends ProducedChanges {
+  readonly places: readonly { readonly selected: Selected; readonly top: BytePath }[];
+}
+
+/** A directory that was all there was to be copied. */
+function placedSource(placed: PlacedChanges | undefined, vertex: TransferVertex): PlacedSource | undefined {
+  const [place] = placed?.places ?? [];
+  if (placed?.places.length !== 1 || place?.selected.root.type !== "directory") return undefined;
+  return { ...place, base: placed.base, owner: isUnset(vertex.chown) };
+}
+
 async function produce(
   scope: StepScope,
   vertex: TransferVertex,
   parent: LayerStack | undefined,
   inputs: readonly TransferInput[],
   owners: readonly OwningReader[],
-): Promise<ProducedChanges> {
+): Promise<PlacedChanges> {
   const { execution, io } = scope;
   const base = parent === undefined ? EMPTY_TREE : await execution.trees.tree(parent, io);
   const opened: AsyncDisposable[] = [];
   const readers = [...owners];
   const destination = createDestination(base);
   const links: LinkNumbers = { next: 1 };
+  const places: { readonly selected: Selected; readonly top: BytePath }[] = [];
   const placement = await placementOf(vertex, base, execution.layerReader, scope);
   try {
     for (const input of inputs) {
       for (const selected of await input.selected()) {
         const archive = input.unpack ? await unpackable(scope, selected.root.content, createCompositeReader(readers, execution.layerReader)) : undefined;
-        if (archive === undefined) placeSelected(destination, selected, placement, links);
+        if (archive === undefined) places.push({ selected, top: placeSelected(destination, selected, placement, links) });
         else {
           opened.push(archive);
           readers.push(archive.reader);
@@ -92,7 +114,8 @@ async function produce(
       }
     }
     const dispose = (): Promise<void> => disposeAll(opened);
-    return { changes: destination.finish(), reader: createCompositeReader(readers, execution.layerReader), base, [Symbol.asyncDispose]: dispose };
+    const reader = createCompositeReader(readers, execution.layerReader);
+    return { changes: destination.finish(), reader, base, places, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await disposeAll(opened);
     throw error;

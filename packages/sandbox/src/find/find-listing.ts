@@ -16,12 +16,16 @@ export interface FindOptions extends IOOptions, Omit<FindRequest, "directory"> {
 export interface FindListing {
   /** Of everything it printed, in the order of the disk, and of how it was asked: equal ones mean that nothing changed in between. In hex. */
   readonly digest: string;
+  /** How it was asked. */
+  readonly asked: string;
   /** Bytes of it; an entry has about 90. */
   readonly size: number;
   /** All of it, sorted as a walk; `undefined` when it can't be understood. `size` bytes are held, and as much again. */
   entries(): Iterable<FoundEntry> | undefined;
   /** All of it as it was printed, to be compared with another listing; `undefined` when it can't be understood. Held whole. */
   rows(): FoundRows | undefined;
+  /** All of it, each entry as {@link FoundReader} reads it. */
+  bytes(): Buffer;
 }
 
 /** A listing under way. */
@@ -65,10 +69,12 @@ function listingOf(find: FindProcess, signal: AbortSignal | undefined): FindRun 
 function openListing(fd: number, args: readonly string[]): FindListing | undefined {
   try {
     const { size } = fstatSync(fd);
-    const hash = createHash("sha256").update(JSON.stringify(args));
+    const asked = JSON.stringify(args);
+    const hash = createHash("sha256").update(asked);
     const block = Buffer.allocUnsafe(Math.min(size, BLOCK));
     for (let at = 0; at < size; at += block.length) hash.update(block.subarray(0, readSync(fd, block, 0, Math.min(block.length, size - at), at)));
-    return { digest: hash.digest("hex"), size, entries: () => readFound(readAll(fd, size)), rows: () => findRows(readAll(fd, size)) };
+    const bytes = (): Buffer => readAll(fd, size);
+    return { digest: hash.digest("hex"), asked, size, entries: () => readFound(bytes()), rows: () => findRows(bytes()), bytes };
   } catch {
     // a full disk, say
     return undefined;

@@ -37,7 +37,7 @@ const TWO_32 = 2 ** 32;
  * than GNU's, a time before 1970, a number too large. Each is read again when it is asked for: of many entries little is held but their paths.
  */
 export function readFound(bytes: Buffer): Iterable<FoundEntry> | undefined {
-  const reader = new RecordReader(bytes);
+  const reader = new FoundReader(bytes);
   const records: { readonly path: BytePath; readonly at: number }[] = [];
   while (!reader.done) {
     const { at } = reader;
@@ -57,8 +57,8 @@ export function readFound(bytes: Buffer): Iterable<FoundEntry> | undefined {
   };
 }
 
-/** A record is read byte by byte: as texts its numbers would take longer than the listing itself. */
-class RecordReader {
+/** Reads records byte by byte: as texts their numbers would take longer than the listing itself. */
+export class FoundReader {
   readonly #bytes: Buffer;
   /** Where the next record begins. */
   at = 0;
@@ -68,14 +68,17 @@ class RecordReader {
   readonly #whole = new BigUint64Array(this.#halves.buffer);
   readonly #high = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 1 : 0;
 
+  /** `bytes` are what `find` printed. */
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
   }
 
+  /** Whether there is none any more. */
   get done(): boolean {
     return this.at >= this.#bytes.length;
   }
 
+  /** `undefined` for what is no record, and from then on. */
   next(): FoundEntry | undefined {
     const type = TYPES.get(this.#bytes[this.at++] ?? 0);
     const permissions = this.#number(8);
