@@ -1,13 +1,11 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { appendFile, chmod, link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Digest } from "@varve/oci";
-import { decodeKeptListing, encodeKeptListing } from "../../../context/src/kept-listing.ts";
 import { build } from "../build.ts";
 import type { BuildOptions } from "../build-options.ts";
-import { decodeCopyNote, encodeCopyNote } from "./copy-note.ts";
 
 let root: string;
 let context: string;
@@ -100,10 +98,11 @@ test("makes keys of what was kept", async () => {
   await digestOf("COPY d0 /o", "outline");
   const [file = ""] = await listings("outline");
   // the same files with another outline have another key
-  const kept = decodeKeptListing(await readFile(file));
-  const note = decodeCopyNote(kept?.note ?? new Uint8Array());
-  if (kept === undefined || note === undefined) throw new Error("nothing was kept");
-  await writeFile(file, Buffer.concat(encodeKeptListing({ ...kept, note: encodeCopyNote({ ...note, outline: note.diffID as string as Digest }) })));
+  const kept = await readFile(file);
+  const outline = kept.indexOf('"outline":"sha256:') + 18;
+  kept.write(kept.toString("latin1", outline, outline + 1) === "0" ? "1" : "0", outline);
+  createHash("sha256").update(kept.subarray(0, 40)).update(kept.subarray(80)).digest().copy(kept, 40);
+  await writeFile(file, kept);
   await utimes(at("d0/f7"), 1e9, 1e9);
   expect(await isCached("COPY d0 /o", "outline")).toBe(false);
   await rm(file);
