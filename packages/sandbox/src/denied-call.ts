@@ -130,11 +130,9 @@ export const MKNOD_CALLS: readonly (readonly [call: Numbered, mode: number])[] =
 
 /**
  * Calls that take paths or make them moot, and that proot (5.1) does not translate: programs would see the host's files. Told that there
- * are none, they make older ones. Of clone3 it does not know the flags, and takes a thread for a process with a heap of its own, whose
- * growth it misses: then paths of that thread are EFAULT.
+ * are none, they make older ones.
  */
 export const UNTRANSLATED_CALLS: readonly Numbered[] = [
-  CLONE3,
   ["statx", 332, 291, 383],
   ["execveat", 322, 281, 358],
   ["name_to_handle_at", 303, 264, 341],

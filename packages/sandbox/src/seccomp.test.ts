@@ -14,10 +14,14 @@ function evaluate(filter: Uint8Array, call: { readonly arch: number; readonly nu
   for (const [i, value] of (call.args ?? []).entries()) data.writeUInt32LE(value, 16 + 8 * i);
   const code = Buffer.from(filter);
   let accumulator = 0;
+  let index = 0;
   for (let at = 0; at * 8 < code.length; at++) {
     const [operation, yes, no, value] = [code.readUInt16LE(at * 8), code.readUInt8(at * 8 + 2), code.readUInt8(at * 8 + 3), code.readUInt32LE(at * 8 + 4)];
     if (operation === 0x20) accumulator = data.readUInt32LE(value);
     else if (operation === 0x54) accumulator = (accumulator & value) >>> 0;
+    else if (operation === 0x07) index = accumulator;
+    else if (operation === 0x1c) accumulator = (accumulator - index) >>> 0;
+    else if (operation === 0x04) accumulator = (accumulator + value) >>> 0;
     else if (operation === 0x05) at += value;
     else if (operation === 0x35) at += accumulator >= value ? yes : no;
     else if (operation === 0x15) at += accumulator === value ? yes : no;
@@ -65,7 +69,11 @@ describe("the filter for translated paths", () => {
     ["statx", X64, 332, [], ENOSYS],
     ["openat2", X64, 437, [], ENOSYS],
     ["statx", ARM64, 291, [], ENOSYS],
-    ["clone3", X64, 435, [], ENOSYS],
+    ["clone3 of a thread", X64, 435, [0xffff_0100, 88, 0, 0, 0xe5cf_96c0], ENOSYS],
+    ["clone3 of posix_spawn", X64, 435, [0xffff_0100, 88, 0, 0, 0xffff_0200], ALLOW],
+    ["clone3 of posix_spawn with its variables the other way around", X64, 435, [0x100, 88, 0, 0, 0xffff_ff00], ALLOW],
+    ["clone3", ARM64, 435, [], ENOSYS],
+    ["clone3 of a 32-bit program", I386, 435, [], ENOSYS],
     ["statx of a 32-bit program", I386, 383, [], ENOSYS],
     ["mknod of a char device", X64, 133, [0, 0o020644], SUCCESS],
     ["chown", X64, 92, [], ALLOW],

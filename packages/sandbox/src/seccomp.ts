@@ -80,7 +80,12 @@ function tableFilter(table: CallTable, { deny, oneId, translated = false }: Step
   const answer = (number: number, action: number): void => {
     if (number >= 0) filter.push(ifEqual(number, 0, 1), give(action));
   };
-  if (translated) for (const call of UNTRANSLATED_CALLS) answer(callNumber(call, table), errno(ENOSYS));
+  if (translated) {
+    for (const call of UNTRANSLATED_CALLS) answer(callNumber(call, table), errno(ENOSYS));
+    const number = callNumber(CLONE3, table);
+    const decide = table === "x64" ? [...skipUnlessSpawned(1), give(ALLOW), give(errno(ENOSYS))] : [give(errno(ENOSYS))];
+    filter.push(ifEqual(number, 0, decide.length), ...decide);
+  }
   if (oneId || translated) {
     for (const [call, mode] of MKNOD_CALLS) {
       const number = callNumber(call, table);
@@ -100,6 +105,23 @@ function tableFilter(table: CallTable, { deny, oneId, translated = false }: Step
     byFirstArgument(callNumber(CLONE, table), [and(NAMESPACE_FLAGS), ifEqual(0, 1, 0), give(errno(EPERM)), give(ALLOW)]);
   }
   return [...filter, give(ALLOW)];
+}
+
+/** Bytes that what posix_spawn gives to clone3 and to its child may be apart: both are variables of one function. */
+const ONE_FRAME = 2048;
+
+/**
+ * Goes on if a clone3 of x64 is that of a C library's posix_spawn (and so of system and popen), else skips instructions. Of clone3 proot does not know the
+ * flags, and takes what is made for a process with a heap of its own. Where it is a thread, it misses the growth of its heap, and paths are
+ * EFAULT; told that there is no clone3, libraries take clone, which proot knows. But of a clone that shares memory until it executes something
+ * proot 5.1 takes the heap of what is executed for that of its parent, which crashes when it wants more. glibc has, in the call, the
+ * child's argument in the fifth register: of a thread its own block, of posix_spawn a variable on the stack beside the structure of clone3.
+ */
+function skipUnlessSpawned(count: number): Instruction[] {
+  const toIndex: Instruction = [0x07, 0, 0, 0];
+  const lessIndex: Instruction = [0x1c, 0, 0, 0];
+  const plus: Instruction = [0x04, 0, 0, ONE_FRAME];
+  return [load(argument(0)), toIndex, load(argument(4)), lessIndex, plus, ifAtLeast(2 * ONE_FRAME, count, 0)];
 }
 
 function assemble(filter: readonly Instruction[]): Uint8Array {
