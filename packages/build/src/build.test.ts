@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer, request as forward, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { appendFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { displayPath } from "@varve/bytes";
@@ -67,6 +67,28 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
 }
 
 describe("a build without RUN", () => {
+  test("from cache reads no layer's index, once it knows the blob", async () => {
+    await put({ a: "a" });
+    const dockerfile = "FROM scratch\nCOPY a /a\n";
+    const { descriptor } = await run(dockerfile);
+    expect((await run(dockerfile)).descriptor).toEqual(descriptor);
+    const [index = ""] = await readdir(join(home, "layers"));
+    await writeFile(join(home, "layers", index), "");
+    expect((await run(dockerfile)).descriptor).toEqual(descriptor);
+    expect((await stat(join(home, "layers", index))).size).toBe(0);
+  });
+
+  test.skipIf(process.platform !== "linux")("from cache needs a store that can be read only", async () => {
+    await put({ a: "a" });
+    const dockerfile = "FROM scratch\nCOPY a /a\n";
+    const { descriptor } = await run(dockerfile);
+    const notes = join(home, "cache/converted");
+    await rm(notes, { recursive: true });
+    // where root can't write either
+    await symlink("/proc/sys", notes);
+    expect((await run(dockerfile)).descriptor).toEqual(descriptor);
+  });
+
   test("makes layers, config and history", async () => {
     await put({ a: "A", "d/b": "B" });
     const result = await run('FROM scratch\nCOPY a /x/\nCOPY d /x/\nLABEL k=v\nCMD ["/x/a"]', { tags: ["app:1"] });

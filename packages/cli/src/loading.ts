@@ -1,8 +1,8 @@
+import "./early-listing.ts";
 import { existsSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { compileProgram } from "./compiled-program.ts";
-import { foreseeListing } from "./foreseen-listing.ts";
 import { defaultHome } from "./session.ts";
 import { compileWasmOnce, keepBytecode, restoreFlags } from "./v8-flags.ts";
 
@@ -12,10 +12,6 @@ const LONG_S = 2;
 // the program lies beside this file when both are bundled
 const path = join(__dirname, "program.cjs");
 const home = defaultHome(process.env);
-if (process.argv[2] === "build") {
-  const listing = foreseeListing(home, process.argv.slice(2));
-  process.once("exit", (code) => listing.close(code === 0));
-}
 compileWasmOnce();
 const program = compileProgram(path, join(home, "compiled"), process.argv[2]);
 if (!program.reused) {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -23,7 +22,7 @@ export function readOwn(folder: string, name: string): Buffer | undefined {
 export function keepOwn(folder: string, name: string, bytes: Uint8Array, kept: number): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (!isOurs(statSync(folder))) return;
-  const draft = join(folder, `${name}.${randomUUID()}`);
+  const draft = join(folder, `${name}.${process.pid}.${process.hrtime.bigint()}`);
   writeFileSync(draft, bytes, { flag: "wx", mode: 0o600 });
   renameSync(draft, join(folder, name));
   const times = readdirSync(folder).map((file) => ({ file, time: statSync(join(folder, file)).mtimeMs }));

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, stat, unlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "./disk-error.ts";
 import { findFlock, tryFlock } from "./flock-program.ts";
@@ -78,6 +78,15 @@ async function isStillAt(handle: FileHandle, path: string): Promise<boolean> {
   }
 }
 
+/** As `rm` with `force`, which looks twice before. */
+async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
 interface Holding {
   readonly mode: LockMode;
   /** Frees what does not end with the handle. */
@@ -88,7 +97,7 @@ function heldLock(handle: FileHandle, path: string, { mode, free }: Holding): He
   let released: Promise<void> | undefined;
   const release = async (): Promise<void> => {
     try {
-      if (mode === "exclusive") await rm(path, { force: true });
+      if (mode === "exclusive") await removeFile(path);
     } finally {
       await free();
       await handle.close();

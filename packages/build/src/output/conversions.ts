@@ -1,6 +1,7 @@
 import type { Codec } from "@varve/archive";
 import type { ByteStream } from "@varve/bytes";
 import { type CacheBackend, type CacheKey, type CacheRecord, createCacheKey, createLocalCache, type KeyComponent } from "@varve/cache";
+import { isVarveError } from "@varve/errors";
 import { createEstargzLayer, recompressLayer, rewriteLayerTimes } from "@varve/image";
 import type { Descriptor, DiffID, IOOptions } from "@varve/oci";
 import type { Store } from "@varve/store";
@@ -27,16 +28,19 @@ export async function openConversions(store: Store): Promise<Conversions> {
   const cache = createLocalCache(await store.directory("cache", "converted"));
   const scope = { store, cache };
   return {
-    compressed: (layer, codec, options) => {
+    async compressed(layer, codec, options) {
       const { diffID, descriptor } = layer;
-      const parts = components("compressed", layer, { name: "encoding", value: codec.encoding });
+      const parts = [...components("compressed", layer, { name: "encoding", value: codec.encoding }), { name: "blob", value: descriptor.digest }];
+      const key = createCacheKey(parts);
+      const known = await recall(scope, key, options);
+      if (known !== undefined) return known;
       const open = (io?: IOOptions): Promise<ByteStream> => store.fetch(descriptor, io);
-      return remembered(
-        scope,
-        [...parts, { name: "blob", value: descriptor.digest }],
-        async () => ({ diffID, descriptor: await recompressLayer(store, { diffID, descriptor, open }, codec, options) }),
-        options,
-      );
+      const made = { diffID, descriptor: await recompressLayer(store, { diffID, descriptor, open }, codec, options) };
+      // of a store that can only be read the index is read again
+      await cache.record(recordOf(key, made), options).catch((error: unknown) => {
+        if (!isVarveError(error, "CACHE_WRITE")) throw error;
+      });
+      return made;
     },
     estargz: (layer, codec, options) =>
       remembered(
@@ -83,13 +87,18 @@ function components(kind: string, layer: StoredBlob, how: KeyComponent): readonl
   return [{ name: "conversion", value: kind }, { name: "layer", value: layer.diffID }, how];
 }
 
-async function remembered({ store, cache }: Scope, parts: readonly KeyComponent[], make: () => Promise<StoredBlob>, options: IOOptions): Promise<StoredBlob> {
+async function remembered(scope: Scope, parts: readonly KeyComponent[], make: () => Promise<StoredBlob>, options: IOOptions): Promise<StoredBlob> {
   const key = createCacheKey(parts);
-  const known = await cache.lookup(key, options);
-  if (known?.blob !== undefined && (await store.has(known.blob, options))) return { diffID: known.diffID, descriptor: known.blob };
+  const known = await recall(scope, key, options);
+  if (known !== undefined) return known;
   const made = await make();
-  await cache.record(recordOf(key, made), options);
+  await scope.cache.record(recordOf(key, made), options);
   return made;
+}
+
+async function recall({ store, cache }: Scope, key: CacheKey, options: IOOptions): Promise<StoredBlob | undefined> {
+  const known = await cache.lookup(key, options);
+  return known?.blob !== undefined && (await store.has(known.blob, options)) ? { diffID: known.diffID, descriptor: known.blob } : undefined;
 }
 
 function recordOf(key: CacheKey, { diffID, descriptor }: StoredBlob): CacheRecord {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { closeSync, openSync, realpathSync, unlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { findHostTool } from "../host-tool.ts";
@@ -63,7 +62,8 @@ export function spawnFind(request: FindRequest, spool: string): FindProcess | un
 
 /** A pipe would wake this process some hundred times. */
 function openUnnamed(folder: string): number {
-  const path = join(folder, `find-${randomUUID()}`);
+  // not random: node:crypto would be loaded first
+  const path = join(folder, `find-${process.pid}-${process.hrtime.bigint()}`);
   const fd = openSync(path, "wx+", 0o600);
   unlinkSync(path);
   return fd;
