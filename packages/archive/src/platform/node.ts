@@ -12,6 +12,8 @@ const CHUNK = 256 * 1024;
 
 interface ZstdOptions {
   readonly chunkSize: number;
+  /** Of the whole input, in bytes. */
+  readonly pledgedSrcSize?: number;
   readonly params: Readonly<Record<number, number>>;
 }
 
@@ -61,18 +63,21 @@ export function compressGzip(bytes: Uint8Array, level: number): Promise<Uint8Arr
 /** What {@link compressGzip} compresses with: equal texts, equal bytes. */
 export const GZIP_LIBRARY: string = `zlib-${process.versions["zlib"] ?? "unknown"} ${process.arch}`;
 
-/** As {@link GZIP_LIBRARY} for {@link compressZstd}; `undefined` where there is no zstd. */
-export const ZSTD_LIBRARY: string | undefined = zstdCompress === undefined ? undefined : `zstd-${process.versions["zstd"] ?? "unknown"} ${process.arch}`;
+/** As {@link GZIP_LIBRARY} for {@link compressZstd}; `undefined` where there is no zstd. "sized" tells its frames from those that did not say their size. */
+export const ZSTD_LIBRARY: string | undefined = zstdCompress === undefined ? undefined : `zstd-${process.versions["zstd"] ?? "unknown"}-sized ${process.arch}`;
 
 /** What to do where {@link ZSTD_LIBRARY} is `undefined`. */
 export const ZSTD_REMEDY: string = `zstd came with Node 22.15, this is ${process.version}: use a newer Node, or gzip`;
 
-/** One zstd frame with a checksum, on a libuv thread. Must not be called without {@link ZSTD_LIBRARY}. */
+/**
+ * One zstd frame with a checksum, on a libuv thread. Must not be called without {@link ZSTD_LIBRARY}. Told the size, zstd takes a window no larger: level 22 would take 700 MB
+ * for each megabyte under way, and its frames a reader that has 128 MiB for their window.
+ */
 export function compressZstd(bytes: Uint8Array, level: number): Promise<Uint8Array> {
   // ZSTD_compressBound: all in one trip, as above
   const chunkSize = bytes.length + (bytes.length >>> 8) + 1024;
   const params = { [COMPRESSION_LEVEL]: level, [CHECKSUM]: 1 };
-  return inOneChunk(chunkSize, (done) => zstdCompress?.(bytes, { chunkSize, params }, done));
+  return inOneChunk(chunkSize, (done) => zstdCompress?.(bytes, { chunkSize, params, pledgedSrcSize: bytes.length }, done));
 }
 
 /** What a compressor gives when its output buffer of `chunkSize` holds all of it; the bytes own that buffer. */

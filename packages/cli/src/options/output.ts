@@ -74,7 +74,7 @@ function parseCompression(fields: ReadonlyMap<string, string | undefined>): Imag
 function parseLevel(fields: ReadonlyMap<string, string | undefined>): number | undefined {
   if (!fields.has("compression-level")) return undefined;
   const given = fields.get("compression-level") ?? "";
-  if (!/^-?\d{1,9}$/.test(given)) throw new VarveError("CLI_USAGE", `--output: compression-level is a whole number, not ${JSON.stringify(given)}`);
+  if (!/^\d{1,9}$/.test(given)) throw new VarveError("CLI_USAGE", `--output: compression-level is a whole number of 0 or more, not ${JSON.stringify(given)}`);
   return Number(given);
 }
 
