@@ -21,7 +21,7 @@ export {
   segmentTar,
   type TarSegment,
 } from "./segment-compression.ts";
-export { contentDigests, type EntryChange, type LayerReplay, replayLayer } from "./replay/layer-replay.ts";
+export { type EntryChange, type LayerReplay, replayLayer } from "./replay/layer-replay.ts";
 export { type ReplayFiles, replayLayerTar } from "./replay/replay-tar.ts";
 export { cutsOf, type SegmentCuts } from "./segment-cuts.ts";
 export { createTreeBuilder, EMPTY_TREE, type NewEntry, type TreeBuilder } from "./tree-builder.ts";

@@ -6,8 +6,8 @@ export interface SegmentCuts {
 
 /** Finds the cuts while entries go by, in order. */
 export interface SegmentCutter extends SegmentCuts {
-  /** An entry from `start` (its first header block) to `end` (its padding included). `name` gives what its header says, where that matters. */
-  entry(start: number, end: number, name: () => string): void;
+  /** An entry from `start` (its first header block) to `end` (its padding included). `name` gives what its header says (a character or element a byte), where that matters. */
+  entry(start: number, end: number, name: () => string | Uint8Array): void;
 }
 
 /** Bytes a segment has at least when it ends between small entries. */
@@ -65,9 +65,10 @@ function firstAfter(cuts: readonly number[], offset: number): number {
 }
 
 /** A number in [0, 1) that a name always gives (FNV-1a, its bits mixed once more). */
-function draw(name: string): number {
+function draw(name: string | Uint8Array): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  if (typeof name === "string") for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  else for (const byte of name) hash = Math.imul(hash ^ byte, 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
   hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;

@@ -1,7 +1,7 @@
 import { type BytePath, joinPath, ROOT } from "@varve/bytes";
 import type { BuildContext, KnownListing, ListingMemory } from "@varve/context";
 import type { StoredLayer } from "@varve/image";
-import { contentDigests, decodeLayerIndex, type EntryChange, type FileTree, type LayerIndex, type LayerTar, replayLayer, replayLayerTar } from "@varve/layer";
+import { decodeLayerIndex, type EntryChange, type FileTree, type LayerReplay, type LayerTar, replayLayer, replayLayerTar } from "@varve/layer";
 import { createSha256 } from "@varve/archive";
 import { type Digest, digestFromHex } from "@varve/oci";
 import type { TransferVertex } from "@varve/plan";
@@ -39,8 +39,7 @@ export interface CopyReplay {
 interface Comparison {
   readonly known: KnownListing;
   readonly note: CopyNote;
-  readonly index: LayerIndex;
-  readonly changes: readonly EntryChange[];
+  readonly replay: LayerReplay;
   readonly digest: Digest;
 }
 
@@ -59,17 +58,9 @@ export function createCopyReplay(scope: StepScope, vertex: TransferVertex, conte
     async tar() {
       const found = await compare();
       if (found === undefined) return undefined;
-      try {
-        const { states } = found.known;
-        const { source: copied, strip } = found.note;
-        const files = { states, root: `${listings.root}/${copied}${copied === "" ? "" : "/"}` as BytePath, strip };
-        return replayLayerTar(replayLayer(found.index, found.changes), files, context.reader, scope.io);
-      } catch {
-        // an index that is not what it should be: the layer is made from nothing
-        comparison = Promise.resolve(undefined);
-        await listings.forget(name);
-        return undefined;
-      }
+      const { source: copied, strip } = found.note;
+      const files = { states: found.known.states, root: `${listings.root}/${copied}${copied === "" ? "" : "/"}` as BytePath, strip };
+      return replayLayerTar(found.replay, files, context.reader, scope.io);
     },
     async keep(made, placed) {
       const found = await comparison;
@@ -96,12 +87,12 @@ async function compareWithLast(
   const encoded = changes === undefined ? undefined : await execution.store.readLayerIndex(note.diffID, io);
   if (changes === undefined || encoded === undefined) return undefined;
   try {
-    const index = decodeLayerIndex(encoded);
-    const contents = contentDigests(index, changes);
-    if (contents === undefined) return undefined;
-    const digest = combineSelection([{ outline: note.outline, contents: sha256Of(contents) }]);
-    return { known, note, index, changes, digest };
+    const replay = replayLayer(decodeLayerIndex(encoded), changes);
+    const digest = combineSelection([{ outline: note.outline, contents: sha256Of(replay.contents) }]);
+    return { known, note, replay, digest };
   } catch {
+    // an index that is not what it should be: the layer is made from nothing
+    await listings.forget(name);
     return undefined;
   }
 }

@@ -3,7 +3,6 @@ import { type BytePath, collectBytes, streamOf } from "@varve/bytes";
 import { type Digest, digestFromHex } from "@varve/oci";
 import { expect, test } from "vitest";
 import {
-  contentDigests,
   type ContentReader,
   createTreeBuilder,
   diffTrees,
@@ -152,7 +151,7 @@ test.each([1, 2, 3, 4, 5, 6])("gives the layer that is made from nothing (%i)", 
   expect(Buffer.from(replayed.bytes).equals(after.bytes)).toBe(true);
   expect(Buffer.concat(encodeLayerIndex(replayed.index)).equals(Buffer.concat(encodeLayerIndex(after.index)))).toBe(true);
   const digests = entries.flatMap(({ path, kind }) => (kind === "file" ? [sha256Hex(byPath.get(path)?.bytes ?? new Uint8Array())] : []));
-  expect(Buffer.from(contentDigests(before.index, changes) ?? []).toString("hex")).toBe(digests.join(""));
+  expect(Buffer.from(replay.contents).toString("hex")).toBe(digests.join(""));
 });
 
 test("refuses an index that isn't of the layer", async () => {

@@ -1,5 +1,4 @@
-import { TAR_END, tarPadding } from "@varve/archive";
-import { bytePathFromBytes } from "@varve/bytes";
+import { TAR_BLOCK, TAR_END } from "@varve/archive";
 import type { Digest } from "@varve/oci";
 import { IndexWriter, invalidIndex } from "../index-encoding.ts";
 import { encodedEntries, type LayerIndex, type Segment } from "../layer-index.ts";
@@ -40,6 +39,8 @@ export interface LayerReplay {
   readonly entries: Uint8Array;
   readonly entryCount: number;
   readonly segments: readonly ReplayedSegment[];
+  /** sha256 of each file's content, 32 bytes each, in order. */
+  readonly contents: Uint8Array;
 }
 
 /**
@@ -50,21 +51,9 @@ export function replayLayer(earlier: LayerIndex, changes: readonly EntryChange[]
   return new Replay(earlier, changes).run();
 }
 
-/** sha256 of each file's content, 32 bytes each, in order; `undefined` where a file has none, or an entry has none of its own. */
-export function contentDigests(index: LayerIndex, changes: readonly EntryChange[]): Uint8Array | undefined {
-  const entries = encodedEntries(index);
-  const out = new IndexWriter(32 * index.entryCount);
-  const cursor = new RecordCursor(entries);
-  let next = 0;
-  for (let entry = 0; cursor.next(); entry++) {
-    const change = changes[next]?.entry === entry ? changes[next++] : undefined;
-    if (cursor.kind === "hardlink") return undefined;
-    if (cursor.kind !== "file") continue;
-    if (change?.digest !== undefined) out.digest(change.digest);
-    else if (cursor.digestStart === undefined) return undefined;
-    else out.raw(entries.subarray(cursor.digestStart, cursor.digestStart + 32));
-  }
-  return out.finish();
+/** Bytes of a content with its padding. */
+function padded(size: number): number {
+  return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
 }
 
 class Replay {
@@ -72,6 +61,7 @@ class Replay {
   readonly #changes: readonly EntryChange[];
   readonly #old: Uint8Array;
   readonly #out: IndexWriter;
+  readonly #contents: IndexWriter;
   readonly #cutter = createSegmentCutter();
   readonly #segments: ReplayedSegment[] = [];
   readonly #known = new Map<number, Segment>();
@@ -88,12 +78,13 @@ class Replay {
     this.#changes = changes;
     this.#old = encodedEntries(earlier);
     this.#out = new IndexWriter(this.#old.length + 64 * changes.length + 1024);
+    this.#contents = new IndexWriter(32 * earlier.entryCount);
     for (const segment of earlier.segments) this.#known.set(segment.offset, segment);
   }
 
   run(): LayerReplay {
     const cursor = new RecordCursor(this.#old);
-    const nameOf = (): string => entryName(cursor);
+    const nameOf = (): Uint8Array => (cursor.pathLength === 0 ? ROOT_NAME : cursor.name.subarray(0, cursor.nameLength));
     let start = 0;
     let files = 0;
     let count = 0;
@@ -109,7 +100,7 @@ class Replay {
       }
       const offset = start + (change === undefined ? oldLength : cursor.headerLength());
       if (kind === "file" && cursor.offset !== start - this.#shift + oldLength) throw invalidIndex("an entry in it is not where it must be");
-      const end = offset + cursor.size + tarPadding(cursor.size).length;
+      const end = offset + padded(cursor.size);
       this.#cutter.entry(start, end, nameOf);
       const isLarge = end - start >= STEP;
       if (isLarge) this.#close(start, false);
@@ -123,8 +114,11 @@ class Replay {
         // what is left of a large file changed with it
         this.#isChanged = isLarge && cut < end && change !== undefined;
       }
-      if (kind === "file") files++;
-      this.#shift += end - start - (oldLength + oldSize + tarPadding(oldSize).length);
+      if (kind === "file") {
+        this.#addDigest(cursor, change);
+        files++;
+      }
+      if (change !== undefined) this.#shift += end - start - (oldLength + padded(oldSize));
       start = end;
     }
     if (next !== this.#changes.length || count !== this.#earlier.entryCount || start + TAR_END.length !== this.#earlier.size + this.#shift)
@@ -132,7 +126,13 @@ class Replay {
     this.#flush(this.#old.length);
     if (start === this.#first.offset) this.#first = { offset: start, record: this.#out.length, prefix: new Uint8Array(0), file: files };
     this.#close(start + TAR_END.length, false);
-    return { entries: this.#out.finish(), entryCount: count, segments: this.#segments };
+    return { entries: this.#out.finish(), entryCount: count, segments: this.#segments, contents: this.#contents.finish() };
+  }
+
+  #addDigest(cursor: RecordCursor, change: EntryChange | undefined): void {
+    if (change?.digest !== undefined) this.#contents.digest(change.digest);
+    else if (cursor.digestStart === undefined) throw invalidIndex("a file in it has no digest");
+    else this.#contents.raw(this.#old.subarray(cursor.digestStart, cursor.digestStart + 32));
   }
 
   /** Where the entry begins in the new encoding. */
@@ -179,8 +179,4 @@ class Replay {
   }
 }
 
-/** As a header has it. */
-function entryName(cursor: RecordCursor): string {
-  const path = bytePathFromBytes(cursor.path());
-  return path === "" ? "./" : cursor.kind === "directory" ? `${path}/` : path;
-}
+const ROOT_NAME = Uint8Array.of(0x2e, 0x2f);

@@ -1,4 +1,4 @@
-import { encodeTarHeader, fitsPlainHeader, TAR_BLOCK, writePlainHeader } from "@varve/archive";
+import { encodeTarHeader, fitsPlainHeader, type PlainHeader, TAR_BLOCK, type TarEntryType, writePlainHeader } from "@varve/archive";
 import { bytePathFromBytes } from "@varve/bytes";
 import { IndexReader, invalidIndex } from "../index-encoding.ts";
 import type { LayerEntryKind } from "../layer-entry.ts";
@@ -6,24 +6,24 @@ import { describeRecord } from "../layer-header.ts";
 import { HAS_DIGEST, HAS_XATTRS, RECORD_KINDS, readRecord } from "../layer-record.ts";
 
 const SLASH = 0x2f;
-const DOT = 0x2e;
 const DIGEST = 32;
 const NOTHING = new Uint8Array(0);
 
 /** Goes through encoded entries of an index, and gives what their headers are made of, without an object or a text for each. */
-export class RecordCursor {
+export class RecordCursor implements PlainHeader {
   readonly #bytes: Uint8Array;
   /** Where the next entry begins. */
   #at: number;
   #path = new Uint8Array(512);
   #pathLength = 0;
-  #link: Uint8Array = NOTHING;
   #hasXattrs = false;
   /** Where the entry begins. */
   start = 0;
   kind: LayerEntryKind = "file";
   /** Bytes its path has in common with the one before. */
   shared = 0;
+  /** Of a link. */
+  link: Uint8Array = NOTHING;
   mode = 0;
   uid = 0;
   gid = 0;
@@ -71,7 +71,7 @@ export class RecordCursor {
     this.#readPath();
     this.mode = this.mtime = this.uid = this.gid = this.size = this.offset = 0;
     this.digestStart = undefined;
-    this.#link = NOTHING;
+    this.link = NOTHING;
     this.#hasXattrs = (mark & HAS_XATTRS) !== 0;
     if (kind !== "whiteout" && kind !== "opaque") this.#readState(kind, mark);
     if (this.#at > this.#bytes.length) throw invalidIndex("it is truncated");
@@ -83,6 +83,19 @@ export class RecordCursor {
     return this.#path.subarray(from, this.#pathLength);
   }
 
+  /** The path, then a slash when it is a directory's. */
+  get name(): Uint8Array {
+    return this.#path;
+  }
+
+  get nameLength(): number {
+    return this.kind === "directory" ? this.#pathLength + 1 : this.#pathLength;
+  }
+
+  get type(): TarEntryType {
+    return this.kind as TarEntryType;
+  }
+
   /** Bytes of the entry's header in the tar. */
   headerLength(): number {
     return this.#isPlain() ? TAR_BLOCK : this.#header().length;
@@ -91,7 +104,7 @@ export class RecordCursor {
   /** Writes the header; gives its length. */
   writeHeader(out: Uint8Array, at: number): number {
     if (this.#isPlain()) {
-      writePlainHeader(out, at, { ...this.#numbers(), type: this.kind as "file" }, this.#name(), this.#link);
+      writePlainHeader(out, at, this);
       return TAR_BLOCK;
     }
     const header = this.#header();
@@ -102,25 +115,14 @@ export class RecordCursor {
   #isPlain(): boolean {
     const { kind } = this;
     if (this.#hasXattrs || !(kind === "file" || kind === "directory" || kind === "symlink" || kind === "hardlink")) return false;
-    return fitsPlainHeader({ ...this.#numbers(), type: kind }, this.#pathLength + 2, this.#link.length);
-  }
-
-  #numbers(): { readonly mode: number; readonly uid: number; readonly gid: number; readonly size: number; readonly mtime: number } {
-    return { mode: this.mode, uid: this.uid, gid: this.gid, size: this.size, mtime: this.mtime };
+    // the root has a name of its own
+    return this.#pathLength > 0 && fitsPlainHeader(this);
   }
 
   #header(): Uint8Array {
     const previous = bytePathFromBytes(this.#path.subarray(0, this.shared));
     const record = readRecord(new IndexReader(this.#bytes.subarray(this.start, this.#at)), previous);
     return encodeTarHeader(describeRecord({ ...record, mtime: this.mtime, size: this.size }).header);
-  }
-
-  /** As a tar has it: a slash behind a directory's, `./` for the root. */
-  #name(): Uint8Array {
-    if (this.kind !== "directory") return this.path();
-    if (this.#pathLength === 0) return Uint8Array.of(DOT, SLASH);
-    this.#path[this.#pathLength] = SLASH;
-    return this.#path.subarray(0, this.#pathLength + 1);
   }
 
   #readPath(): void {
@@ -134,6 +136,7 @@ export class RecordCursor {
       this.#path = path;
     }
     for (let i = this.shared; i < total; i++) this.#path[i] = this.#bytes[this.#at++] ?? 0;
+    this.#path[total] = SLASH;
     this.#pathLength = total;
   }
 
@@ -157,7 +160,7 @@ export class RecordCursor {
     }
     if (kind === "symlink" || kind === "hardlink") {
       const length = this.#number();
-      this.#link = this.#bytes.subarray(this.#at, this.#at + length);
+      this.link = this.#bytes.subarray(this.#at, this.#at + length);
       this.#at += length;
     } else if (kind === "char" || kind === "block") {
       this.#number();

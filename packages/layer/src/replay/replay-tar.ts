@@ -1,4 +1,4 @@
-import { tarPadding } from "@varve/archive";
+import { TAR_BLOCK, tarPadding } from "@varve/archive";
 import { type BytePath, bytePathFromBytes } from "@varve/bytes";
 import type { IOOptions } from "@varve/oci";
 import type { ContentReader, ContentRef, PlacedFiles } from "../content-ref.ts";
@@ -83,13 +83,12 @@ function laySegment({ replay, files, root }: Source, segment: ReplayedSegment, b
     at += cursor.writeHeader(bytes, at);
     const { size } = cursor;
     if (size > 0) {
-      paths.add(root, cursor.path(files.strip));
+      paths.add(root, cursor.name, files.strip, cursor.pathLength);
       offsets.push(at);
       wanted.push(file);
       at += size;
-      const padding = tarPadding(size).length;
-      bytes.fill(0, at, at + padding);
-      at += padding;
+      const end = Math.ceil(at / TAR_BLOCK) * TAR_BLOCK;
+      while (at < end) bytes[at++] = 0;
     }
     if (cursor.kind === "file") file++;
   }
@@ -112,8 +111,9 @@ class ByteList {
   #bytes = new Uint8Array(8192);
   #length = 0;
 
-  add(root: Uint8Array, path: Uint8Array): void {
-    const needed = this.#length + root.length + path.length + 1;
+  /** Adds `root`, and of `path` what is from one byte to another. */
+  add(root: Uint8Array, path: Uint8Array, from: number, to: number): void {
+    const needed = this.#length + root.length + to - from + 1;
     if (needed > this.#bytes.length) {
       const bytes = new Uint8Array(2 * needed);
       bytes.set(this.#bytes);
@@ -121,8 +121,8 @@ class ByteList {
     }
     if (this.#length > 0) this.#bytes[this.#length++] = 0;
     this.#bytes.set(root, this.#length);
-    this.#bytes.set(path, this.#length + root.length);
-    this.#length += root.length + path.length;
+    this.#length += root.length;
+    for (let i = from; i < to; i++) this.#bytes[this.#length++] = path[i] ?? 0;
   }
 
   bytes(): Uint8Array {
