@@ -238,6 +238,15 @@ describe("contents", () => {
     expect(await fill({ digest: DIGEST, crc32: crc32("content") })).toMatchObject({ digests: [digest], whole: DIGEST });
     expect(await fill({ digest: DIGEST, crc32: crc32("others") })).toMatchObject({ whole: digest });
     expect(await fill({ digest: DIGEST })).toMatchObject({ whole: digest });
+    const { device, inode, size, mtimeNs, ctimeNs } = stateOf(ref);
+    const placed = () => ({
+      paths: Buffer.from(ref.path),
+      states: BigInt64Array.of(device, inode, BigInt(size), mtimeNs, ctimeNs),
+      offsets: Float64Array.of(0),
+    });
+    const fillFiles = (expected: number) => context.reader.batches?.readFiles?.(new Uint8Array(7), placed(), { expected: { digest: DIGEST, crc32: expected } });
+    expect(await fillFiles(crc32("content"))).toEqual({ whole: DIGEST, crc32: crc32("content") });
+    expect(await fillFiles(1)).toEqual({ whole: digest, crc32: crc32("content") });
   });
 
   test("that were not read again are as they were: a digest of a state is recalled, one of another isn't", async () => {

@@ -34,6 +34,11 @@ export async function fillAside(bytes: Uint8Array, order: FillOrder): Promise<Fi
   });
 }
 
+/** Starts the thread while something else goes on: much will be read. */
+export function readyThread(): void {
+  thread ??= startThread();
+}
+
 function startThread(): typeof thread {
   // compiled, beside this file; where packages run from their source there is none, and files are read on this thread
   const program = fileURLToPath(new URL("./disk-worker.js", import.meta.url));

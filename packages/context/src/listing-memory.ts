@@ -7,6 +7,7 @@ import type { IOOptions } from "@varve/oci";
 import { type FindListing, type FoundEntry, FoundReader } from "@varve/sandbox";
 import type { KnownListing, ListingMemory } from "./context.ts";
 import { decodeKeptListing, encodeKeptListing, type KeptListing } from "./kept-listing.ts";
+import { readyThread } from "./disk-thread.ts";
 import { compareListings, type RowChange } from "./row-changes.ts";
 
 /** Listings of one directory that are kept: each step that copies of it has one. The oldest goes. */
@@ -76,6 +77,8 @@ async function recall(options: ListingMemoryOptions, name: string, io: IOOptions
   const found = compareListings(kept, bytes, rows / 2);
   if (found === undefined) return undefined;
   const { changes, starts } = found;
+  // a layer will be made
+  if (changes.length > 0) readyThread();
   const alike = changes.filter(({ isAlike }) => isAlike);
   const entries = new Map<number, Entry | undefined>();
   for (const [i, entry] of (

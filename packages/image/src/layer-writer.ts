@@ -24,7 +24,7 @@ import { ofLayer } from "./blob-error.ts";
 import { limitInflation } from "./inflation-limit.ts";
 import { readStoredIndex } from "./layer-index-store.ts";
 import { layerTypeOf } from "./layer-type.ts";
-import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
+import { createPieceQueue, type PieceQueue, WINDOW } from "./piece-queue.ts";
 import { type SegmentReuse, segmentReuse } from "./segment-reuse.ts";
 import { createSpool } from "./spool.ts";
 
@@ -71,9 +71,12 @@ export async function storeLayer(store: Store, tar: LayerTar, options: CreateLay
   });
   blob.catch((error: unknown) => failure.abort(error));
   try {
-    // segments that are copied are copied sooner than they would be put aside
-    const isPatient = (): boolean => options.isAwaited === false || (counts !== undefined && counts.reused > 0 && counts.reused >= counts.compressed);
-    await fill(queue, tar.stream, { signal, isPatient });
+    const patience = (): number | undefined => {
+      // segments that are copied are copied sooner than they would be put aside
+      if (counts !== undefined && counts.reused > 0 && counts.reused >= counts.compressed) return WINDOW;
+      return options.isAwaited === false ? PATIENT : undefined;
+    };
+    await fill(queue, tar.stream, { signal, patience });
   } catch (error) {
     failure.abort(error);
     await blob.catch(() => {});
@@ -86,7 +89,11 @@ export async function storeLayer(store: Store, tar: LayerTar, options: CreateLay
 /** Compresses what is put into a queue as it comes, and frees the queue. */
 async function storeQueued(store: Store, queue: PieceQueue, tar: LayerTar, options: StoreSegmentsOptions): Promise<Descriptor> {
   try {
-    return await storeSegments(store, { stream: queue.read(options), cuts: tar.cuts, segments: tar.segments, finished: tar.finished }, options);
+    return await storeSegments(
+      store,
+      { stream: queue.read(options), cuts: tar.cuts, segments: tar.segments, isNew: tar.isNew, finished: tar.finished },
+      options,
+    );
   } finally {
     await queue[Symbol.asyncDispose]();
   }
@@ -183,8 +190,13 @@ export interface SegmentedTar {
   readonly stream: ByteStream;
   readonly cuts: SegmentCuts;
   readonly segments: readonly Segment[];
+  /** See {@link LayerTar.isNew}. */
+  readonly isNew?: boolean | undefined;
   readonly finished: Promise<{ readonly index: LayerIndex }>;
 }
+
+/** Bytes that wait to be compressed where nobody waits for the tar: enough that the compressors never do. */
+const PATIENT = 4 * 1024 * 1024;
 
 /** How many segments were compressed, and how many copied; grows. */
 type SegmentCounts = CompressedLayer["counts"];
@@ -218,7 +230,8 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: St
       written += piece.length;
       await writer.take(piece);
       // a blob like none before; what has nothing in common with one may still be where it is to be sent
-      if (isFollowed || written < GROWN || compressed.counts.compressed === 0 || compressed.counts.reused === 0) continue;
+      const isNew = tar.isNew === true || compressed.counts.compressed > 0;
+      if (isFollowed || written < GROWN || !isNew || compressed.counts.reused === 0) continue;
       isFollowed = true;
       options.onGrowing?.(writer.follow());
     }
@@ -237,12 +250,12 @@ export async function storeSegments(store: Store, tar: SegmentedTar, options: St
 async function fill(
   queue: PieceQueue,
   stream: ByteStream,
-  { signal, isPatient }: { readonly signal: AbortSignal; readonly isPatient: () => boolean },
+  { signal, patience }: { readonly signal: AbortSignal; readonly patience: () => number | undefined },
 ): Promise<void> {
   try {
     for await (const piece of stream) {
       signal.throwIfAborted();
-      await queue.write(piece, isPatient);
+      await queue.write(piece, patience);
     }
     queue.end();
   } catch (error) {

@@ -18,13 +18,14 @@ import {
   mergeLayer,
   type NewEntry,
   withParents,
+  writeLayerTar,
 } from "@varve/layer";
 import { type Descriptor, digestFromHex, digestHex, type DiffID, MEDIA_TYPES } from "@varve/oci";
 import { openStore, type Store } from "@varve/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { imageTree, layerIndex } from "./layer-index-store.ts";
 import { createLayerReader } from "./layer-reader.ts";
-import { createLayer } from "./layer-writer.ts";
+import { createLayer, storeLayer } from "./layer-writer.ts";
 import { openImage } from "./image-opener.ts";
 import { storeImage } from "./image-writer.ts";
 import { createImageReader, flattenImage, writeRootfsDirectory, writeRootfsTar } from "./rootfs.ts";
@@ -177,6 +178,20 @@ describe("createLayer", () => {
     expect(reused.descriptor).toEqual(fresh.descriptor);
     expect(copied).toBeGreaterThanOrEqual(3);
     expect(copied).toBeLessThan(before.index.segments.length);
+  });
+
+  it("is told of while it is written where it is known to be new, though all of it is copied so far", async () => {
+    const large = tree(EMPTY_TREE, file("a", randomBytes(6 * 1024 * 1024)), file("b", "b"));
+    const before = await make(large);
+    const told: boolean[] = [];
+    for (const isNew of [false, true]) {
+      let growing = 0;
+      const tar = { ...writeLayerTar(withParents(EMPTY_TREE, diffTrees(EMPTY_TREE, large)), bytesReader), isNew };
+      const layer = await storeLayer(store, tar, { previous: [before.diffID], onGrowing: () => growing++ });
+      expect(await layer.blob).toEqual(before.descriptor);
+      told.push(growing === 1);
+    }
+    expect(told).toEqual([false, true]);
   });
 
   it("leaves nothing when content cannot be read, and rejects with the reader's error", async () => {

@@ -48,9 +48,10 @@ describe("a queue of pieces", () => {
     const queue = createPieceQueue(() => Promise.resolve(((folders += 1), folder)));
     const stream = queue.read()[Symbol.asyncIterator]();
     let isPatient = true;
+    let limit = 16 * MiB;
     let written = 0;
     const write = async (): Promise<void> => {
-      await queue.write(piece(written, MiB), () => isPatient);
+      await queue.write(piece(written, MiB), () => (isPatient ? limit : undefined));
       written++;
     };
     for (let i = 0; i < 16; i++) await write();
@@ -66,7 +67,8 @@ describe("a queue of pieces", () => {
     expect(folders).toBe(1);
     for (let i = 1; i < 19; i++) await stream.next();
     isPatient = true;
-    for (let i = 0; i < 16; i++) await write();
+    limit = 4 * MiB;
+    for (let i = 0; i < 4; i++) await write();
     const left = write();
     await queue[Symbol.asyncDispose]();
     await left;

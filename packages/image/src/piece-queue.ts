@@ -12,10 +12,10 @@ import { readRange } from "./file-access.ts";
  */
 export interface PieceQueue extends AsyncDisposable {
   /**
-   * Takes a piece, which must not change any more. Where there is no room in memory, it waits for the reader as long as
-   * `isPatient` says so.
+   * Takes a piece, which must not change any more. It waits for the reader while more bytes than `patience` says would wait in memory; where that says
+   * nothing, what there is no room for is put aside.
    */
-  write(piece: Uint8Array, isPatient?: () => boolean): Promise<void>;
+  write(piece: Uint8Array, patience?: () => number | undefined): Promise<void>;
   /** Nothing more comes. */
   end(): void;
   /** Makes the reader throw. */
@@ -25,7 +25,7 @@ export interface PieceQueue extends AsyncDisposable {
 }
 
 /** Bytes that wait in memory at most, besides {@link GATHER}. */
-const WINDOW = 16 * 1024 * 1024;
+export const WINDOW: number = 16 * 1024 * 1024;
 /** Bytes that are written to the file at once, and read from it. */
 const GATHER = 1024 * 1024;
 
@@ -59,8 +59,9 @@ class OverflowingQueue implements PieceQueue {
     this.#directory = directory;
   }
 
-  async write(piece: Uint8Array, isPatient: () => boolean = () => false): Promise<void> {
-    while (!this.#isAside() && this.#held + piece.length > WINDOW && !this.#left && isPatient()) await new Promise<void>((resolve) => this.#room.push(resolve));
+  async write(piece: Uint8Array, patience: () => number | undefined = () => undefined): Promise<void> {
+    while (this.#held > 0 && !this.#isAside() && !this.#left && this.#held + piece.length > (patience() ?? Number.POSITIVE_INFINITY))
+      await new Promise<void>((resolve) => this.#room.push(resolve));
     if (this.#left) return;
     if (!this.#isAside() && this.#held + piece.length <= WINDOW) {
       this.#pieces.push(piece);

@@ -25,6 +25,8 @@ export interface LayerTar {
   readonly cuts: SegmentCuts;
   /** The segments whose last byte was given; grows while {@link stream} is read. */
   readonly segments: readonly Segment[];
+  /** Set when it is known before anything is read that earlier layers are others. */
+  readonly isNew?: boolean;
   /** Resolves when the stream was read to its end; rejects when it failed or was left. */
   readonly finished: Promise<{ readonly diffID: DiffID; readonly size: number; readonly index: LayerIndex }>;
 }

@@ -147,7 +147,9 @@ test.each([1, 2, 3, 4, 5, 6])("gives the layer that is made from nothing (%i)", 
 
   const states = entries.filter(({ kind }) => kind === "file").flatMap(({ path }) => [1n, 1n, BigInt(byPath.get(path)?.bytes?.length ?? 0), 0n, 0n]);
   const files = { states: BigInt64Array.from(states), root: "/host/" as BytePath, strip: 4 };
-  const replayed = await readTar(replayLayerTar(replay, files, disk.reader));
+  const tar = replayLayerTar(replay, files, disk.reader);
+  expect(tar.isNew).toBe(changes.length > 0);
+  const replayed = await readTar(tar);
   expect(Buffer.from(replayed.bytes).equals(after.bytes)).toBe(true);
   expect(Buffer.concat(encodeLayerIndex(replayed.index)).equals(Buffer.concat(encodeLayerIndex(after.index)))).toBe(true);
   const digests = entries.flatMap(({ path, kind }) => (kind === "file" ? [sha256Hex(byPath.get(path)?.bytes ?? new Uint8Array())] : []));

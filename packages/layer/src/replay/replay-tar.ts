@@ -31,7 +31,7 @@ interface Source {
 export function replayLayerTar(replay: LayerReplay, files: ReplayFiles, reader: ContentReader, options: IOOptions = {}): LayerTar {
   const { entries, entryCount, segments } = replay;
   const source = { replay, files, root: Uint8Array.from(files.root, (character) => character.charCodeAt(0)) };
-  return writeDrafts(
+  const tar = writeDrafts(
     {
       cuts: cutsOf(segments),
       drafts: () => draftSegments(source, reader, options),
@@ -42,6 +42,7 @@ export function replayLayerTar(replay: LayerReplay, files: ReplayFiles, reader: 
     reader,
     options,
   );
+  return { ...tar, isNew: segments.some(({ expected }) => expected === undefined) };
 }
 
 async function* draftSegments(source: Source, reader: ContentReader, options: IOOptions): AsyncGenerator<SegmentDraft, void, undefined> {
