@@ -10,6 +10,7 @@ import type * as calls from "./helper/helper-call.ts";
 import type { UpperEntry } from "./helper/upper-entry.ts";
 import { type HelperProcess, startHelper } from "./helper-process.ts";
 import { bytesOfHostPath } from "./host-path.ts";
+import { checkCommonNeeds } from "./common-needs.ts";
 import { type PlacedMount, planMounts } from "./mount-plan.ts";
 import { noteRung } from "./last-rung.ts";
 import type { Runner, RunOutcome, RunStep } from "./runner.ts";
@@ -76,6 +77,7 @@ export function createRunnerWith(drivers: readonly SandboxDriver[], options: Run
 }
 
 async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, io: IOOptions): Promise<Open> {
+  checkCommonNeeds(options.snapshots);
   const failures: VarveError[] = [];
   for (const driver of wantedDrivers(drivers, options)) {
     try {

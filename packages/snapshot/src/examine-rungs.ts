@@ -1,6 +1,7 @@
 import { VarveError } from "@varve/errors";
 import type { IOOptions } from "@varve/oci";
 import { type Ids, LADDER, type SandboxDriver } from "@varve/sandbox";
+import { checkCommonNeeds } from "./common-needs.ts";
 import type { RungPowers } from "./helper/helper-call.ts";
 import { type FailedWay, type HelperSurroundings, tryHelper } from "./helper-process.ts";
 
@@ -32,6 +33,7 @@ async function examineRung(driver: SandboxDriver, surroundings: HelperSurroundin
   const { name, isolation } = driver;
   const known = { name, isolation, mounts: driver.snapshot === "overlay" };
   try {
+    checkCommonNeeds(surroundings.directory);
     const { helper, failed } = await tryHelper(driver, surroundings, options);
     if (helper === undefined) return { ...known, works: false, losses: [], failed };
     await helper[Symbol.asyncDispose]();

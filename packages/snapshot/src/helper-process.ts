@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,7 +36,7 @@ export interface HelperProcess extends RungPowers, AsyncDisposable {
   readonly whiteouts: boolean;
 }
 
-/** Host paths a helper works in, made when missing, and what it has to give on. */
+/** Host paths a helper works in, and what it has to give on. */
 export interface HelperSurroundings {
   readonly directory: string;
   readonly cacheMounts: string;
@@ -76,7 +76,6 @@ export async function tryHelper(
   options: IOOptions = {},
 ): Promise<{ readonly helper?: HelperProcess; readonly failed: readonly FailedWay[] }> {
   const helper = helperPath();
-  mkdirSync(surroundings.directory, { recursive: true, mode: 0o700 });
   const launcher = await openLauncher([surroundings.directory, tmpdir()]);
   const failed: FailedWay[] = [];
   try {

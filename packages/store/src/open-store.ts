@@ -7,7 +7,7 @@ import { VarveError } from "@varve/errors";
 import { type Descriptor, type Digest, digestHex, type DiffID, type Index, type IOOptions, isDigest, parseDiffID, parseDigest } from "@varve/oci";
 import { blobNotFound, type OpenBlob, openStoredBlob, readBlob, readBlobRange, type StoredBlob } from "./blob-reader.ts";
 import { blobFileSize, BlobFileWriter, type FollowedWriter, isBlobFile, verifyBlob } from "./blob-writer.ts";
-import { onDisk } from "./disk-error.ts";
+import { errnoOf, onDisk } from "./disk-error.ts";
 import { replaceDurably } from "./durable-file.ts";
 import { acquireLock, type Flock, tryLock } from "./file-lock.ts";
 import { type IngestSession, openIngestSession } from "./ingest-session.ts";
@@ -171,9 +171,12 @@ class DiskStore implements Store {
 
   async directory(...segments: readonly string[]): Promise<string> {
     for (const segment of segments) assertFolderNames(segment);
-    const path = join(this.root, ...segments);
-    // at once: it is nearly always there, and two trips to the thread pool take longer
-    await onDisk(`create the folder ${path}`, async () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+    let path = this.root;
+    for (const name of segments.flatMap((segment) => segment.split("/"))) {
+      path = join(path, name);
+      // at once: it is nearly always there, and a trip to the thread pool takes longer
+      await onDisk(`create the folder ${path}`, async () => makeFolder(path));
+    }
     return path;
   }
 
@@ -286,4 +289,13 @@ function assertFolderNames(segment: string): void {
 
 function raise(error: Error): never {
   throw error;
+}
+
+/** One level: of a disk that is read-only, Node's recursive mkdir says that the folder is not there. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
 }

@@ -95,7 +95,7 @@ function describePlaces(suite: RungSuite, places: readonly Place[]): void {
     await suite.makeContexts(space);
     for (const path of [space.root, join(space.root, "contexts")]) await chmod(path, 0o755);
     reference = await buildIn(space, suite, PLACES[0] as Place);
-  }, 600_000);
+  }, 1_800_000);
   afterAll(async () => {
     await space?.[Symbol.asyncDispose]();
   });

@@ -25,7 +25,9 @@ export function diagnosisText({ host, rungs: all, chosen, dockerfile }: Diagnosi
   const lines = [`kernel ${host.kernel} ${host.architecture}, Node ${host.node}, uid ${host.uid}`, ""];
   if (taken === undefined) {
     lines.push("RUN does not work here. COPY, ADD and all else do, and so does a RUN", "that is in the cache.");
-    lines.push(...section("What was tried, strongest first:", rungs));
+    const common = commonFailure(rungs);
+    if (common === undefined) lines.push(...section("What was tried, strongest first:", rungs));
+    else lines.push("", ...field("all rungs", common.reason), ...(common.remedy === undefined ? [] : field("", common.remedy, "→ ")));
   } else {
     lines.push(`RUN works here, in the sandbox ${taken.name}.`);
     lines.push(...field("isolates", ISOLATES[taken.isolation]));
@@ -35,6 +37,12 @@ export function diagnosisText({ host, rungs: all, chosen, dockerfile }: Diagnosi
   }
   if (dockerfile !== undefined) lines.push(...stepsText(dockerfile.file, dockerfile.steps, taken?.name));
   return `${lines.join("\n")}\n`;
+}
+
+/** What keeps every rung from working, if that is one thing. */
+function commonFailure(rungs: readonly Rung[]): Rung["failed"][number] | undefined {
+  const [first] = rungs.flatMap(({ failed }) => failed);
+  return rungs.every(({ failed }) => failed.length === 1 && failed[0]?.reason === first?.reason && failed[0]?.way === undefined) ? first : undefined;
 }
 
 const NAME_WIDTH = 10;
