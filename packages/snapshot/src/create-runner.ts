@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { type BytePath, type ByteStream, compareBytes, displayPath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
-import type { ContentReader, ContentRef } from "@varve/layer";
+import type { ContentReader, ContentRef, Entry } from "@varve/layer";
 import { parseDigest, type IOOptions } from "@varve/oci";
-import { LADDER, type SandboxDriver, type SandboxMount } from "@varve/sandbox";
+import { LADDER, type MountPlace, type SandboxDriver, type SandboxMount } from "@varve/sandbox";
 import { jsonLines, outputOf } from "./channel/output-stream.ts";
 import { createFlatStacks } from "./flat-stack.ts";
 import type * as calls from "./helper/helper-call.ts";
@@ -40,8 +40,10 @@ interface Open {
   readonly stacks: SnapshotStacks;
   /** What the first step's outcome tells, and no other's. */
   readonly news: string[];
-  /** Steps whose root filesystems are being freed while others go on. */
+  /** What is done with what steps leave, while others go on. */
   readonly leaving: Set<Promise<void>>;
+  /** Names of what the helper has of the mount targets of steps. */
+  readonly stubs: Set<string>;
 }
 
 /** Creates a {@link Runner}. Nothing is started or written before the first call. */
@@ -85,7 +87,7 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
       const { channel, whiteouts } = helper;
       const stacks = driver.snapshot === "flat" ? createFlatStacks(channel) : createSnapshotStacks(channel, { whiteouts });
       const weaker = noteRung(options.snapshots, drivers, driver.name);
-      return { helper, stacks, news: weaker === undefined ? [] : [weaker], leaving: new Set() };
+      return { helper, stacks, news: weaker === undefined ? [] : [weaker], leaving: new Set(), stubs: new Set() };
     } catch (error) {
       if (!(error instanceof VarveError)) throw error;
       io.signal?.throwIfAborted();
@@ -117,7 +119,8 @@ function wantedDrivers(drivers: readonly SandboxDriver[], { sandbox, requireIsol
   return wanted;
 }
 
-async function runOn({ helper, stacks, news, leaving }: Open, step: RunStep): Promise<RunOutcome> {
+async function runOn(open: Open, step: RunStep): Promise<RunOutcome> {
+  const { helper, stacks, news, leaving } = open;
   const { channel } = helper;
   const signal = step.signal;
   const name = randomUUID();
@@ -131,27 +134,52 @@ async function runOn({ helper, stacks, news, leaving }: Open, step: RunStep): Pr
   };
   try {
     const snapshots = await stacks.prepare({ step: name, layers: step.layers, tree: step.tree }, { signal });
-    await channel.call("prepare", { step: name, snapshots, root: { mode, uid, gid, mtime } } satisfies calls.PrepareParams, {
-      input: treeWriteStream(plan.stubs, undefined),
-      signal,
-    });
-    const brought = new Map<PlacedMount<StepMount>, SandboxMount>();
     const losses = new Set<string>();
     const tell = (loss: string): void => void losses.add(loss);
-    for (const mount of cachesInOrder(plan.mounts)) brought.set(mount, await bring(helper, name, { mount, signal, tell }));
-    const mounts = plan.mounts.flatMap((mount) => brought.get(mount) ?? []);
-    const end = (await channel.call("run", { step: name, process: processOf(step, mounts), inherit: step.stdio !== "capture" } satisfies calls.RunParams, {
+    const files = plan.mounts.flatMap((mount) => (mount.shape.source.kind === "file" ? [{ mount, source: mount.shape.source }] : []));
+    const stubs = nameOf(plan.stubs);
+    const params = { step: name, snapshots, stubs, root: { mode, uid, gid, mtime }, files: files.map(({ source }) => fileOf(source)) };
+    const prepared = (await channel.call("prepare", params satisfies calls.PrepareParams, {
+      ...(helper.driver.snapshot === "overlay" && open.stubs.has(stubs) ? {} : { input: treeWriteStream(plan.stubs, undefined) }),
       signal,
-      onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
-    })) as calls.RunResult;
+    })) as calls.PrepareResult;
+    open.stubs.add(stubs);
+    const brought = new Map<PlacedMount<StepMount>, SandboxMount>();
+    for (const [i, { mount, source }] of files.entries()) {
+      const file = prepared.files[i];
+      if (file === undefined) continue;
+      brought.set(mount, { ...placeOf(mount), kind: "bind", source: file.path, readonly: source.readonly });
+      // of those that every step gets nothing is secret
+      if (source.readonly && !file.inMemory) tell(SECRET_ON_DISK);
+    }
+    for (const mount of cachesInOrder(plan.mounts.filter((one) => !brought.has(one)))) brought.set(mount, await bring(helper, name, { mount, signal }));
+    const mounts = plan.mounts.flatMap((mount) => brought.get(mount) ?? []);
+    const end = (await channel.call(
+      "run",
+      { step: name, process: processOf(step, mounts), inherit: step.stdio !== "capture", list: helper.driver.snapshot === "overlay" } satisfies calls.RunParams,
+      {
+        signal,
+        onOutput: (stream, chunk) => step.onOutput?.(stream === 2 ? "stderr" : "stdout", chunk),
+      },
+    )) as calls.RunResult;
+    const leaveBehind = (left: Promise<void>): void => {
+      leaving.add(left);
+      void left.then(() => leaving.delete(left));
+    };
     const leave = async (): Promise<void> => {
       const left = release();
       // where the next step goes on in the same directory, it must have been given back
       if (helper.driver.snapshot === "flat") return await left;
-      leaving.add(left);
-      void left.then(() => leaving.delete(left));
+      leaveBehind(left);
     };
-    return outcomeOf(helper, step, { name, end, release: leave, losses: [...news.splice(0), ...helper.losses, ...losses, ...(end.losses ?? [])] });
+    const keep = async (snapshot: string): Promise<void> => {
+      const kept = channel.call("keep", { step: name, name: snapshot } satisfies calls.KeepParams).then(() => {});
+      if (!helper.keeps) return await kept;
+      // the step on top waits for it, and hears of it if it failed
+      stacks.made(snapshot);
+      leaveBehind(kept.catch(() => {}));
+    };
+    return outcomeOf(helper, step, { name, end, keep, release: leave, losses: [...news.splice(0), ...helper.losses, ...losses, ...(end.losses ?? [])] });
   } catch (error) {
     await release();
     throw error;
@@ -199,20 +227,17 @@ function processOf(step: RunStep, mounts: readonly SandboxMount[]): calls.RunPar
 interface BringOptions {
   readonly mount: PlacedMount<StepMount>;
   readonly signal: AbortSignal | undefined;
-  /** Told of what the mount is not as Docker would have it. */
-  readonly tell: (loss: string) => void;
 }
 
 const SECRET_ON_DISK =
   "secrets are files on the disk while the step runs, and, if all is killed at once (a whole container), until the next build with this store";
 
-/** Brings what a mount shows into the helper; gives the mount as the sandbox takes it. */
-async function bring({ channel }: HelperProcess, step: string, { mount, signal, tell }: BringOptions): Promise<SandboxMount> {
-  const { target, make, shape } = mount;
-  const { source, type } = shape;
-  const place = { target, type, make };
-  const call = (method: string, params: unknown, input?: ByteStream): Promise<unknown> => channel.call(method, params, { signal, input: input ?? nothing() });
-  const ask = async (method: string, params: unknown, input?: ByteStream): Promise<BytePath> => ((await call(method, params, input)) as calls.PlaceResult).path;
+/** Brings what a mount other than a small file shows into the helper; gives the mount as the sandbox takes it. */
+async function bring({ channel }: HelperProcess, step: string, { mount, signal }: BringOptions): Promise<SandboxMount> {
+  const { source, type } = mount.shape;
+  const place = placeOf(mount);
+  const ask = async (method: string, params: unknown, input?: ByteStream): Promise<BytePath> =>
+    ((await channel.call(method, params, { signal, input: input ?? nothing() })) as calls.PlaceResult).path;
   switch (source.kind) {
     case "tmpfs":
       return { ...place, kind: "tmpfs", ...(source.size === undefined ? {} : { size: source.size }) };
@@ -224,14 +249,8 @@ async function bring({ channel }: HelperProcess, step: string, { mount, signal, 
       const path = await ask("copy", { step, file: only !== undefined } satisfies calls.CopyParams, treeWriteStream(entries, source.reader, { signal }));
       return { ...place, kind: "bind", source: path, readonly: source.readonly };
     }
-    case "file": {
-      const { mode, uid, gid, content } = source;
-      const params = { step, mode, uid, gid, content: Buffer.from(content).toString("base64") } satisfies calls.FileParams;
-      const { path, inMemory } = (await call("file", params)) as calls.FileResult;
-      // of those that every step gets nothing is secret
-      if (source.readonly && !inMemory) tell(SECRET_ON_DISK);
-      return { ...place, kind: "bind", source: path, readonly: source.readonly };
-    }
+    case "file":
+      throw new TypeError("files are made with the root filesystem");
     case "cache": {
       const { id, sharing, mode, uid, gid } = source.mount;
       const input = source.entries === undefined ? undefined : treeWriteStream(source.entries(), source.reader, { signal });
@@ -246,7 +265,28 @@ async function bring({ channel }: HelperProcess, step: string, { mount, signal, 
   }
 }
 
+function placeOf({ target, make, shape }: PlacedMount<StepMount>): MountPlace {
+  return { target, type: shape.type, make };
+}
+
+function fileOf({ mode, uid, gid, content }: StepMount["source"] & { readonly kind: "file" }): calls.FileParams {
+  return { mode, uid, gid, content: Buffer.from(content).toString("base64") };
+}
+
+/** Names mount targets, which are directories and empty files, by all that is written of them. */
+function nameOf(stubs: readonly Entry[]): string {
+  const outlines = stubs.map(({ path, type, mode, uid, gid, mtime, xattrs }) => {
+    const values = [...(xattrs ?? [])].map(([attribute, value]) => [attribute, Buffer.from(value).toString("base64")]);
+    return [path, type, mode, uid, gid, mtime, values];
+  });
+  return createHash("sha256").update(JSON.stringify(outlines)).digest("hex");
+}
+
 const FILE = "f" as BytePath;
+
+async function* only(content: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield Buffer.from(content, "base64");
+}
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 
@@ -256,19 +296,31 @@ function outcomeOf(
   {
     name,
     end,
+    keep,
     release,
     losses,
-  }: { readonly name: string; readonly end: calls.RunResult; readonly release: () => Promise<void>; readonly losses: readonly string[] },
+  }: {
+    readonly name: string;
+    readonly end: calls.RunResult;
+    readonly keep: (snapshot: string) => Promise<void>;
+    readonly release: () => Promise<void>;
+    readonly losses: readonly string[];
+  },
 ): RunOutcome {
   const { channel } = helper;
   const told = [...losses];
+  const { listed } = end;
+  const contents = new Map(listed?.flatMap(({ path, content }) => (content === undefined ? [] : [[path, content] as const])));
   const digests = async (paths: readonly BytePath[], options: IOOptions): Promise<calls.DigestResult["digests"]> => {
     const result = (await channel.call("digest", { step: name, paths } satisfies calls.DigestParams, { signal: options.signal })) as calls.DigestResult;
     return result.digests.map((digest) => parseDigest(digest));
   };
   const reader: ContentReader = {
     async open(ref, options = {}) {
-      return sized(outputOf(channel, "read", { step: name, path: pathOf(ref, name) } satisfies calls.ReadParams, options.signal), ref);
+      const path = pathOf(ref, name);
+      const known = contents.get(path);
+      const stream = known === undefined ? outputOf(channel, "read", { step: name, path } satisfies calls.ReadParams, options.signal) : only(known);
+      return sized(stream, ref);
     },
     async digest(ref, options = {}) {
       const [digest] = await digests([pathOf(ref, name)], options);
@@ -283,24 +335,21 @@ function outcomeOf(
     reader,
     changes: async (options = {}) => {
       const setId: BytePath[] = [];
-      const changes = await findChanges(
-        jsonLines(outputOf(channel, "list", { step: name } satisfies calls.ListParams, options.signal)) as AsyncIterable<UpperEntry[]>,
-        {
-          tree: step.tree,
-          treeReader: step.treeReader,
-          snapshot: name,
-          signal: options.signal,
-          digests: (paths) => digests(paths, options),
-          devices: helper.ids === "real",
-          ...(helper.ids === "one" ? { owner: step.user, onSetId: (path) => setId.push(path) } : {}),
-        },
-      );
+      const asked = (): AsyncIterable<UpperEntry[]> =>
+        jsonLines(outputOf(channel, "list", { step: name } satisfies calls.ListParams, options.signal)) as AsyncIterable<UpperEntry[]>;
+      const changes = await findChanges(listed === undefined ? asked() : [listed], {
+        tree: step.tree,
+        treeReader: step.treeReader,
+        snapshot: name,
+        signal: options.signal,
+        digests: (paths) => digests(paths, options),
+        devices: helper.ids === "real",
+        ...(helper.ids === "one" ? { owner: step.user, onSetId: (path) => setId.push(path) } : {}),
+      });
       if (setId.length > 0) told.push(setIdLoss(setId, step.user));
       return changes;
     },
-    keep: async (diffID) => {
-      await channel.call("keep", { step: name, name: snapshotName([...step.layers.map((layer) => layer.diffID), diffID]) } satisfies calls.KeepParams);
-    },
+    keep: async (diffID) => await keep(snapshotName([...step.layers.map((layer) => layer.diffID), diffID])),
     [Symbol.asyncDispose]: release,
   };
 }

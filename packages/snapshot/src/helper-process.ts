@@ -34,6 +34,8 @@ export interface HelperProcess extends RungPowers, AsyncDisposable {
   readonly ids: Ids;
   /** Snapshots can hold the marks of deleted files. */
   readonly whiteouts: boolean;
+  /** What a step changed may be kept while the next one begins. */
+  readonly keeps: boolean;
 }
 
 /** Host paths a helper works in, and what it has to give on. */

@@ -11,6 +11,8 @@ import { layerWriteStream } from "./unpack/layer-unpack.ts";
 export interface SnapshotStacks {
   /** Names of the snapshots that make up a stack of layers, lowest first; those that are not there yet are unpacked. */
   prepare(stack: LayerStackOfStep, options?: IOOptions): Promise<readonly string[]>;
+  /** Told of a snapshot that a step has made. */
+  made(name: string): void;
 }
 
 /** What a step runs on. */
@@ -41,6 +43,7 @@ export function createSnapshotStacks(channel: Channel, features: { readonly whit
   const known = new Map<string, boolean>();
   const missingOf = async (names: readonly string[], options: IOOptions): Promise<ReadonlySet<string>> => {
     const asked = names.filter((name) => !known.has(name));
+    if (asked.length === 0) return new Set(names.filter((name) => known.get(name) !== true));
     const result = (await channel.call("missing", { names: asked } satisfies MissingParams, { signal: options.signal })) as MissingResult;
     for (const name of asked) known.set(name, true);
     for (const name of result.names) known.set(name, false);
@@ -84,6 +87,10 @@ export function createSnapshotStacks(channel: Channel, features: { readonly whit
         await unpack(name, () => layerWriteStream(below, here, openTar, options), options);
       }
       return stack;
+    },
+    made(name) {
+      known.set(name, true);
+      if (!known.has(flatName(name))) known.set(flatName(name), false);
     },
   };
 }

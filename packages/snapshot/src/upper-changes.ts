@@ -36,7 +36,10 @@ const BATCH = 500;
  * target, xattrs, and content where all else agrees; and what is the same as it was, but for a new name of it. The root directory itself
  * is no change, as in other builders.
  */
-export async function findChanges(candidates: AsyncIterable<readonly UpperEntry[]>, finder: ChangeFinder): Promise<ChangeSet> {
+export async function findChanges(
+  candidates: AsyncIterable<readonly UpperEntry[]> | Iterable<readonly UpperEntry[]>,
+  finder: ChangeFinder,
+): Promise<ChangeSet> {
   const changes: Change[] = [];
   const nodes = new Map<string, number>();
   const equal: Candidate[] = [];

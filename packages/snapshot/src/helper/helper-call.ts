@@ -2,6 +2,7 @@ import type { BytePath } from "@varve/bytes";
 import type { Digest } from "@varve/oci";
 import type { Ids, SandboxMount } from "@varve/sandbox";
 import type { StepEnd, StepProcess } from "./step.ts";
+import type { UpperEntry } from "./upper-entry.ts";
 
 /** The helper's descriptor of the channel. */
 export const CHANNEL = 5;
@@ -29,6 +30,8 @@ export interface OpenResult extends RungPowers {
   readonly ids: Ids;
   /** Snapshots can hold the marks of deleted files. */
   readonly whiteouts: boolean;
+  /** What a step changed can be kept as a snapshot, and the root filesystem of the next prepared meanwhile. */
+  readonly keeps: boolean;
 }
 
 /** Which of these snapshots have to be unpacked first. */
@@ -59,12 +62,22 @@ export interface FillParams {
   readonly name: string;
 }
 
-/** Makes a root filesystem: snapshots (lowest first) below what the input's write stream holds (mount targets), below an empty upper directory. */
+/**
+ * Makes a root filesystem: snapshots (lowest first) below what the input's write stream holds (mount targets), below an empty upper directory; and files
+ * to be mounted in it.
+ */
 export interface PrepareParams {
   readonly step: string;
   readonly snapshots: readonly string[];
+  /** Names what is in the input's stream: overlays need that once. */
+  readonly stubs: string;
   /** The root directory itself, which the upper directory must show unchanged. */
   readonly root: { readonly mode: number; readonly uid: number; readonly gid: number; readonly mtime: number };
+  readonly files: readonly FileParams[];
+}
+export interface PrepareResult {
+  /** In the order of the parameters. */
+  readonly files: readonly FileResult[];
 }
 
 /** Unpacks the input's write stream to be mounted in a step, and thrown away with it: a directory (entry `""`), or the single file `f`. */
@@ -74,7 +87,6 @@ export interface CopyParams {
 }
 /** A small file that stays in memory where it can. `content` is base64. */
 export interface FileParams {
-  readonly step: string;
   readonly content: string;
   readonly mode: number;
   readonly uid: number;
@@ -113,8 +125,15 @@ export interface RunParams {
   readonly step: string;
   readonly process: Omit<StepProcess, "mounts"> & { readonly mounts: readonly SandboxMount[] };
   readonly inherit: boolean;
+  /** Lists what it changed at once, where that is little. */
+  readonly list: boolean;
 }
-export type RunResult = StepEnd;
+export interface RunResult extends StepEnd {
+  /** All candidates, where they are few; only of a process that ended well. */
+  readonly listed?: readonly ListedEntry[];
+}
+/** A candidate, and what is in it, in base64, where that is short. */
+export type ListedEntry = UpperEntry & { readonly content?: string };
 
 /** Lists the upper directory: output is JSON arrays of `UpperEntry`. */
 export interface ListParams {

@@ -57,7 +57,7 @@ async function openOverlay({ workspace, driver, form, params }: Opening): Promis
   const memory =
     overlay.memory === undefined ? [] : ["what the step changes is kept in memory: the data directory's file system cannot be written to by an overlay"];
   const powers = { fileCapabilities: features.fileCapabilities, readonlyMounts: true, secretsInMemory: true };
-  return { roots, extras, ids, ...powers, losses: [...driver.losses(features), ...memory], whiteouts: overlay.whiteouts };
+  return { roots, extras, ids, ...powers, losses: [...driver.losses(features), ...memory], whiteouts: overlay.whiteouts, keeps: overlay.memory === undefined };
 }
 
 async function openFlat({ workspace, driver, params }: Opening): Promise<Opened> {
@@ -76,7 +76,7 @@ async function openFlat({ workspace, driver, params }: Opening): Promise<Opened>
     readonlyMounts: (features.landlock ?? 0) > 0,
     secretsInMemory: memory !== undefined || isInMemory(workspace.work),
   };
-  return { roots, extras, ids, ...powers, losses, whiteouts: false };
+  return { roots, extras, ids, ...powers, losses, whiteouts: false, keeps: false };
 }
 
 async function answer(call: IncomingCall): Promise<unknown> {

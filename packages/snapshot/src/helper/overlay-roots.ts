@@ -34,6 +34,18 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
     return link;
   };
 
+  /** Directories of mount targets, by what the caller names them: nothing writes to what lies below an overlay, so many steps share one. */
+  const stubLayers = new Map<string, string>();
+  const stubLayer = async (name: string, input: ByteStream, signal: AbortSignal): Promise<string> => {
+    const known = stubLayers.get(name);
+    if (known !== undefined) return known;
+    const made = `stubs-${serial++}`;
+    mkdirSync(`${workspace.work}/${made}`, { mode: 0o700 });
+    await writeTree(input, { directory: bytesOfHostPath(`${workspace.work}/${made}`), launcher, ids: place.ids, signal });
+    stubLayers.set(name, made);
+    return made;
+  };
+
   const unpack = async (name: string, input: ByteStream, signal: AbortSignal): Promise<void> => {
     const directory = `${workspace.work}/unpack-${serial++}`;
     mkdirSync(directory, { mode: 0o700 });
@@ -45,14 +57,14 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
     async prepare(params, stubs, signal) {
       const name = `step-${serial++}`;
       const directory = `${workspace.work}/${name}`;
-      mkdirSync(`${directory}/s`, { recursive: true, mode: 0o700 });
-      await writeTree(stubs, { directory: bytesOfHostPath(`${directory}/s`), launcher, ids: place.ids, signal });
+      mkdirSync(directory, { mode: 0o700 });
+      const stubbed = await stubLayer(params.stubs, stubs, signal);
       const upper = await createUpper(directory, features);
       const { root } = params;
       if (place.ids !== "one") chownSync(upper.path, root.uid, root.gid);
       chmodSync(upper.path, root.mode);
       utimesSync(upper.path, new Date(root.mtime * 1000), new Date(root.mtime * 1000));
-      const lowers = [`${name}/s`, ...params.snapshots.toReversed().map(linkTo)];
+      const lowers = [stubbed, ...params.snapshots.toReversed().map(linkTo)];
       const overlay = await mountOverlay(launcher, { work: workspace.work, name }, lowers, features, (program) => addStepPipes(program, directory));
       const extras = createStepExtras();
       const contents = bytesOfHostPath(upper.path);
@@ -77,10 +89,11 @@ export function createOverlayRoots(workspace: Workspace, driver: SandboxDriver, 
           finish(upper.path, snapshotPath(snapshot));
         },
         async release() {
-          await overlay.unmount();
+          await overlay.remove();
           await upper.dispose();
           await extras.dispose();
-          await remove(directory);
+          // most often nothing is left
+          if (existsSync(directory)) await remove(directory);
         },
       };
     },

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { VarveError } from "@varve/errors";
-import { createProgram, launcherArch, type ProgramBuilder, runProgram } from "@varve/sandbox";
+import { createProgram, launcherArch, type ProgramBuilder, type ProgramCall, runProgram } from "@varve/sandbox";
 import { bytesOfHostPath } from "../host-path.ts";
 
 /** How overlays are mounted here. */
@@ -28,10 +28,14 @@ export interface OverlayMount {
   readonly merged: string;
   /** Idempotent. */
   unmount(): Promise<void>;
+  /** Unmounts it where it is still mounted, and removes the directories made for it as far as they are empty. */
+  remove(): Promise<void>;
 }
 
 const MNT_DETACH = 2;
 const MS_NODEV = 4;
+const AT_FDCWD = -100;
+const AT_REMOVEDIR = 0x200;
 
 /** Makes the upper directory of the overlay in `directory`, mode 0700 and empty. */
 export async function createUpper(directory: string, features: OverlayFeatures): Promise<OverlayUpper> {
@@ -50,6 +54,8 @@ export async function createUpper(directory: string, features: OverlayFeatures):
 
 /** The names of the mount's options in its directory: the upper directory and the kernel's own. */
 const UPPER_NAMES = ["u", "w"] as const;
+/** What the kernel leaves in its own, innermost first. */
+const WORK_NAMES = ["/work/incompat/volatile", "/work/incompat", "/work"] as const;
 
 /** Where an overlay is made: a directory that all its lower ones can be named from, and its own in it. */
 export interface OverlayPlace {
@@ -92,14 +98,15 @@ export async function mountOverlay(
     });
   }
   let isMounted = true;
-  return {
-    merged,
-    async unmount() {
-      if (!isMounted) return;
-      isMounted = false;
-      const off = createProgram(launcherArch());
-      off.call("unmount", "umount2", off.string(bytesOfHostPath(merged)), MNT_DETACH);
-      await runProgram(launcher, off.finish());
-    },
+  const leave = async (directories: readonly string[]): Promise<void> => {
+    const off = createProgram(launcherArch());
+    const ignored = (label: string): ProgramCall => ({ label, onError: "ignore" });
+    if (isMounted) off.call(ignored("unmount"), "umount2", off.string(bytesOfHostPath(merged)), MNT_DETACH);
+    else if (directories.length === 0) return;
+    isMounted = false;
+    for (const path of directories) off.call(ignored("remove a directory"), "unlinkat", AT_FDCWD, off.string(bytesOfHostPath(path)), AT_REMOVEDIR);
+    await runProgram(launcher, off.finish());
   };
+  const own = [...WORK_NAMES.map((at) => `/w${at}`), ...UPPER_NAMES.map((at) => `/${at}`), "/m", ""].map((at) => `${work}/${name}${at}`);
+  return { merged, unmount: async () => await leave([]), remove: async () => await leave(own) };
 }

@@ -34,6 +34,9 @@ const BATCH = 1000;
 /** Creates the workbench of an opened workspace. */
 export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchParts): Workbench {
   const steps = new Map<string, StepRoot>();
+  /** Snapshots that steps of this build were or are being made, and each step's own. */
+  const keeping = new Map<string, Promise<void>>();
+  const kept = new Map<string, Promise<void>>();
   let serial = 0;
 
   const stepOf = (name: string): StepRoot => {
@@ -49,18 +52,28 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
     return { path: bytesOfHostPath(params.file ? `${directory}/f` : directory) };
   };
 
+  const prepare = async (params: calls.PrepareParams, call: IncomingCall): Promise<calls.PrepareResult> => {
+    // what failed to be kept is not there
+    for (const snapshot of params.snapshots) await keeping.get(snapshot);
+    const step = await roots.prepare(params, call.input, call.signal);
+    steps.set(params.step, step);
+    const files = params.files.map((file) => extras.file(step.extras, file));
+    return { files: files.map(({ path, inMemory }) => ({ path: bytesOfHostPath(path), inMemory })) };
+  };
+
+  const run = async ({ step, process, inherit, list: wanted }: calls.RunParams, { output, signal }: IncomingCall): Promise<calls.RunResult> => {
+    const root = stepOf(step);
+    const end = await root.run(process, { output, signal, ...(inherit ? { inherit: INHERITED } : {}) });
+    if (!wanted || end.exitCode !== 0) return end;
+    const listed = await listFew(workspace.launcher, root, signal);
+    return listed === undefined ? end : { ...end, listed };
+  };
+
   const list = async (call: IncomingCall, params: calls.ListParams): Promise<void> => {
     const step = stepOf(params.step);
     let batch: UpperEntry[] = [];
     const flush = async (): Promise<void> => {
-      const at = (path: BytePath): BytePath => `${step.contents}/${path}` as BytePath;
-      const holders = batch.flatMap(({ path, type }) => (type === "file" || type === "directory" ? [{ path: at(path), type }] : []));
-      const xattrs = await readXattrs(workspace.launcher, holders);
-      const complete = batch.map((entry) => {
-        const found = xattrs.get(at(entry.path));
-        return found === undefined ? entry : { ...entry, xattrs: inBase64(found) };
-      });
-      await call.output(0, Buffer.from(`${JSON.stringify(complete)}\n`));
+      await call.output(0, Buffer.from(`${JSON.stringify(await withXattrs(workspace.launcher, step, batch))}\n`));
       batch = [];
     };
     for await (const entry of step.candidates(call.signal)) {
@@ -80,6 +93,9 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
     const step = steps.get(name);
     if (step === undefined) return await roots.abandon(name);
     steps.delete(name);
+    // whether it failed is told by the call that keeps
+    await kept.get(name)?.catch(() => {});
+    kept.delete(name);
     await step.release();
   };
 
@@ -87,18 +103,10 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
     async answer(call) {
       const params = call.params;
       switch (call.method) {
-        case "prepare": {
-          const prepared = params as calls.PrepareParams;
-          steps.set(prepared.step, await roots.prepare(prepared, call.input, call.signal));
-          return undefined;
-        }
+        case "prepare":
+          return await prepare(params as calls.PrepareParams, call);
         case "copy":
           return await copy(params as calls.CopyParams, call);
-        case "file": {
-          const file = params as calls.FileParams;
-          const { path, inMemory } = extras.file(stepOf(file.step).extras, file);
-          return { path: bytesOfHostPath(path), inMemory } satisfies calls.FileResult;
-        }
         case "cache": {
           const cache = params as calls.CacheParams;
           return { path: bytesOfHostPath(await extras.cache(stepOf(cache.step).extras, cache, call)) } satisfies calls.PlaceResult;
@@ -107,10 +115,8 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
           const agent = params as calls.AgentParams;
           return { path: bytesOfHostPath(await extras.agent(stepOf(agent.step).extras, agent)) } satisfies calls.PlaceResult;
         }
-        case "run": {
-          const { step, process, inherit } = params as calls.RunParams;
-          return await stepOf(step).run(process, { output: call.output, signal: call.signal, ...(inherit ? { inherit: INHERITED } : {}) });
-        }
+        case "run":
+          return await run(params as calls.RunParams, call);
         case "list":
           return await list(call, params as calls.ListParams);
         case "read":
@@ -121,7 +127,10 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
         }
         case "keep": {
           const { step, name } = params as calls.KeepParams;
-          return await stepOf(step).keep(name);
+          const made = stepOf(step).keep(name);
+          kept.set(step, made);
+          keeping.set(name, made);
+          return await made;
         }
         case "release":
           return await release((params as calls.ReleaseParams).step);
@@ -136,6 +145,44 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
       await workspace.dispose();
     },
   };
+}
+
+/** Attributes of what was found are asked for at once. */
+async function withXattrs(launcher: string, { contents }: StepRoot, batch: readonly UpperEntry[]): Promise<readonly UpperEntry[]> {
+  const at = (path: BytePath): BytePath => `${contents}/${path}` as BytePath;
+  const holders = batch.flatMap(({ path, type }) => (type === "file" || type === "directory" ? [{ path: at(path), type }] : []));
+  const xattrs = await readXattrs(launcher, holders);
+  return batch.map((entry) => {
+    const found = xattrs.get(at(entry.path));
+    return found === undefined ? entry : { ...entry, xattrs: inBase64(found) };
+  });
+}
+
+/** What {@link listFew} gives at most: entries, and bytes of the contents of one. */
+const [FEW, SHORT] = [64, 4096];
+
+/** All candidates with their contents; `undefined` where there are many, which a listing of its own sends in turn. */
+async function listFew(launcher: string, step: StepRoot, signal: AbortSignal): Promise<readonly calls.ListedEntry[] | undefined> {
+  const found: UpperEntry[] = [];
+  for await (const entry of step.candidates(signal)) {
+    if (found.length === FEW) return undefined;
+    found.push(entry);
+  }
+  return (await withXattrs(launcher, step, found)).map((entry) => {
+    const content = entry.type === "file" && entry.size > 0 && entry.size <= SHORT ? readShort(step, entry) : undefined;
+    return content === undefined ? entry : { ...entry, content };
+  });
+}
+
+function readShort(step: StepRoot, { path, size }: UpperEntry): string | undefined {
+  const file = step.open(path);
+  try {
+    const bytes = Buffer.alloc(size + 1);
+    const length = readSync(file, bytes);
+    return length === size ? bytes.toString("base64", 0, size) : undefined;
+  } finally {
+    closeSync(file);
+  }
 }
 
 function inBase64(xattrs: Xattrs): Readonly<Record<string, string>> {
