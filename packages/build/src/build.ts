@@ -216,6 +216,7 @@ async function createExecution(options: BuildOptions, parts: ExecutionParts): Pr
       return known;
     },
     runner: () => (runner ??= startRunner(store, options).then((started) => resources.use(started))),
+    endRunner: async () => await (await runner)?.[Symbol.asyncDispose](),
     flock: resources.use(createStepFlock(folders.spool)).lock,
     running: new Map(),
     toldLosses: new Set(),
@@ -251,6 +252,8 @@ export async function executePlans(session: Pick<Session, "execution" | "events"
   const scopes = plans.map((plan) => ({ execution, dockerfile, events, onFailure, prefix: plans.length > 1 ? `${formatPlatform(plan.platform)} ` : "" }));
   const settled = await Promise.allSettled(plans.map((plan, at) => executePlan(scopes[at] ?? { execution, dockerfile, events, onFailure, prefix: "" }, plan)));
   if (failure !== undefined) throw failure.error;
+  // it takes as long to end as an image to be written; that it failed is told when it is ended with all else
+  execution.endRunner().catch(() => {});
   return settled.map((one) => {
     if (one.status === "rejected") throw one.reason;
     return one.value;

@@ -309,7 +309,7 @@ function outcomeOf(
 ): RunOutcome {
   const { channel } = helper;
   const told = [...losses];
-  const { listed } = end;
+  let { listed } = end;
   const contents = new Map(listed?.flatMap(({ path, content }) => (content === undefined ? [] : [[path, content] as const])));
   const digests = async (paths: readonly BytePath[], options: IOOptions): Promise<calls.DigestResult["digests"]> => {
     const result = (await channel.call("digest", { step: name, paths } satisfies calls.DigestParams, { signal: options.signal })) as calls.DigestResult;
@@ -350,7 +350,11 @@ function outcomeOf(
       return changes;
     },
     keep: async (diffID) => await keep(snapshotName([...step.layers.map((layer) => layer.diffID), diffID])),
-    [Symbol.asyncDispose]: release,
+    async [Symbol.asyncDispose]() {
+      listed = undefined;
+      contents.clear();
+      await release();
+    },
   };
 }
 

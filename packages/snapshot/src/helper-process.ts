@@ -78,13 +78,23 @@ export async function tryHelper(
   options: IOOptions = {},
 ): Promise<{ readonly helper?: HelperProcess; readonly failed: readonly FailedWay[] }> {
   const helper = helperPath();
-  const launcher = await openLauncher([surroundings.directory, tmpdir()]);
+  const directories = [surroundings.directory, tmpdir()];
+  // a process less, which takes one of much memory long to start
+  let launcher = await openLauncher(directories, { isTried: false });
   const failed: FailedWay[] = [];
   try {
     for (const entry of driver.entries()) {
       options.signal?.throwIfAborted();
+      const start = async (): Promise<HelperProcess> => await startIn(entry, { driver, surroundings, helper, launcher, signal: options.signal });
       try {
-        return { helper: await startIn(entry, { driver, surroundings, helper, launcher, signal: options.signal }), failed };
+        try {
+          return { helper: await start(), failed };
+        } catch (error) {
+          if (!isRefused(error)) throw error;
+        }
+        launcher.close();
+        launcher = await openLauncher(directories);
+        return { helper: await start(), failed };
       } catch (error) {
         options.signal?.throwIfAborted();
         const { message, hint } = error as VarveError;
@@ -105,6 +115,11 @@ interface HelperStart {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Whether the launcher was not executed, whatever its file system says: one in another directory may be. */
+function isRefused(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall?.startsWith("spawn") === true;
+}
+
 async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperProcess> {
   const { directory, cacheMounts, streams } = start.surroundings;
   const launched = launch({
@@ -115,6 +130,8 @@ async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperP
     descriptors: ["pipe", ...streams, ...(entry.admit === undefined ? [] : ["pipe" as const])],
   });
   const { child, ended } = launched;
+  // then there is nothing to talk to, and the end tells why
+  if (child.pid === undefined) await ended;
   const words = lastWords(child);
   const over = ended.catch(() => undefined);
   const channel = createChannel((child.stdio as readonly unknown[])[CHANNEL] as Duplex);

@@ -34,6 +34,8 @@ export interface Execution {
   context(name: string): Promise<BuildContext>;
   /** The one runner of the build, started when first asked for. */
   runner(): Promise<Runner>;
+  /** Ends it, if it was started, once no step is left; what asks for it again starts another. */
+  endRunner(): Promise<void>;
   /** Locks files of the store that only steps wait for. */
   readonly flock: Flock;
   /** Steps being carried out, by cache key: equal steps of several platforms are one. */

@@ -1,6 +1,6 @@
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, unlinkSync, writeSync } from "node:fs";
 import { VarveError } from "@varve/errors";
 import { launcherExecutable } from "./executable.ts";
 import { createProgram, type Program } from "./program.ts";
@@ -22,9 +22,10 @@ const BUSY_ATTEMPTS = 20;
 
 /**
  * Makes a launcher in the first of `directories` that can be written to and lets files be executed. It is unlinked at once and lives as
- * long as its descriptor, so that nothing is left however this process ends. Throws SANDBOX_UNAVAILABLE.
+ * long as its descriptor, so that nothing is left however this process ends. It is tried, which starts a process; where it is not (`isTried` false), what
+ * the kernel says of the file counts, and executing it may fail all the same. Throws SANDBOX_UNAVAILABLE.
  */
-export async function openLauncher(directories: readonly string[]): Promise<Launcher> {
+export async function openLauncher(directories: readonly string[], { isTried = true }: { readonly isTried?: boolean } = {}): Promise<Launcher> {
   const reasons: string[] = [];
   for (const directory of directories) {
     try {
@@ -38,7 +39,9 @@ export async function openLauncher(directories: readonly string[]): Promise<Laun
         },
       };
       try {
-        await tryLauncher(launcher.path);
+        // which tells of a file system that lets nothing be executed
+        if (isTried) await tryLauncher(launcher.path);
+        else accessSync(launcher.path, constants.X_OK);
         return launcher;
       } catch (error) {
         launcher.close();
