@@ -35,7 +35,8 @@ export async function buildProgram() {
     entryPoints: {
       program: `${root}packages/cli/src/main.ts`,
       start: `${root}packages/cli/src/start.ts`,
-      helper: `${root}packages/snapshot/src/helper/main.ts`,
+      helper: `${root}packages/cli/src/helper.ts`,
+      "helper-program": `${root}packages/snapshot/src/helper/main.ts`,
     },
     outExtension: { ".js": ".cjs" },
     format: "cjs",

@@ -31,6 +31,8 @@ export interface RunnerOptions {
   readonly requireIsolation?: boolean;
   /** Descriptors of this process that a step with `inherit` or `terminal` gets (default 0, 1 and 2). */
   readonly streams?: readonly [number, number, number];
+  /** `$VARVE_HOME/compiled`: what V8 compiled of the helper is taken from there and kept there. */
+  readonly compiled?: string;
 }
 
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
@@ -54,6 +56,7 @@ export function createRunner(options: RunnerOptions): Runner {
 /** As {@link createRunner}, with a ladder of its own: strongest first. */
 export function createRunnerWith(drivers: readonly SandboxDriver[], options: RunnerOptions): Runner {
   let opening: Promise<Open> | undefined;
+  let closing: Promise<unknown> | undefined;
   const open = (io: IOOptions): Promise<Open> => {
     // one that could not be started is tried again by the next call, which may have another signal
     opening ??= start(drivers, options, io).catch((error: unknown) => {
@@ -70,12 +73,18 @@ export function createRunnerWith(drivers: readonly SandboxDriver[], options: Run
       return await runOn(await open(step), step);
     },
     async [Symbol.asyncDispose]() {
-      const opened = await opening?.catch(() => undefined);
+      // whoever ends it a second time waits for the first
+      closing = Promise.all([closing, end(opening)]);
       opening = undefined;
-      if (opened !== undefined) await Promise.all(opened.leaving);
-      await opened?.helper[Symbol.asyncDispose]();
+      await closing;
     },
   };
+}
+
+async function end(opening: Promise<Open> | undefined): Promise<void> {
+  const opened = await opening?.catch(() => undefined);
+  if (opened !== undefined) await Promise.all(opened.leaving);
+  await opened?.helper[Symbol.asyncDispose]();
 }
 
 async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, io: IOOptions): Promise<Open> {
@@ -83,7 +92,8 @@ async function start(drivers: readonly SandboxDriver[], options: RunnerOptions, 
   const failures: VarveError[] = [];
   for (const driver of wantedDrivers(drivers, options)) {
     try {
-      const helper = await startHelper(driver, { directory: options.snapshots, cacheMounts: options.cacheMounts, streams: options.streams ?? [0, 1, 2] }, io);
+      const { snapshots: directory, cacheMounts, streams = [0, 1, 2], compiled } = options;
+      const helper = await startHelper(driver, { directory, cacheMounts, streams, compiled }, io);
       const { channel, whiteouts } = helper;
       const stacks = driver.snapshot === "flat" ? createFlatStacks(channel) : createSnapshotStacks(channel, { whiteouts });
       const weaker = noteRung(options.snapshots, drivers, driver.name);

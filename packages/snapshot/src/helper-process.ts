@@ -44,6 +44,8 @@ export interface HelperSurroundings {
   readonly cacheMounts: string;
   /** Descriptors of this process for steps that are not captured. */
   readonly streams: readonly [number, number, number];
+  /** A folder that may hold what V8 compiled of the helper's program, for its next start. */
+  readonly compiled?: string | undefined;
 }
 
 /** Bytes kept of what a helper says on stderr before it dies. */
@@ -121,10 +123,10 @@ function isRefused(error: unknown): boolean {
 }
 
 async function startIn(entry: SandboxEntry, start: HelperStart): Promise<HelperProcess> {
-  const { directory, cacheMounts, streams } = start.surroundings;
+  const { directory, cacheMounts, streams, compiled } = start.surroundings;
   const launched = launch({
     command: [start.launcher.path],
-    program: entry.program([process.execPath, start.helper], [`PATH=${process.env["PATH"] ?? ""}`]),
+    program: entry.program([process.execPath, start.helper, ...(compiled === undefined ? [] : [compiled])], [`PATH=${process.env["PATH"] ?? ""}`]),
     stdio: ["ignore", "ignore", "pipe"],
     // the channel; a step that gets the program's own streams finds them after it, and before them all waits who is given ids
     descriptors: ["pipe", ...streams, ...(entry.admit === undefined ? [] : ["pipe" as const])],

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { createRunner, type Runner, type RunnerOptions } from "@varve/snapshot";
 import type { Store } from "@varve/store";
 
@@ -15,7 +16,8 @@ export async function startRunner(
   { sandbox = "auto", requireIsolation = false }: RungChoice,
   streams?: RunnerOptions["streams"],
 ): Promise<Runner> {
-  return createRunner({ ...(await runnerDirectories(store)), sandbox, requireIsolation, ...(streams === undefined ? {} : { streams }) });
+  const directories = { ...(await runnerDirectories(store)), compiled: join(store.root, "compiled") };
+  return createRunner({ ...directories, sandbox, requireIsolation, ...(streams === undefined ? {} : { streams }) });
 }
 
 /** The folders of a store that root filesystems and cache mounts lie in. */

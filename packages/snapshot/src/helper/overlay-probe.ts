@@ -53,7 +53,7 @@ async function tryOverlay(launcher: string, place: OverlayPlace, features: Overl
   const upper = await createUpper(directory, features);
   try {
     const mounted = await mountOverlay(launcher, place, [LOWER], features);
-    await mounted.unmount();
+    await mounted.remove();
   } finally {
     await upper.dispose();
   }

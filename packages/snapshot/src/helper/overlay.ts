@@ -54,7 +54,8 @@ export async function createUpper(directory: string, features: OverlayFeatures):
 
 /** The names of the mount's options in its directory: the upper directory and the kernel's own. */
 const UPPER_NAMES = ["u", "w"] as const;
-/** What the kernel leaves in its own, innermost first. */
+/** What the kernel leaves in its own, innermost first: a file of volatile overlays, and directories. */
+const DIRTY = "/w/work/incompat/volatile/dirty";
 const WORK_NAMES = ["/work/incompat/volatile", "/work/incompat", "/work"] as const;
 
 /** Where an overlay is made: a directory that all its lower ones can be named from, and its own in it. */
@@ -104,6 +105,7 @@ export async function mountOverlay(
     if (isMounted) off.call(ignored("unmount"), "umount2", off.string(bytesOfHostPath(merged)), MNT_DETACH);
     else if (directories.length === 0) return;
     isMounted = false;
+    if (directories.length > 0) off.call(ignored("remove a file"), "unlinkat", AT_FDCWD, off.string(bytesOfHostPath(`${work}/${name}${DIRTY}`)), 0);
     for (const path of directories) off.call(ignored("remove a directory"), "unlinkat", AT_FDCWD, off.string(bytesOfHostPath(path)), AT_REMOVEDIR);
     await runProgram(launcher, off.finish());
   };
