@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
@@ -29,6 +30,22 @@ describeWithTools(["busybox", "unshare"], "RUN", () => {
     // what comes first to its end: a file of the store, or a process
     expect(stderr).toMatch(/too many (?:open files|files are open)/);
     expect(stderr).not.toContain("    at ");
+  });
+
+  it("takes what V8 compiled of its helper from the last build, and compiles it where that was spoilt", async () => {
+    const folder = join(space.home, "compiled");
+    const build = async (text: string): Promise<Map<string, number>> => {
+      await space.files("kept", { Dockerfile: `FROM bb:1\nRUN echo ${text}\n` });
+      await space.ok(["build", "kept"]);
+      return new Map(readdirSync(folder).map((name) => [name, statSync(join(folder, name)).ino]));
+    };
+    const first = await build("one");
+    // the program's and the helper's
+    expect(first.size).toBeGreaterThan(1);
+    expect(await build("two")).toEqual(first);
+    for (const name of first.keys()) writeFileSync(join(folder, name), "spoilt");
+    const others = await build("three");
+    for (const [name, inode] of first) expect([name, others.get(name) === inode]).toEqual([name, false]);
   });
 
   it("works on any number of layers", async () => {
