@@ -74,14 +74,14 @@ export function createRunnerWith(drivers: readonly SandboxDriver[], options: Run
     },
     async [Symbol.asyncDispose]() {
       // whoever ends it a second time waits for the first
-      closing = Promise.all([closing, end(opening)]);
+      closing = Promise.all([closing, endOpened(opening)]);
       opening = undefined;
       await closing;
     },
   };
 }
 
-async function end(opening: Promise<Open> | undefined): Promise<void> {
+async function endOpened(opening: Promise<Open> | undefined): Promise<void> {
   const opened = await opening?.catch(() => undefined);
   if (opened !== undefined) await Promise.all(opened.leaving);
   await opened?.helper[Symbol.asyncDispose]();
@@ -294,7 +294,7 @@ function nameOf(stubs: readonly Entry[]): string {
 
 const FILE = "f" as BytePath;
 
-async function* only(content: string): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bytesOf(content: string): AsyncGenerator<Uint8Array, void, undefined> {
   yield Buffer.from(content, "base64");
 }
 
@@ -329,7 +329,7 @@ function outcomeOf(
     async open(ref, options = {}) {
       const path = pathOf(ref, name);
       const known = contents.get(path);
-      const stream = known === undefined ? outputOf(channel, "read", { step: name, path } satisfies calls.ReadParams, options.signal) : only(known);
+      const stream = known === undefined ? outputOf(channel, "read", { step: name, path } satisfies calls.ReadParams, options.signal) : bytesOf(known);
       return sized(stream, ref);
     },
     async digest(ref, options = {}) {
