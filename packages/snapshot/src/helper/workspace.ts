@@ -68,17 +68,28 @@ async function discard(path: string, aside: string): Promise<void> {
 export async function remove(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    if (process.geteuid?.() === 0) throw error;
-    // for all but root, directories may be closed to their owner
-    const pending = [bytesOfHostPath(path)];
-    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-      if (lstatSync(hostPath(at), { throwIfNoEntry: false })?.isDirectory() !== true) continue;
-      const holder = at;
-      chmodSync(hostPath(holder), 0o700);
-      pending.push(...readdirSync(hostPath(holder), { encoding: "latin1" }).map((name) => `${holder}/${name}` as BytePath));
-    }
+  } catch {
+    makeRemovable(bytesOfHostPath(path));
     await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Bytes of a path; twice as many are still one. */
+const DEEP = 2000;
+
+/** Opens the directories that are closed to their owner, and moves those up that steps, going down by relative names, made deeper than a path can be. */
+function makeRemovable(top: BytePath): void {
+  const isDirectory = (path: BytePath): boolean => lstatSync(hostPath(path), { throwIfNoEntry: false })?.isDirectory() === true;
+  const pending = [top];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (!isDirectory(at)) continue;
+    chmodSync(hostPath(at), 0o700);
+    if (at.length > DEEP) {
+      const moved = `${top}/${randomUUID()}` as BytePath;
+      renameSync(hostPath(at), hostPath(moved));
+      at = moved;
+    }
+    for (const name of readdirSync(hostPath(at), { encoding: "latin1" })) pending.push(`${at}/${name}` as BytePath);
   }
 }
 
