@@ -156,6 +156,20 @@ test.each([1, 2, 3, 4, 5, 6])("gives the layer that is made from nothing (%i)", 
   expect(Buffer.from(replay.contents).toString("hex")).toBe(digests.join(""));
 });
 
+test("segments behind a file that grew are those of before", async () => {
+  const disk = new Disk();
+  const random = randomNumbers(11);
+  const items = [...randomItems(random, 3), ...randomItems(random, 300).slice(1)].map((item, i) => ({
+    ...item,
+    path: (i === 0 ? "app" : `app/${i}`) as BytePath,
+  }));
+  const { index } = await layerOf(items, disk);
+  const entry = [...index.entries()].findIndex(({ kind, size }) => kind === "file" && size < 4000);
+  const { segments } = replayLayer(index, [{ entry, mtime: 5, size: 6000, digest: digestOf(new Uint8Array(6000)) }]);
+  expect(segments.length).toBeGreaterThan(6);
+  expect(segments.filter(({ expected }) => expected === undefined).length).toBeLessThanOrEqual(2);
+});
+
 test("refuses an index that isn't of the layer", async () => {
   const disk = new Disk();
   const { index } = await layerOf(randomItems(randomNumbers(9), 20), disk);
