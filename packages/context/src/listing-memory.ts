@@ -15,6 +15,7 @@ const KEPT = 4;
 /** Rows below which nothing is gained, and above which too much would be held. */
 const WORTH = 500;
 const LARGEST = 100_000;
+const LARGEST_BYTES = 200 * LARGEST;
 const STATE_FIELDS = 5;
 
 /** Where {@link createListingMemory} has what it needs from. */
@@ -45,7 +46,7 @@ export function createListingMemory(options: ListingMemoryOptions): ListingMemor
     forget: (name) => rm(fileOf(options.prefix, name), { force: true }),
     async keep(name, describe) {
       const printed = options.isCurrent() ? await options.printed() : undefined;
-      if (printed === undefined) return;
+      if (printed === undefined || printed.found.size > LARGEST_BYTES) return;
       const bytes = printed.found.bytes();
       const rows = readRows(bytes);
       if (rows === undefined) return;

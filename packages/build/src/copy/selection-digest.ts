@@ -33,8 +33,13 @@ export function combineSelection(parts: readonly SelectionPart[]): Digest {
   return digestFromHex(hash.digest("hex"));
 }
 
+/** Outlines that were made for a digest. */
+const outlines = new WeakMap<Selected, { readonly owner: boolean; readonly outline: Digest }>();
+
 /** Of all of a source but the contents. */
 export function outlineSelected(one: Selected, options: Pick<SelectionDigestOptions, "owner">): Digest {
+  const known = outlines.get(one);
+  if (known?.owner === options.owner) return known.outline;
   const outline = new FieldHash();
   for (const content of describeSelected(one, outline, options.owner)) void content;
   return outline.digest();
@@ -44,7 +49,9 @@ async function digestPart(one: Selected, reader: ContentReader, options: Selecti
   const outline = new FieldHash();
   const contents = new FieldHash();
   for (const content of describeSelected(one, outline, options.owner)) contents.hex(digestHex(await reader.digest(content, options)));
-  return { outline: outline.digest(), contents: contents.digest() };
+  const part = { outline: outline.digest(), contents: contents.digest() };
+  outlines.set(one, { owner: options.owner, outline: part.outline });
+  return part;
 }
 
 /** Adds all but the contents, which it gives. */
