@@ -1,6 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { Readable } from "node:stream";
-import type { ByteStream } from "@varve/bytes";
+import { type ByteStream, giveRoom } from "@varve/bytes";
 import type * as UndiciModule from "./undici-module.ts";
 import type * as ProxiedModule from "./proxied-dispatcher.ts";
 import type { Dispatcher } from "undici";
@@ -91,10 +90,7 @@ class UndiciTransport implements Transport {
     const proxied = proxyFor(request.url, this.#env) === undefined ? undefined : await import("./proxied-dispatcher.ts");
     // the imports may have outlived the client
     if (this.#disposed) throw new Error("registry client used after it was disposed");
-    const body =
-      request.body === undefined || request.body instanceof Uint8Array
-        ? request.body
-        : Readable.from(request.body, { objectMode: false, highWaterMark: 1024 * 1024 });
+    const body = request.body === undefined || request.body instanceof Uint8Array ? request.body : sentPieces(request.body);
     try {
       const response = await undici.request(this.#dispatcher({ undici, proxied }, request.url, options), request.url, {
         method: request.method,
@@ -106,8 +102,8 @@ class UndiciTransport implements Transport {
       });
       return httpResponse(request.url, response);
     } catch (error) {
-      // undici leaves a body alone that it did not begin to read
-      if (body instanceof Readable && !body.destroyed) body.once("error", () => {}).destroy();
+      // undici leaves a body alone that it did not begin to read, and what it reads may come no more
+      if (body !== undefined && !(body instanceof Uint8Array)) void body.return().catch(() => {});
       throw error;
     }
   }
@@ -140,6 +136,17 @@ class UndiciTransport implements Transport {
         : proxied.createProxiedDispatcher({ proxy, tunnel, timeout, trust });
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
+  }
+}
+
+/**
+ * The pieces of a body; their room is given back. undici asks for the next piece when its socket has drained or is closed, and a piece that is room fills a socket: by
+ * then it is with the kernel, or encrypted.
+ */
+async function* sentPieces(body: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of body) {
+    yield piece;
+    giveRoom(piece);
   }
 }
 

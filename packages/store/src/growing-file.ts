@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { takeRoom } from "@varve/bytes";
 import { diskError } from "./disk-error.ts";
 
 const PIECE = 512 * 1024;
@@ -52,12 +53,13 @@ export async function* readGrowingFile(openFile: () => Promise<FileHandle>, grow
   try {
     let at = 0;
     for (let size = await growth.beyond(at); at < size; size = await growth.beyond(at)) {
-      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE, size - at));
+      // whoever is done with a piece may give it back
+      const piece = takeRoom(Math.min(PIECE, size - at));
       const { bytesRead } = await handle.read(piece, 0, piece.length, at).catch((error: unknown) => {
         throw diskError(error, "read a blob");
       });
       at += bytesRead;
-      yield piece.subarray(0, bytesRead);
+      yield bytesRead === piece.length ? piece : piece.subarray(0, bytesRead);
     }
   } finally {
     await handle.close();
