@@ -76,7 +76,7 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
       await call.output(0, Buffer.from(`${JSON.stringify(await withXattrs(workspace.launcher, step, batch))}\n`));
       batch = [];
     };
-    for await (const entry of step.candidates(call.signal)) {
+    for await (const entry of candidatesOf(step, call.signal)) {
       batch.push(entry);
       if (batch.length === BATCH) await flush();
     }
@@ -147,6 +147,16 @@ export function createWorkbench({ workspace, roots, extras, ids }: WorkbenchPart
   };
 }
 
+/** Programs that go down by relative names make what nobody can name. */
+async function* candidatesOf(step: StepRoot, signal: AbortSignal): AsyncGenerator<UpperEntry, void, undefined> {
+  try {
+    yield* step.candidates(signal);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw cause;
+    throw new VarveError("SNAPSHOT_READ_FAILED", "the step made directories deeper than a path can be, which no layer can hold", { cause });
+  }
+}
+
 /** Attributes of what was found are asked for at once. */
 async function withXattrs(launcher: string, { contents }: StepRoot, batch: readonly UpperEntry[]): Promise<readonly UpperEntry[]> {
   const at = (path: BytePath): BytePath => `${contents}/${path}` as BytePath;
@@ -164,7 +174,7 @@ const [FEW, SHORT] = [64, 4096];
 /** All candidates with their contents; `undefined` where there are many, which a listing of its own sends in turn. */
 async function listFew(launcher: string, step: StepRoot, signal: AbortSignal): Promise<readonly calls.ListedEntry[] | undefined> {
   const found: UpperEntry[] = [];
-  for await (const entry of step.candidates(signal)) {
+  for await (const entry of candidatesOf(step, signal)) {
     if (found.length === FEW) return undefined;
     found.push(entry);
   }
