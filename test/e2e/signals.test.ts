@@ -13,11 +13,21 @@ beforeAll(async () => {
 });
 afterAll(() => space[Symbol.asyncDispose]());
 
+/** Whether the program has begun to handle signals: SIGHUP is the one that Node leaves alone. */
+function catchesHangup(pid: number): boolean {
+  const caught = /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
+  return (BigInt(`0x${caught}`) & 1n) === 1n;
+}
+
 /** Runs a build that gets a signal while it waits for a Dockerfile. */
 async function interrupted(signal: NodeJS.Signals): Promise<Outcome> {
   return space.varve(["build", "-f", "fifo", "ctx"], {
-    // no sign tells that it waits now: a signal that comes before is obeyed just the same
-    onStart: (child) => setTimeout(() => child.kill(signal), 1500),
+    async onStart(child) {
+      while (!catchesHangup(child.pid)) await wait(50);
+      // no sign tells that it waits now: a signal that comes before is obeyed just the same
+      await wait(300);
+      child.kill(signal);
+    },
   });
 }
 
