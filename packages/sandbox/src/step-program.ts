@@ -22,6 +22,8 @@ export interface ProcessFeatures extends WorldFeatures {
   readonly fileCapabilities: boolean;
   /** Version of Landlock by which a step can be kept from writing to what is not its own; absent or 0 where there is none. */
   readonly landlock?: number;
+  /** Steps may call clone3, by whose use proot keeps the memory of a program apart from that of one it has started. */
+  readonly clone3?: boolean;
   /** Absolute path of the container runtime that works. */
   readonly runtime?: string;
   /** The kernel can close all descriptors from a number on. */

@@ -152,9 +152,14 @@ RUN rm -r /build /var/log/*`,
     owners: true,
   },
   {
-    name: "services, sudo, languages and attributes",
-    dockerfile: `RUN ${INSTALL} sudo redis-server locales attr openssh-client && ${CLEAN}
-RUN localedef -i de_DE -f UTF-8 de_DE.UTF-8 && LC_ALL=de_DE.UTF-8 locale -k LC_TIME | grep ^day= > /days
+    name: "languages",
+    dockerfile: `RUN ${INSTALL} locales && ${CLEAN}
+RUN localedef -i de_DE -f UTF-8 de_DE.UTF-8 && LC_ALL=de_DE.UTF-8 locale -k LC_TIME | grep ^day= > /days`,
+    spawns: true,
+  },
+  {
+    name: "services, sudo and attributes",
+    dockerfile: `RUN ${INSTALL} sudo redis-server attr openssh-client && ${CLEAN}
 RUN useradd --create-home ada && echo 'ada ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ada && chmod 440 /etc/sudoers.d/ada && su - ada -c 'umask 077; echo $HOME > mine'
 RUN touch /srv/f && setfattr -n user.kind -v file /srv/f && mkdir /srv/d && setfattr -n user.kind -v directory /srv/d && getfattr --absolute-names -n user.kind /srv/f /srv/d > /attributes
 RUN mv /srv/f /srv/g && setfattr -x user.kind /srv/d

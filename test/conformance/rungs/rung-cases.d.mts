@@ -8,6 +8,8 @@ export interface RungCase {
   readonly apart?: readonly string[];
   /** Paths that tell of file capabilities, which proot says it sets where it may not. */
   readonly capabilities?: readonly string[];
+  /** Starts programs by posix_spawn and wants memory afterwards: crashes on proot where that is told as a loss. */
+  readonly spawns?: boolean;
   /** Paths of files that were renamed while their owner might not write to them, whose modes proot changes. */
   readonly renamed?: readonly string[];
   /** Part of the message it must fail with. */

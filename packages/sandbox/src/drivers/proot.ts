@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
+import { constants } from "node:os";
 import type { BytePath } from "@varve/bytes";
 import { VarveError } from "@varve/errors";
 import { hasCapability } from "../capability.ts";
@@ -8,7 +9,9 @@ import { requireHostTool } from "../host-tool.ts";
 import { landlockVersion } from "../landlock.ts";
 import { launcherExecutable } from "../launcher/executable.ts";
 import { launch, type LaunchStdio, type Launched } from "../launcher/launcher.ts";
-import { LAUNCHER_FAILED } from "../launcher/program.ts";
+import { createProgram, LAUNCHER_FAILED } from "../launcher/program.ts";
+import { runProgram } from "../launcher/program-runner.ts";
+import { reportData } from "../launcher/report.ts";
 import { launcherArch } from "../launcher/system-call.ts";
 import { findProotLoaders } from "../proot-loader.ts";
 import { INNER_LAUNCHER, INNER_PROGRAM, lentPlaces, prootPrograms } from "../proot-program.ts";
@@ -31,6 +34,7 @@ export const prootDriver: SandboxDriver = {
   },
   async probe(launcher, directory) {
     const landlock = await landlockVersion(launcher);
+    const clone3 = await allowsClone3(launcher);
     const trial = `${directory}/proot`;
     // a place that is not there has proot make a directory in /tmp
     for (const path of ["", "/root", "/root/dev", "/root/dev/pts", "/root/proc", "/root/sys"]) mkdirSync(`${trial}${path}`);
@@ -47,20 +51,31 @@ export const prootDriver: SandboxDriver = {
     } finally {
       rmSync(trial, { recursive: true, force: true });
     }
-    return { ...NO_WORLD, proc: true, sysfs: true, filters: true, ids: "one", landlock, fileCapabilities: hasCapability(CAP_SETFCAP) };
+    return { ...NO_WORLD, proc: true, sysfs: true, filters: true, ids: "one", landlock, clone3, fileCapabilities: hasCapability(CAP_SETFCAP) };
   },
   start(step, { place, stdio, foreground }) {
     refuseNamespaces(step, "proot");
     refuseMountOnDev(step, "proot");
     return startProot(place, step, stdio, !foreground);
   },
-  losses: ({ landlock = 0, fileCapabilities }) => [
+  losses: ({ landlock = 0, fileCapabilities, clone3 = false }) => [
     `all files belong to one user while the step runs: owners${fileCapabilities ? "" : " and file capabilities"} it sets are not kept, devices are not made, supplementary groups are missing`,
     landlock > 0
       ? "the step sees the processes and can read the files of the container it runs in; sizes of tmpfs and /dev/shm are not limited, renamed files may change their modes"
       : "nothing but translated paths keeps the step from the container it runs in: read-only mounts can be written to, sizes of tmpfs and /dev/shm are not limited, renamed files may change their modes",
+    ...(clone3 && launcherArch() === "x64" ? [] : ["a program that has started another by posix_spawn, system or popen may crash when it wants more memory"]),
   ],
 };
+
+/** Whether the place lets clone3 through: Docker's default seccomp profile tells programs that there is none. */
+async function allowsClone3(launcher: string): Promise<boolean> {
+  const program = createProgram(launcherArch());
+  const result = program.buffer(8);
+  program.call({ label: "ask for clone3", onError: "ignore", result }, "clone3", 0, 0);
+  reportData(program, result, 8);
+  const { data } = await runProgram(launcher, program.finish());
+  return data !== undefined && Number(Buffer.from(data).readBigInt64LE(0)) === -constants.errno.EINVAL;
+}
 
 function prootPath(): string {
   return requireHostTool("proot", "proot");

@@ -37,6 +37,7 @@ const NUMBERS = {
   chroot: [161, 51],
   mount_setattr: [442, 442],
   clone: [56, 220],
+  clone3: [435, 435],
   wait4: [61, 260],
   rt_sigprocmask: [14, 135],
   unshare: [272, 97],
