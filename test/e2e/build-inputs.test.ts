@@ -1,11 +1,12 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
-import { createServer as createSocketServer, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeWithTools } from "@varve/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type GitServer, serveGit } from "./git-server.ts";
 import { createWorkspace, type Outcome, VARVE, type Workspace } from "./varve.ts";
 
 let space: Workspace;
@@ -151,7 +152,7 @@ describe("contexts given by name", () => {
 });
 
 describeWithTools(["git"], "git repositories", () => {
-  let daemon: ChildProcess;
+  let daemon: GitServer;
   let url: string;
   let first: string;
   beforeAll(async () => {
@@ -177,18 +178,10 @@ describeWithTools(["git"], "git repositories", () => {
     git("commit", "-qm", "two");
     // for plain web servers
     git("update-server-info");
-    const port = await freePort();
-    daemon = spawn("git", ["daemon", "--reuseaddr", "--listen=127.0.0.1", `--port=${port}`, `--base-path=${base}`, "--export-all"], {
-      stdio: "ignore",
-      detached: true,
-    });
-    url = `git://127.0.0.1:${port}/repo.git`;
-    await answers(url);
+    daemon = await serveGit(base, "repo.git");
+    url = `git://${daemon.host}/repo.git`;
   });
-  afterAll(() => {
-    // git starts the daemon as a child of its own
-    if (daemon.pid !== undefined) process.kill(-daemon.pid);
-  });
+  afterAll(() => daemon.stop());
 
   it("are contexts: whole, at a ref, in a folder", async () => {
     expect(await filesOf([url])).toEqual(["c", "c/Dockerfile", "c/outside", "c/run.sh", "c/second", "c/sub", "c/sub/Dockerfile"]);
@@ -293,24 +286,3 @@ ADD ${plain}?tag=v1&keep-git-dir=1&checksum=${first.slice(0, 12)} /r
     }
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createSocketServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-async function answers(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      execFileSync("git", ["ls-remote", url], { stdio: "ignore" });
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  throw new Error(`${url} doesn't answer`);
-}
