@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type BytePath, collectBytes, streamOf } from "@varve/bytes";
 import { createTreeBuilder, mergeLayer, withParents, writeLayerTar } from "@varve/layer";
 import { createProgram, enterProgram, launcherArch, namespaceDriver, type Program, type SandboxDriver } from "@varve/sandbox";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createRunnerWith } from "./create-runner.ts";
 import { busyboxEntries, fixtureRoot, shellStep } from "./runner.fixture.ts";
 import { asRoot, available } from "./rung.fixture.ts";
@@ -82,25 +82,27 @@ describe.skipIf(!available)("a stack of very many layers", () => {
 });
 
 describe("createRunner", () => {
+  let home: string;
+  let places: { readonly snapshots: string; readonly cacheMounts: string };
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), "varve-run-"));
+    places = { snapshots: `${home}/snapshots`, cacheMounts: `${home}/mounts` };
+  });
+  afterEach(() => rmSync(home, { recursive: true }));
+
   it("names the sandboxes there are when asked for another", async () => {
-    await using runner = createRunnerWith([namespaceDriver], { snapshots: "/nonexistent", cacheMounts: "/nonexistent", sandbox: "cloud" });
+    await using runner = createRunnerWith([namespaceDriver], { ...places, sandbox: "cloud" });
     await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", hint: "one of auto, namespace" });
   });
   it("refuses a sandbox that does not isolate where that is required", async () => {
     const open: SandboxDriver = { ...namespaceDriver, name: "open", isolation: "none" };
-    const options = { snapshots: "/nonexistent", cacheMounts: "/nonexistent", requireIsolation: true };
-    await using runner = createRunnerWith([open, namespaceDriver], { ...options, sandbox: "open" });
+    await using runner = createRunnerWith([open, namespaceDriver], { ...places, requireIsolation: true, sandbox: "open" });
     await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_NOT_ISOLATED", hint: expect.stringContaining("namespace") as string });
   });
 
   it("tells why no way into a sandbox works", async () => {
     const broken: SandboxDriver = { ...namespaceDriver, entries: () => [{ description: "by a door that is shut", program: shutDoor }] };
-    const home = mkdtempSync(join(tmpdir(), "varve-run-"));
-    try {
-      await using runner = createRunnerWith([broken], { snapshots: `${home}/snapshots`, cacheMounts: `${home}/mounts`, sandbox: "auto" });
-      await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", details: ["by a door that is shut: cannot open the door: ENOENT"] });
-    } finally {
-      rmSync(home, { recursive: true });
-    }
+    await using runner = createRunnerWith([broken], { ...places, sandbox: "auto" });
+    await expect(runner.rung()).rejects.toMatchObject({ code: "SANDBOX_UNAVAILABLE", details: ["by a door that is shut: cannot open the door: ENOENT"] });
   });
 });

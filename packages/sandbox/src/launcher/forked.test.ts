@@ -93,7 +93,7 @@ describe("a process that a launcher that stays makes of itself", () => {
   });
 
   it("tells the call that failed, and the launcher goes on", async () => {
-    const started = await fork((program) => program.call("enter nothing", "chdir", program.string("/nonexistent")));
+    const started = await fork((program) => program.call("enter nothing", "chdir", program.string(join(directory, "nothing"))));
     expect((await started.ended).failure).toEqual({ label: "enter nothing", errno: 2, code: "ENOENT" });
     const before = resident();
     await (
@@ -105,7 +105,7 @@ describe("a process that a launcher that stays makes of itself", () => {
   it("goes on when the launcher fails at another program, and is not waited for by the next", async () => {
     const started = await fork(wait);
     const program = createProgram(launcherArch());
-    program.call("enter nothing", "chdir", program.string("/nonexistent"));
+    program.call("enter nothing", "chdir", program.string(join(directory, "nothing")));
     expect((await runProgram(launcher.path, program.finish())).failure?.code).toBe("ENOENT");
     await (
       await fork(() => {})
@@ -123,7 +123,7 @@ describe("a process that a launcher that stays makes of itself", () => {
 
   it("is SANDBOX_SETUP_FAILED where it cannot be made", async () => {
     const program = createProgram(launcherArch());
-    const missing = "/nonexistent/pipe" as BytePath;
+    const missing = join(directory, "nothing/pipe") as BytePath;
     beginForked(program, { output: missing, error: missing, report: missing })();
     const path = join(directory, "told");
     execFileSync("mkfifo", [path]);
