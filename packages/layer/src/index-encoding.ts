@@ -67,10 +67,16 @@ export class IndexWriter {
 /** Reads what {@link IndexWriter} wrote; throws LAYER_INVALID_INDEX past the end. */
 export class IndexReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  /** Where the next byte is. */
+  get at(): number {
+    return this.#at;
   }
 
   get atEnd(): boolean {
@@ -93,10 +99,15 @@ export class IndexReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
-  /** A view of the next bytes. */
-  raw(length: number): Uint8Array {
+  /** Passes over bytes. */
+  skip(length: number): void {
     if (this.#at + length > this.#bytes.length) throw invalidIndex("it is truncated");
     this.#at += length;
+  }
+
+  /** A view of the next bytes. */
+  raw(length: number): Uint8Array {
+    this.skip(length);
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 

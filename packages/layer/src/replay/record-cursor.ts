@@ -12,8 +12,8 @@ const NOTHING = new Uint8Array(0);
 /** Goes through encoded entries of an index, and gives what their headers are made of, without an object or a text for each. */
 export class RecordCursor implements PlainHeader {
   readonly #bytes: Uint8Array;
-  /** Where the next entry begins. */
-  #at: number;
+  /** At the next entry. */
+  readonly #input: IndexReader;
   #path = new Uint8Array(512);
   #pathLength = 0;
   #hasXattrs = false;
@@ -43,7 +43,7 @@ export class RecordCursor implements PlainHeader {
   /** `prefix` is what the first entry's path has in common with the one before. */
   constructor(bytes: Uint8Array, at = 0, prefix: Uint8Array = NOTHING) {
     this.#bytes = bytes;
-    this.#at = at;
+    this.#input = new IndexReader(bytes, at);
     if (prefix.length > this.#path.length) this.#path = new Uint8Array(2 * prefix.length);
     this.#path.set(prefix);
     this.#pathLength = prefix.length;
@@ -51,7 +51,7 @@ export class RecordCursor implements PlainHeader {
 
   /** Where the entry ends. */
   get end(): number {
-    return this.#at;
+    return this.#input.at;
   }
 
   /** Of the path, without a slash behind a directory's. */
@@ -61,11 +61,11 @@ export class RecordCursor implements PlainHeader {
 
   /** Goes to the next entry; `false` at the end. Throws LAYER_INVALID_INDEX. */
   next(): boolean {
-    if (this.#at >= this.#bytes.length) return false;
-    this.start = this.#at;
-    const mark = this.#number();
+    if (this.#input.atEnd) return false;
+    this.start = this.#input.at;
+    const mark = this.#input.number();
     const kind = RECORD_KINDS[mark & 0x0f];
-    this.shared = this.#number();
+    this.shared = this.#input.number();
     if (kind === undefined || this.shared > this.#pathLength) throw invalidIndex("an entry in it is malformed");
     this.kind = kind;
     this.#readPath();
@@ -74,7 +74,6 @@ export class RecordCursor implements PlainHeader {
     this.link = NOTHING;
     this.#hasXattrs = (mark & HAS_XATTRS) !== 0;
     if (kind !== "whiteout" && kind !== "opaque") this.#readState(kind, mark);
-    if (this.#at > this.#bytes.length) throw invalidIndex("it is truncated");
     return true;
   }
 
@@ -121,70 +120,53 @@ export class RecordCursor implements PlainHeader {
 
   #header(): Uint8Array {
     const previous = bytePathFromBytes(this.#path.subarray(0, this.shared));
-    const record = readRecord(new IndexReader(this.#bytes.subarray(this.start, this.#at)), previous);
+    const record = readRecord(new IndexReader(this.#bytes, this.start), previous);
     return encodeTarHeader(describeRecord({ ...record, mtime: this.mtime, size: this.size }).header);
   }
 
   #readPath(): void {
-    const length = this.#number();
-    const total = this.shared + length;
+    const rest = this.#input.raw(this.#input.number());
+    const total = this.shared + rest.length;
     // one byte more, for a slash
     if (total >= this.#path.length) {
-      if (total > this.#bytes.length + this.shared) throw invalidIndex("it is truncated");
       const path = new Uint8Array(2 * total + 1);
       path.set(this.#path);
       this.#path = path;
     }
-    for (let i = this.shared; i < total; i++) this.#path[i] = this.#bytes[this.#at++] ?? 0;
+    this.#path.set(rest, this.shared);
     this.#path[total] = SLASH;
     this.#pathLength = total;
   }
 
   #readState(kind: LayerEntryKind, mark: number): void {
-    this.mode = this.#number();
-    this.uid = this.#number();
-    this.gid = this.#number();
-    this.timeStart = this.#at;
-    const time = this.#number();
-    this.timeEnd = this.#at;
-    this.mtime = time % 2 === 0 ? time / 2 : -(time + 1) / 2;
+    const input = this.#input;
+    this.mode = input.number();
+    this.uid = input.number();
+    this.gid = input.number();
+    this.timeStart = input.at;
+    this.mtime = input.signed();
+    this.timeEnd = input.at;
     if (kind === "file") {
-      this.size = this.#number();
-      this.offsetStart = this.#at;
-      this.offset = this.#number();
-      this.offsetEnd = this.#at;
+      this.size = input.number();
+      this.offsetStart = input.at;
+      this.offset = input.number();
+      this.offsetEnd = input.at;
     }
     if ((mark & HAS_DIGEST) !== 0) {
-      this.digestStart = this.#at;
-      this.#at += DIGEST;
+      this.digestStart = input.at;
+      input.skip(DIGEST);
     }
     if (kind === "symlink" || kind === "hardlink") {
-      const length = this.#number();
-      this.link = this.#bytes.subarray(this.#at, this.#at + length);
-      this.#at += length;
+      this.link = input.raw(input.number());
     } else if (kind === "char" || kind === "block") {
-      this.#number();
-      this.#number();
+      input.number();
+      input.number();
     }
     if (this.#hasXattrs) this.#skipXattrs();
   }
 
   #skipXattrs(): void {
     // a name and a value each
-    for (let left = 2 * this.#number(); left > 0; left--) {
-      const length = this.#number();
-      this.#at += length;
-    }
-  }
-
-  #number(): number {
-    let value = 0;
-    for (let factor = 1; factor <= 2 ** 49; factor *= 0x80) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) throw invalidIndex("it is truncated");
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-    }
-    throw invalidIndex("a number in it is too large");
+    for (let left = 2 * this.#input.number(); left > 0; left--) this.#input.skip(this.#input.number());
   }
 }
