@@ -35,7 +35,7 @@ export async function buildProgram() {
     entryPoints: {
       program: `${root}packages/cli/src/main.ts`,
       start: `${root}packages/cli/src/start.ts`,
-      helper: `${root}packages/cli/src/helper.ts`,
+      helper: `${root}packages/cli/src/helper-start.ts`,
       "helper-program": `${root}packages/snapshot/src/helper/main.ts`,
     },
     outExtension: { ".js": ".cjs" },

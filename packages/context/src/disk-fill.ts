@@ -31,7 +31,8 @@ export interface FillOutcome {
   readonly failure?: { readonly file: number; readonly code?: string; readonly message?: string };
 }
 
-const STATE_FIELDS = 5;
+/** Numbers a file has in {@link FillOrder.states}. */
+export const STATE_FIELDS = 5;
 const DIGEST = 32;
 // oxlint-disable-next-line no-control-regex -- the ASCII test is the point
 const ASCII = /^[\x00-\x7f]*$/;

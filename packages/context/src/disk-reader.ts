@@ -7,7 +7,7 @@ import { VarveError } from "@varve/errors";
 import { type ContentBatches, type ContentRef, type FilledBytes, type FillOptions, ListedContent, type PlacedContent, type PlacedFiles } from "@varve/layer";
 import { type Digest, digestFromHex, type IOOptions } from "@varve/oci";
 import type { OwningReader } from "./context.ts";
-import { type FillOutcome, READ_FLAGS } from "./disk-fill.ts";
+import { type FillOutcome, READ_FLAGS, STATE_FIELDS } from "./disk-fill.ts";
 import { type DiskRef, sameState, stateOf } from "./disk-stat.ts";
 import { fillAside } from "./disk-thread.ts";
 import type { FileState } from "./file-states.ts";
@@ -19,7 +19,6 @@ const EMPTY: Digest = digestFromHex(sha256Hex(new Uint8Array(0)));
 const SMALL = 128 * 1024;
 const PIECE = 256 * 1024;
 const DIGEST = 32;
-const STATE_FIELDS = 5;
 
 /** Options of {@link createDiskReader}. */
 export interface DiskReaderOptions {

@@ -7,6 +7,7 @@ import type { IOOptions } from "@varve/oci";
 import { type FindListing, type FoundEntry, FoundReader } from "@varve/sandbox";
 import type { KnownListing, ListingMemory } from "./context.ts";
 import { decodeKeptListing, encodeKeptListing, type KeptListing } from "./kept-listing.ts";
+import { STATE_FIELDS } from "./disk-fill.ts";
 import { readyThread } from "./disk-thread.ts";
 import { compareListings, type RowChange } from "./row-changes.ts";
 
@@ -16,7 +17,6 @@ const KEPT = 4;
 const WORTH = 500;
 const LARGEST = 100_000;
 const LARGEST_BYTES = 200 * LARGEST;
-const STATE_FIELDS = 5;
 
 /** Where {@link createListingMemory} has what it needs from. */
 export interface ListingMemoryOptions {
@@ -48,9 +48,9 @@ export function createListingMemory(options: ListingMemoryOptions): ListingMemor
       const printed = options.isCurrent() ? await options.printed() : undefined;
       if (printed === undefined || printed.found.size > LARGEST_BYTES) return;
       const bytes = printed.found.bytes();
-      const rows = readRows(bytes);
+      const rows = readRows(bytes, printed.since - options.settledAfter);
       if (rows === undefined) return;
-      const { starts, paths } = rows;
+      const { starts, paths, newest, doubtful } = rows;
       const described = describe((path) => paths.get(path), starts.length - 1);
       if (described === undefined) return;
       const files = Uint32Array.from(described.files);
@@ -61,7 +61,6 @@ export function createListingMemory(options: ListingMemoryOptions): ListingMemor
         const entry = reader.next();
         if (entry !== undefined) setState(states, file, entry);
       }
-      const { newest, doubtful } = agesOf(bytes, starts, printed.since - options.settledAfter);
       const terms = termsOf(options, printed.found, name);
       await write(options.prefix, name, { terms, bytes, starts, doubtful, newest, files, states, note: described.note });
     },
@@ -112,32 +111,27 @@ function doubtfulRows(changes: readonly RowChange[], settled: number): Uint32Arr
   return Uint32Array.from(changes.filter(({ entry }) => milliseconds(entry) > settled).map(({ row }) => row)).sort();
 }
 
-/** All rows: where each starts, and by path. */
-function readRows(bytes: Buffer): { readonly starts: Uint32Array<ArrayBuffer>; readonly paths: ReadonlyMap<BytePath, number> } | undefined {
+/** All rows: where each starts, and by path; the latest ctime, and which are later than `settled`, in milliseconds since the epoch. */
+type Rows = Pick<KeptListing, "starts" | "newest" | "doubtful"> & { readonly paths: ReadonlyMap<BytePath, number> };
+
+function readRows(bytes: Buffer, settled: number): Rows | undefined {
   const starts: number[] = [];
+  const doubtful: number[] = [];
   const paths = new Map<BytePath, number>();
+  let newest = 0;
   const reader = new FoundReader(bytes);
   while (!reader.done) {
     starts.push(reader.at);
     const entry = reader.next();
     if (entry === undefined || starts.length > LARGEST) return undefined;
-    paths.set(entry.path, starts.length - 1);
-  }
-  if (starts.length < WORTH) return undefined;
-  return { starts: Uint32Array.from([...starts, bytes.length]), paths };
-}
-
-function agesOf(bytes: Buffer, starts: Uint32Array, settled: number): { readonly newest: number; readonly doubtful: Uint32Array<ArrayBuffer> } {
-  const reader = new FoundReader(bytes);
-  const doubtful: number[] = [];
-  let newest = 0;
-  for (let row = 0; row < starts.length - 1; row++) {
-    const entry = reader.next();
-    const changed = entry === undefined ? 0 : milliseconds(entry);
+    const row = starts.length - 1;
+    paths.set(entry.path, row);
+    const changed = milliseconds(entry);
     if (changed > newest) newest = changed;
     if (changed > settled) doubtful.push(row);
   }
-  return { newest, doubtful: Uint32Array.from(doubtful) };
+  if (starts.length < WORTH) return undefined;
+  return { starts: Uint32Array.from([...starts, bytes.length]), paths, newest, doubtful: Uint32Array.from(doubtful) };
 }
 
 function milliseconds({ ctimeNs }: FoundEntry): number {
